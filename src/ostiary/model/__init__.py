@@ -1,0 +1,1 @@
+"""What the server knows: frozen records, one aggregate a file, no behaviour that needs storage."""

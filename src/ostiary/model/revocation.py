@@ -1,0 +1,27 @@
+"""One row of the revocation log: an act that ends one token, or all that hang on something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+RevocationKind = Literal["jti", "grant", "client", "sub", "sid", "client_key", "signing_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A row names what ends: a token by ``jti``, else every token below its own position that hangs on ``value``.
+
+    position: in the log, ordered by commit; taken as the last statement before it. 0 before it is written.
+    value: a ``jti``, grant id, client_id, subject, session id, client key thumbprint or signing ``kid``.
+    at: seconds since the epoch, for people; no decision rests on it.
+    expires_at: when the last token that it could concern has ended.
+    """
+
+    kind: RevocationKind
+    value: str
+    at: int
+    expires_at: int
+    reason: str = ""
+    position: int = 0
+    tenant: str = "default"

@@ -1,0 +1,37 @@
+"""An access token that was issued: self-contained or reference, one record for both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ostiary.model.api import TokenFormat
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What is kept of an issued access token; the token itself is never kept.
+
+    jti: unique, ordered by time of issue.
+    digest: SHA-256 of a reference token, None for a self-contained one.
+    key_thumbprint: the client key that obtained it; signing_kid: the key that signed it, None for a reference token.
+    rev: position of the revocation log read before the issuing transaction; a log row for its subject, client, grant
+        or key at a higher position ends it.
+    issued_at, expires_at: seconds since the epoch.
+    claims: further claims as JSON text, ``"{}"`` if none.
+    """
+
+    jti: str
+    format: TokenFormat
+    digest: bytes | None
+    client_id: str
+    subject: str
+    grant_id: str
+    audience: str
+    scope: str
+    key_thumbprint: str
+    signing_kid: str | None
+    rev: int
+    issued_at: int
+    expires_at: int
+    claims: str = "{}"
+    tenant: str = "default"

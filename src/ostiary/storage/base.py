@@ -1,0 +1,189 @@
+"""The contract of storage: what every adapter does, and what the suite in ``tests/contract`` proves of it.
+
+A unit of work is one savepoint in a transaction that many callers may share (group commit). Leaving the block
+waits until the transaction is durable, so what was answered survives ``kill -9``.
+
+    async with storage.write() as work:      # raises Unavailable when the database is busy or gone
+        await work.replay.mark(...)          # atomic: check and mark
+        await work.tokens.add(token)
+        await work.audit.append(event)
+
+A refusal is a write too: an ``OAuthError`` or ``VerificationError`` that leaves the block commits what was written
+before it and is raised on. Any other exception is a fault and rolls this caller's savepoint back, and only this one's.
+Inside the block nothing but the unit of work may be awaited: the block holds the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from ostiary.model.api import Api
+from ostiary.model.artifact import OneTimeArtifact
+from ostiary.model.client import Client
+from ostiary.model.client_key import ClientKey, KeyState
+from ostiary.model.event import AuditEvent
+from ostiary.model.grant import Grant
+from ostiary.model.revocation import Revocation
+from ostiary.model.signing_key import InstallationKey, SigningKeyUse
+from ostiary.model.token import AccessToken
+from ostiary.trace import TraceRecord
+
+TENANT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Where the database stands.
+
+    registry: rises with every committed change of clients, keys, APIs, grants or signing keys.
+    revocation: the highest position of the revocation log, 0 when it is empty.
+    """
+
+    registry: int
+    revocation: int
+
+
+class Clients(Protocol):
+    """Every write raises the registry position."""
+
+    async def get(self, client_id: str, *, tenant: str = TENANT) -> Client | None: ...
+    async def list(self, *, after: str = "", limit: int = 100, tenant: str = TENANT) -> list[Client]: ...
+    async def add(self, client: Client) -> None: ...  # ConfigurationError if the id is taken
+    async def replace(self, client: Client) -> None: ...  # ConfigurationError if there is none
+
+
+class ClientKeys(Protocol):
+    """Every write but ``touch`` raises the registry position."""
+
+    async def get(self, client_id: str, kid: str, *, tenant: str = TENANT) -> ClientKey | None: ...
+    async def by_thumbprint(self, thumbprint: str, *, tenant: str = TENANT) -> ClientKey | None: ...
+    async def of_client(self, client_id: str, *, tenant: str = TENANT) -> list[ClientKey]: ...
+    async def descendants(self, thumbprint: str, *, tenant: str = TENANT) -> list[ClientKey]: ...
+    async def add(self, key: ClientKey) -> None: ...  # ConfigurationError if the key or (client, kid) exists
+    async def replace(self, key: ClientKey) -> None: ...
+    async def set_state(self, thumbprint: str, state: KeyState, *, tenant: str = TENANT) -> bool: ...
+    async def touch(self, used: Mapping[str, int], *, tenant: str = TENANT) -> None: ...  # thumbprint -> last_used_at
+
+
+class Apis(Protocol):
+    """Every write raises the registry position."""
+
+    async def get(self, identifier: str, *, tenant: str = TENANT) -> Api | None: ...
+    async def by_client(self, client_id: str, *, tenant: str = TENANT) -> list[Api]: ...
+    async def list(self, *, after: str = "", limit: int = 100, tenant: str = TENANT) -> list[Api]: ...
+    async def add(self, api: Api) -> None: ...
+    async def replace(self, api: Api) -> None: ...
+
+
+class Grants(Protocol):
+    """Every write raises the registry position."""
+
+    async def get(self, grant_id: str, *, tenant: str = TENANT) -> Grant | None: ...
+    async def add(self, grant: Grant) -> None: ...
+    async def end(self, grant_id: str, at: int, *, tenant: str = TENANT) -> bool: ...  # False if already ended
+
+
+class Tokens(Protocol):
+    async def add(self, token: AccessToken) -> None: ...
+    async def by_jti(self, jti: str, *, tenant: str = TENANT) -> AccessToken | None: ...
+    async def by_digest(self, digest: bytes, *, tenant: str = TENANT) -> AccessToken | None: ...
+    async def of_client(
+        self, client_id: str, *, now: int, after: str = "", limit: int = 100, tenant: str = TENANT
+    ) -> list[AccessToken]: ...
+
+
+class Replay(Protocol):
+    async def mark(self, issuer: str, jti: str, *, expires_at: int, now: int, tenant: str = TENANT) -> bool:
+        """Whether this is the first time; atomic; the same jti with another expiry is not the first time.
+
+        expires_at: until when the mark must be kept, seconds since the epoch; at most one day after ``now``.
+        """
+        ...
+
+
+class InstallationKeys(Protocol):
+    """Every write raises the registry position."""
+
+    async def list(self, use: SigningKeyUse | None = None, *, tenant: str = TENANT) -> list[InstallationKey]: ...
+    async def add(self, key: InstallationKey) -> None: ...
+    async def replace(self, key: InstallationKey) -> None: ...
+
+
+class Revocations(Protocol):
+    async def append(self, revocation: Revocation) -> None:
+        """Write a row; its position is given by the last statements before the commit, in the order of commits."""
+        ...
+
+    async def ends(self, token: AccessToken, *, key_thumbprints: Sequence[str] = ()) -> Revocation | None:
+        """The row that ends this token, if any: its jti, or client, subject, grant, client key (its own or one of
+        ``key_thumbprints``) or signing key at a position above ``token.rev``."""
+        ...
+
+    async def since(self, position: int, *, limit: int = 1000, tenant: str = TENANT) -> list[Revocation]: ...
+
+
+class Audit(Protocol):
+    async def append(self, event: AuditEvent) -> None:
+        """Write an event under the next gapless number of this writer, in this unit of work."""
+        ...
+
+
+class Traces(Protocol):
+    async def add(self, record: TraceRecord, *, expires_at: int, source: str, tenant: str = TENANT) -> None: ...
+    async def get(self, trace_id: str, *, tenant: str = TENANT) -> tuple[TraceRecord, str] | None: ...  # with source
+
+
+class Artifacts(Protocol):
+    async def add(self, artifact: OneTimeArtifact) -> None: ...
+    async def consume(self, kind: str, digest: bytes, *, now: int, tenant: str = TENANT) -> OneTimeArtifact | None:
+        """The artifact as it was, and mark it consumed: atomic, one winner; None if there is none, it has expired
+        or was consumed before."""
+        ...
+
+    async def get(self, kind: str, digest: bytes, *, tenant: str = TENANT) -> OneTimeArtifact | None: ...
+
+
+class UnitOfWork(Protocol):
+    """The repositories, bound to one savepoint (``write``) or to one consistent reading (``read``)."""
+
+    clients: Clients
+    client_keys: ClientKeys
+    apis: Apis
+    grants: Grants
+    tokens: Tokens
+    replay: Replay
+    signing_keys: InstallationKeys
+    revocations: Revocations
+    audit: Audit
+    traces: Traces
+    artifacts: Artifacts
+
+    async def positions(self) -> Positions:
+        """Where the database stands as this unit of work sees it; in a write nobody else can pass it until the end."""
+        ...
+
+    async def setting(self, name: str) -> str | None:
+        """A value of the installation, such as ``"installation_id"`` (6 base62 characters, made by the migration)."""
+        ...
+
+    async def set_setting(self, name: str, value: str) -> None: ...
+
+
+class Storage(Protocol):
+    """One database; built by ``app.py`` or the CLI from the storage URL."""
+
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+    def write(self) -> AbstractAsyncContextManager[UnitOfWork]: ...
+    def read(self) -> AbstractAsyncContextManager[UnitOfWork]: ...
+
+    async def positions(self) -> Positions:
+        """Where the database stands now, for every process; cheap enough for every request (a few microseconds)."""
+        ...
+
+    async def expire(self, now: int, *, batch: int = 1000) -> int:
+        """Delete one batch of rows whose end has passed, over all tables; how many. Run until 0, one process at a time."""
+        ...
