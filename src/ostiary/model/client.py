@@ -21,7 +21,7 @@ class Client:
     owner: a person or team, free text.
     source: ``"static"`` if it stands in ``ostiary.toml``, else ``"registered"``.
     authentication_method: the one registered method, such as ``"private_key_jwt"``.
-    scopes: for each API (its identifier) what the client may have: ``{"https://orders.example.com": ("orders:read",)}``.
+    scopes: for each API (its identifier) what the client may have, such as ``{"https://a.example": ("orders:read",)}``.
     token_life: seconds, upper bound of this client's access tokens; None for the API's.
     jwks_uri: where the client publishes its keys, None if it does not.
     may_register_keys: whether it may register its next key by its present one.

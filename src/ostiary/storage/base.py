@@ -185,5 +185,5 @@ class Storage(Protocol):
         ...
 
     async def expire(self, now: int, *, batch: int = 1000) -> int:
-        """Delete one batch of rows whose end has passed, over all tables; how many. Run until 0, one process at a time."""
+        """Delete one batch of rows whose end has passed, over all tables; how many. Run until 0, by one process."""
         ...
