@@ -1,0 +1,91 @@
+"""The named tags of the audit log: what can have happened, one constant and one sentence each.
+
+A tag is ``"<subject>:<verb in the past>"``. A tag is never renamed or given a new meaning: old rows keep it for good.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Tokens
+TOKEN_ISSUED: Final = "token:issued"
+TOKEN_REFUSED: Final = "token:refused"
+TOKEN_REVOKED: Final = "token:revoked"
+REVOCATION_REFUSED: Final = "revocation:refused"
+INTROSPECTION_REFUSED: Final = "introspection:refused"
+
+# Clients and their keys
+CLIENT_CREATED: Final = "client:created"
+CLIENT_UPDATED: Final = "client:updated"
+CLIENT_DISABLED: Final = "client:disabled"
+CLIENT_ENABLED: Final = "client:enabled"
+CLIENT_KEY_ADDED: Final = "client:key_added"
+CLIENT_KEY_RETIRED: Final = "client:key_retired"
+CLIENT_KEY_REVOKED: Final = "client:key_revoked"
+CLIENT_KEY_REGISTERED_BY_CLIENT: Final = "client:key_registered_by_client"
+CLIENT_KEY_REFUSED: Final = "client:key_refused"
+CLIENT_KEYS_REFUSED: Final = "client_keys:refused"
+
+# APIs
+API_CREATED: Final = "api:created"
+API_UPDATED: Final = "api:updated"
+API_DISABLED: Final = "api:disabled"
+API_ENABLED: Final = "api:enabled"
+
+# Signing keys of the installation
+SIGNING_KEY_PUBLISHED: Final = "signing_key:published"
+SIGNING_KEY_ACTIVATED: Final = "signing_key:activated"
+SIGNING_KEY_RETIRED: Final = "signing_key:retired"
+SIGNING_KEY_REMOVED: Final = "signing_key:removed"
+SIGNING_KEY_WITHDRAWN: Final = "signing_key:withdrawn"
+SIGNING_KEY_REWRAPPED: Final = "signing_key:rewrapped"
+
+# Administration
+ADMIN_BOOTSTRAPPED: Final = "admin:bootstrapped"
+ADMIN_REFUSED: Final = "admin:refused"
+STATIC_SYNCHRONIZED: Final = "static:synchronized"
+
+# The audit log and the traces themselves
+AUDIT_ERASED: Final = "audit:erased"
+AUDIT_DROPPED: Final = "audit:dropped"
+TRACES_REFUSED: Final = "traces:refused"
+
+# The server
+SERVER_STARTED: Final = "server:started"
+SERVER_STOPPED: Final = "server:stopped"
+
+MEANINGS: Final[dict[str, str]] = {
+    TOKEN_ISSUED: "An access token was issued; the target is its jti.",
+    TOKEN_REFUSED: "The token endpoint refused a request; the reason is the failed check.",
+    TOKEN_REVOKED: "A token was revoked; the target is its jti.",
+    REVOCATION_REFUSED: "The revocation endpoint refused a request.",
+    INTROSPECTION_REFUSED: "The introspection endpoint refused a request.",
+    CLIENT_CREATED: "A client was registered.",
+    CLIENT_UPDATED: "A client's name, scopes, life or key reference was changed.",
+    CLIENT_DISABLED: "A client was disabled; its tokens ended.",
+    CLIENT_ENABLED: "A disabled client was enabled again.",
+    CLIENT_KEY_ADDED: "A public key was added to a client.",
+    CLIENT_KEY_RETIRED: "A client's key was retired: it signs nothing new.",
+    CLIENT_KEY_REVOKED: "A client's key was revoked, with the keys that descend from it and the tokens they obtained.",
+    CLIENT_KEY_REGISTERED_BY_CLIENT: "A client registered its next key by signing with its present one.",
+    CLIENT_KEY_REFUSED: "A client's request to register its next key was refused.",
+    CLIENT_KEYS_REFUSED: "The endpoint where APIs look up client keys refused a request.",
+    API_CREATED: "An API was registered.",
+    API_UPDATED: "An API's scopes, token form, life or identity was changed.",
+    API_DISABLED: "An API was disabled: no token is issued for it.",
+    API_ENABLED: "A disabled API was enabled again.",
+    SIGNING_KEY_PUBLISHED: "A signing key was made and published; it is not used yet.",
+    SIGNING_KEY_ACTIVATED: "A signing key came into use.",
+    SIGNING_KEY_RETIRED: "A signing key signs nothing new; what it signed is still good.",
+    SIGNING_KEY_REMOVED: "A signing key was removed after the last token that it signed.",
+    SIGNING_KEY_WITHDRAWN: "A signing key was withdrawn as compromised; nothing it signed is good any more.",
+    SIGNING_KEY_REWRAPPED: "A signing key was wrapped under another key-encryption key.",
+    ADMIN_BOOTSTRAPPED: "The first administrator was made on the server's own machine.",
+    ADMIN_REFUSED: "The admin API refused a request.",
+    STATIC_SYNCHRONIZED: "The clients and APIs of ostiary.toml were written to the database.",
+    AUDIT_ERASED: "Personal data of audit rows was erased; the rows and the chain stay.",
+    AUDIT_DROPPED: "The rows of whole signed segments were dropped by retention.",
+    TRACES_REFUSED: "A batch of an API's traces was refused.",
+    SERVER_STARTED: "A server process started.",
+    SERVER_STOPPED: "A server process stopped in an orderly way.",
+}
