@@ -1,0 +1,1 @@
+"""The running server: sockets, processes, limits, housekeeping, management address, metrics and logs."""

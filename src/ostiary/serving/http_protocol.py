@@ -1,0 +1,134 @@
+"""uvicorn's HTTP/1.1 protocol with limits on header and time, the client's certificate, and a gentle stop.
+
+uvicorn over httptools knows no limit of the header section and no time limit of a request; no server hands the
+client's certificate to the application. The version is pinned; ``tests/serving/test_http_protocol.py`` holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+DRAIN_SECONDS = 0.25  # an idle connection is kept so long at a stop: a request may already be on its way
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """max_header_bytes: request line and header section; request_timeout: seconds to receive a whole request."""
+
+    max_header_bytes: int = 16_384
+    request_timeout: float = 10.0
+
+
+class _HeaderTooLarge(Exception):
+    """Raised inside a parser callback to end the parsing."""
+
+
+class OstiaryHttpProtocol(HttpToolsProtocol):
+    """One connection. ``scope["extensions"]["tls"]["client_certificate"]`` is DER bytes or None, on TLS only."""
+
+    limits: ClassVar[Limits] = Limits()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._receiving_header = True
+        self._receiving = False
+        self._header_bytes = 0
+        self._rejection: int | None = None
+        self._receive_timer: asyncio.TimerHandle | None = None
+        self._draining = False
+        self._tls: dict[object, object] | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self._tls = {"client_certificate": tls.getpeercert(binary_form=True), "version": tls.version()}
+        self._arm_receive_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm_receive_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._receiving_header:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            self._disarm_receive_timer()
+        elif self._receiving_header and self._header_bytes > self.limits.max_header_bytes:
+            self._reject(431)
+        elif self._receiving:
+            self._arm_receive_timer()
+        else:
+            self._disarm_receive_timer()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._receiving = self._receiving_header = True
+        if self._tls is not None:
+            self.scope["extensions"] = {"tls": self._tls}
+
+    def on_headers_complete(self) -> None:
+        self._receiving_header = False
+        self._header_bytes = 0
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self.limits.max_header_bytes:
+            self._rejection = 431
+            raise _HeaderTooLarge
+        super().on_headers_complete()
+        if self._draining and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._receiving = False
+        self._receiving_header = True
+
+    def send_400_response(self, msg: str) -> None:
+        if self._rejection is not None:
+            self._reject(self._rejection)
+        else:
+            super().send_400_response(msg)
+
+    def shutdown(self) -> None:
+        """Answer what is on its way, then close: a request sent before the stop is not lost."""
+        self._draining = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(DRAIN_SECONDS, self._close_if_idle)
+        else:
+            self.cycle.keep_alive = False
+
+    def _close_if_idle(self) -> None:
+        if not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
+
+    def _arm_receive_timer(self) -> None:
+        if self._receive_timer is None:
+            self._receive_timer = self.loop.call_later(self.limits.request_timeout, self._receive_timed_out)
+
+    def _disarm_receive_timer(self) -> None:
+        if self._receive_timer is not None:
+            self._receive_timer.cancel()
+            self._receive_timer = None
+
+    def _receive_timed_out(self) -> None:
+        self._receive_timer = None
+        if not self.transport.is_closing():
+            self._reject(408)
+
+    def _reject(self, status: int) -> None:
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+
+
+def limited_protocol(limits: Limits) -> type[OstiaryHttpProtocol]:
+    """The protocol class with these limits, as uvicorn's ``http`` setting takes it."""
+    return type("LimitedHttpProtocol", (OstiaryHttpProtocol,), {"limits": limits})
