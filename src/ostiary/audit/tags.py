@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 # Tokens
-TOKEN_ISSUED: Final = "token:issued"
-TOKEN_REFUSED: Final = "token:refused"
-TOKEN_REVOKED: Final = "token:revoked"
+TOKEN_ISSUED: Final = "token:issued"  # noqa: S105
+TOKEN_REFUSED: Final = "token:refused"  # noqa: S105
+TOKEN_REVOKED: Final = "token:revoked"  # noqa: S105
 REVOCATION_REFUSED: Final = "revocation:refused"
 INTROSPECTION_REFUSED: Final = "introspection:refused"
 
