@@ -22,3 +22,6 @@ compile base --group build --constraints requirements/dev.txt
     --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --output-file requirements/real-parts.txt
 .venv/bin/uv pip compile --group lock --quiet --upgrade --universal --python-version 3.11 \
     --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --output-file requirements/lock.txt
+
+# Node's packages: integrity hashes without addresses, as the .npmrc beside each lock says.
+.venv/bin/python -m tests.real_parts.lock

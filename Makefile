@@ -1,0 +1,49 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo dev check test test-real bench format lock real-parts clean
+
+# The demo belongs to its reader: no output of make itself, and nothing else is installed than what a server needs.
+MAKEFLAGS += --no-print-directory
+PYTEST_WORKERS ?= 2
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+demo: ## show the whole thing once, on this machine: server, API, client, refusals
+	@scripts/environment.sh server
+	@.venv/bin/python demo/run.py
+
+dev: ## start a server for trying things out, with a demo API and a demo client
+	@scripts/environment.sh server
+	@.venv/bin/ostiary dev
+
+check: ## lint, formatting, types, and who may import whom
+	@scripts/environment.sh dev
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+
+test: real-parts ## the fast tests, real PostgreSQL and Valkey included
+	.venv/bin/python -m pytest -m "not real" -n $(PYTEST_WORKERS) --dist loadfile
+
+test-real: real-parts ## the slow tests: foreign clients, faults, real servers under load
+	.venv/bin/python -m pytest -m real
+
+bench: real-parts ## measure speed and memory, as ratios in one run
+	.venv/bin/python -m bench
+
+real-parts: ## fetch the servers, runtimes and clients of other projects that tests and benchmarks use
+	@scripts/environment.sh dev
+	@.venv/bin/python -m tests.real_parts.fetch
+
+format: ## format the code and apply the safe fixes of the linter
+	@scripts/environment.sh dev
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+lock: ## pin all dependencies anew, by version and hash
+	@scripts/lock.sh
+
+clean: ## remove what make made: the environment, caches, builds and the data of `make dev`
+	rm -rf .venv .ostiary build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

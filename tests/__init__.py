@@ -1,0 +1,1 @@
+"""The tests of Ostiary; `tests.real_parts` is imported by the benchmarks too."""

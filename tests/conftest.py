@@ -1,0 +1,25 @@
+"""What every test can use: the real parts, each started on first use."""
+
+from tests.real_parts.fixtures import (
+    curl,
+    foreign_clients,
+    node_program,
+    openssl,
+    postgres_server,
+    postgres_url,
+    unused_port,
+    valkey_server,
+    valkey_url,
+)
+
+__all__ = [
+    "curl",
+    "foreign_clients",
+    "node_program",
+    "openssl",
+    "postgres_server",
+    "postgres_url",
+    "unused_port",
+    "valkey_server",
+    "valkey_url",
+]
