@@ -1,0 +1,151 @@
+"""Self-contained access tokens: RFC 9068, with a grant id and ``rev``, the position of the revocation log at issuance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import msgspec
+
+from ostiary.errors import VerificationError
+from ostiary.protocol import claims as common
+from ostiary.protocol import jws as compact
+from ostiary.protocol import strict_json
+from ostiary.protocol.checks import CLAIMS, CLIENT, ISSUED_AT, ISSUER, JTI, SCOPE, SUBJECT, Note, checked_leeway, shown
+from ostiary.protocol.jwk import VerificationKey
+
+TYP = "at+jwt"
+_MAX_SCOPE_LENGTH = 4096
+# RFC 6749 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ), separated by single spaces.
+_SCOPE = re.compile(r"(?:[!#-\[\]-~]+(?: [!#-\[\]-~]+)*)?")
+
+
+class AccessTokenClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The claims of an access token (RFC 9068 section 2.2). Times are seconds since the epoch.
+
+    rev: position of the revocation log when the token was issued; grant_id: the grant it hangs on.
+    cnf: what the sender must prove (RFC 7800); extra: every further claim.
+    """
+
+    iss: str
+    sub: str
+    aud: tuple[str, ...]
+    exp: float
+    iat: float
+    jti: str
+    client_id: str
+    scope: str = ""
+    nbf: float | None = None
+    auth_time: float | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] | None = None
+    sid: str | None = None
+    cnf: dict[str, object] | None = None
+    grant_id: str | None = None
+    rev: int | None = None
+    extra: dict[str, object] = {}
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scope as its single tokens."""
+        return tuple(self.scope.split())
+
+
+_STANDARD = frozenset(AccessTokenClaims.__struct_fields__) - {"extra"}
+
+
+def build(claims: AccessTokenClaims) -> bytes:
+    """The payload for ``claims``, to be signed with the type ``at+jwt``.
+
+    ``aud`` of one member is written as a text. Raises VerificationError("claims") if ``extra`` names a standard claim.
+    """
+    members: dict[str, object] = msgspec.to_builtins(claims)
+    if len(claims.aud) == 1:
+        members["aud"] = claims.aud[0]
+    if claims.extra:
+        members.pop("extra", None)
+        if _STANDARD & claims.extra.keys():
+            raise VerificationError(
+                CLAIMS, "a further claim would replace a standard one", seen=shown(set(claims.extra))
+            )
+        members.update(claims.extra)
+    return strict_json.encode(members)
+
+
+def unverified_issuer(jws: compact.CompactJws) -> str:
+    """``iss`` of a token that nobody has verified yet: only to choose whose keys to try."""
+    return common.text(jws.claims(), "iss", check=ISSUER, max_length=common.MAX_URL_LENGTH)
+
+
+def verify(
+    jws: compact.CompactJws,
+    key: VerificationKey,
+    *,
+    issuer: str,
+    audience: str | Collection[str],
+    now: float,
+    leeway: float = 10,
+    note: Note | None = None,
+) -> AccessTokenClaims:
+    """The claims of an access token of ``issuer`` for ``audience`` (one name of this API, or several).
+
+    now, leeway: seconds; leeway at most 60. Order of the checks: signature, type, issuer, audience, times, then the rest.
+    Raises VerificationError. Source: RFC 9068 section 4.
+    """
+    checked_leeway(leeway)
+    compact.verify(jws, key, note)
+    common.check_type(jws, TYP, note)
+    members = jws.claims()
+    common.check_issuer(members, issuer, note)
+    audiences = common.audiences(members)
+    common.check_audience(audiences, audience, note)
+    expires = common.check_expiry(members, now, leeway, note)
+    not_before = common.check_not_future(members, "nbf", now, leeway, note)
+    issued = common.check_not_future(members, "iat", now, leeway, note)
+    if issued is None:
+        raise VerificationError(ISSUED_AT, "iat missing", seen="absent", expected="a time", mend='send the claim "iat"')
+    return AccessTokenClaims(
+        iss=issuer,
+        sub=common.text(members, "sub", check=SUBJECT),
+        aud=audiences,
+        exp=expires,
+        iat=issued,
+        jti=common.text(members, "jti", check=JTI),
+        client_id=common.text(members, "client_id", check=CLIENT, max_length=common.MAX_URL_LENGTH),
+        scope=_scope(members),
+        nbf=not_before,
+        grant_id=common.optional_text(members, "grant_id"),
+        rev=common.whole_number(members, "rev"),
+        auth_time=common.numeric_date(members, "auth_time", CLAIMS),
+        acr=common.optional_text(members, "acr"),
+        amr=_methods(members),
+        sid=common.optional_text(members, "sid"),
+        cnf=_confirmation(members),
+        extra={} if members.keys() <= _STANDARD else {k: v for k, v in members.items() if k not in _STANDARD},
+    )
+
+
+def _scope(members: dict[str, object]) -> str:
+    scope = members.get("scope", "")
+    if not isinstance(scope, str) or len(scope) > _MAX_SCOPE_LENGTH or _SCOPE.fullmatch(scope) is None:
+        raise VerificationError(
+            SCOPE, "scope unusable", seen=shown(scope), expected="scope tokens between single spaces"
+        )
+    return scope
+
+
+def _methods(members: dict[str, object]) -> tuple[str, ...] | None:
+    value = members.get("amr")
+    if "amr" not in members:
+        return None
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    raise VerificationError(CLAIMS, "amr unusable", seen=shown(value), expected="an array of texts")
+
+
+def _confirmation(members: dict[str, object]) -> dict[str, object] | None:
+    value = members.get("cnf")
+    if "cnf" not in members or isinstance(value, dict):
+        return value if isinstance(value, dict) else None
+    # A binding that cannot be read must not pass for no binding (RFC 7800 3.1).
+    raise VerificationError(CLAIMS, "cnf unusable", seen=shown(value), expected="an object")

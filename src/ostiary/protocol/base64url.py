@@ -1,0 +1,37 @@
+"""Unpadded base64url, strictly: RFC 4648 section 5 in the form of RFC 7515 section 2."""
+
+from __future__ import annotations
+
+import binascii
+
+from ostiary.protocol.checks import malformed
+
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_TO_STANDARD = bytes(
+    b"+/"[b"-_".index(byte)] if byte in b"-_" else byte if byte in _ALPHABET else 0x21 for byte in range(256)
+)
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_PADDING = (b"", b"", b"==", b"=")
+# A last character may carry only zero bits beyond the last whole byte, else two texts would mean one value.
+_LAST_OF_TWO = frozenset(_ALPHABET[0::16])
+_LAST_OF_THREE = frozenset(_ALPHABET[0::4])
+
+
+def encode(raw: bytes) -> bytes:
+    """The base64url text of ``raw``, without padding, as ASCII bytes."""
+    return binascii.b2a_base64(raw, newline=False).translate(_TO_URL).rstrip(b"=")
+
+
+def decode(text: bytes) -> bytes:
+    """The bytes that ``text`` stands for.
+
+    Raises VerificationError("format") for padding, any character outside the alphabet (line breaks too), an
+    impossible length, or a last character with stray bits. Source: RFC 7515 section 2, RFC 4648 section 3.5.
+    """
+    remainder = len(text) & 3
+    if remainder and (remainder == 1 or text[-1] not in (_LAST_OF_TWO if remainder == 2 else _LAST_OF_THREE)):
+        raise malformed("base64url text of impossible length or with stray bits at its end")
+    try:
+        return binascii.a2b_base64(text.translate(_TO_STANDARD) + _PADDING[remainder], strict_mode=True)
+    except binascii.Error:
+        raise malformed("a character outside the base64url alphabet") from None

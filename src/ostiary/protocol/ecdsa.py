@@ -1,0 +1,93 @@
+"""ECDSA for JWS: RFC 7518 section 3.4, with signatures as r || s of fixed length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+from ostiary.protocol.refusals import bad_signature
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A curve of RFC 7518 6.2.1.1: its JWK name, octets of one coordinate, order of the group, and the one hash."""
+
+    name: str
+    curve: ec.EllipticCurve
+    octets: int
+    order: int
+    hash: hashes.HashAlgorithm
+
+
+P256 = Curve(
+    "P-256",
+    ec.SECP256R1(),
+    32,
+    0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    hashes.SHA256(),
+)
+P384 = Curve(
+    "P-384",
+    ec.SECP384R1(),
+    48,
+    0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,
+    hashes.SHA384(),
+)
+P521 = Curve(
+    "P-521",
+    ec.SECP521R1(),
+    66,
+    0x01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409,
+    hashes.SHA512(),
+)
+CURVES = {curve.name: curve for curve in (P256, P384, P521)}
+_BY_LIBRARY_NAME = {curve.curve.name: curve for curve in CURVES.values()}
+
+
+def curve_of(key: ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey) -> Curve | None:
+    """The curve of ``key`` if it is one that we take (P-256, P-384, P-521), else None."""
+    return _BY_LIBRARY_NAME.get(key.curve.name)
+
+
+def verifier(key: ec.EllipticCurvePublicKey, curve: Curve) -> Callable[[bytes, bytes], None]:
+    """A function of signing input and signature (r || s) that raises VerificationError("signature") unless they fit."""
+    verify, algorithm, order, half, length = (
+        key.verify,
+        ec.ECDSA(curve.hash),
+        curve.order,
+        curve.octets,
+        2 * curve.octets,
+    )
+    integer, to_der = int.from_bytes, encode_dss_signature
+
+    def check(signing_input: bytes, signature: bytes) -> None:
+        # "The JWS Signature value MUST be a 64-octet sequence. If it is not a 64-octet sequence, the validation has
+        # failed." RFC 7518 3.4
+        if len(signature) != length:
+            raise bad_signature("a signature of wrong length", f"{length} octets")
+        r, s = integer(signature[:half], "big"), integer(signature[half:], "big")
+        # SEC 1 4.1.4: "If r and s are not both integers in the interval [1, n-1], output 'invalid'." (CVE-2022-21449)
+        if not (0 < r < order and 0 < s < order):
+            raise bad_signature("r or s outside the group", "1 to n-1")
+        try:
+            verify(to_der(r, s), signing_input, algorithm)
+        except InvalidSignature:
+            raise bad_signature() from None
+
+    return check
+
+
+def signer(key: ec.EllipticCurvePrivateKey, curve: Curve) -> Callable[[bytes], bytes]:
+    """A function of the signing input that returns r || s."""
+    sign, algorithm, half = key.sign, ec.ECDSA(curve.hash), curve.octets
+
+    def make(signing_input: bytes) -> bytes:
+        r, s = decode_dss_signature(sign(signing_input, algorithm))
+        return r.to_bytes(half, "big") + s.to_bytes(half, "big")
+
+    return make
