@@ -1,0 +1,136 @@
+"""Where metadata is found and whom it may speak for: RFC 8414, OpenID Connect Discovery 1.0, RFC 9728."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ostiary.errors import ConfigurationError, VerificationError
+from ostiary.protocol import strict_json, uri
+from ostiary.protocol.checks import ISSUER, malformed, shown
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_MAX_LENGTH = 2048
+
+
+class WellKnownUrls(NamedTuple):
+    """The places where the metadata of an issuer is published, in the order in which a client tries them."""
+
+    oauth: str
+    openid_inserted: str
+    openid: str
+
+
+class AuthorizationServerMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What we read of an authorization server's metadata (RFC 8414 section 2); further members are left aside."""
+
+    issuer: str
+    token_endpoint: str | None = None
+    authorization_endpoint: str | None = None
+    jwks_uri: str | None = None
+    introspection_endpoint: str | None = None
+    revocation_endpoint: str | None = None
+    scopes_supported: list[str] | None = None
+    response_types_supported: list[str] | None = None
+    grant_types_supported: list[str] | None = None
+    token_endpoint_auth_methods_supported: list[str] | None = None
+    token_endpoint_auth_signing_alg_values_supported: list[str] | None = None
+    code_challenge_methods_supported: list[str] | None = None
+    ostiary_client_keys_endpoint: str | None = None
+    ostiary_next_key_endpoint: str | None = None
+    ostiary_traces_endpoint: str | None = None
+
+
+class ProtectedResourceMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The metadata of an API (RFC 9728 section 2)."""
+
+    resource: str
+    authorization_servers: list[str] | None = None
+    scopes_supported: list[str] | None = None
+    bearer_methods_supported: list[str] | None = None
+    resource_name: str | None = None
+    resource_documentation: str | None = None
+
+
+def well_known_urls(issuer: str) -> WellKnownUrls:
+    """Where the metadata of ``issuer`` stands.
+
+    "any terminating '/' MUST be removed before inserting '/.well-known/' and the well-known URI suffix between the host
+    component and the path component" (RFC 8414 section 3.1); OpenID Connect Discovery 4.1 appends instead.
+    """
+    origin, path = _origin_and_path(issuer)
+    return WellKnownUrls(
+        oauth=f"{origin}/.well-known/oauth-authorization-server{path}",
+        openid_inserted=f"{origin}/.well-known/openid-configuration{path}",
+        openid=f"{origin}{path}/.well-known/openid-configuration",
+    )
+
+
+def protected_resource_url(resource: str) -> str:
+    """Where the metadata of the API ``resource`` stands, its query kept at the end. Source: RFC 9728 section 3.1."""
+    origin, path = _origin_and_path(resource)
+    query = urlsplit(resource).query
+    return f"{origin}/.well-known/oauth-protected-resource{path}{'?' + query if query else ''}"
+
+
+def parse_authorization_server(document: bytes, issuer: str) -> AuthorizationServerMetadata:
+    """The metadata in ``document``, if it speaks for ``issuer``. Raises VerificationError("format", "issuer")."""
+    members = strict_json.decode_object(document)
+    check_issuer(members, issuer)
+    try:
+        return msgspec.convert(members, AuthorizationServerMetadata)
+    except msgspec.ValidationError as error:
+        raise malformed(f"metadata with an unfit member: {shown(str(error))}") from None
+
+
+def check_issuer(document: Mapping[str, object], expected: str) -> None:
+    """Refuse metadata of another issuer with VerificationError("issuer").
+
+    "The 'issuer' value returned MUST be identical to the authorization server's issuer identifier value into which the
+    well-known URI string was inserted" (RFC 8414 section 3.3).
+    """
+    issuer = document.get("issuer")
+    if issuer != expected:
+        raise VerificationError(
+            ISSUER,
+            "issuer mismatch",
+            seen=shown(issuer),
+            expected=shown(expected),
+            mend="configure the issuer exactly as its metadata writes it",
+        )
+
+
+def check_issuer_url(issuer: str) -> str:
+    """``issuer``, if it can be one. Raises ConfigurationError that names the mend.
+
+    "a URL that uses the 'https' scheme and has no query or fragment components" (RFC 8414 section 2); http is for loopback
+    alone. A closing slash is refused, because half of the world adds or drops it and issuers are compared exactly.
+    """
+    if not isinstance(issuer, str) or len(issuer) > _MAX_LENGTH or any(mark in issuer for mark in "?#"):
+        raise ConfigurationError(f"The issuer {shown(issuer)} must be a short URL without query and fragment.")
+    try:
+        normal = uri.normalize(issuer)
+    except VerificationError:
+        raise ConfigurationError(
+            f"The issuer {shown(issuer)} must be an https URL such as https://auth.example.com"
+        ) from None
+    if issuer.endswith("/"):
+        raise ConfigurationError(
+            f"The issuer {shown(issuer)} must not end with a slash: write {shown(issuer.rstrip('/'))}"
+        )
+    if normal.rstrip("/") != issuer:
+        raise ConfigurationError(
+            f"The issuer {shown(issuer)} is not in its plain form: write {shown(normal.rstrip('/'))}"
+        )
+    if issuer.startswith("http:") and (urlsplit(issuer).netloc.rsplit(":", 1)[0] not in _LOOPBACK):
+        if urlsplit(issuer).netloc not in _LOOPBACK:
+            raise ConfigurationError(f"The issuer {shown(issuer)} must begin with https://; http is for loopback only.")
+    return issuer
+
+
+def _origin_and_path(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
