@@ -1,0 +1,67 @@
+"""Keys of clients in the central store: added with an overlap; ending them is in ``revocation``."""
+
+from __future__ import annotations
+
+import json
+
+from ostiary.admin.actors import Actor
+from ostiary.admin.commands import NewKey
+from ostiary.audit import tags
+from ostiary.errors import ConfigurationError, VerificationError
+from ostiary.model.client import Client
+from ostiary.model.client_key import ClientKey
+from ostiary.protocol.jwk import VerificationKey, parse_public_key, parse_public_keys
+from ostiary.storage.base import Storage
+
+
+async def add_keys(storage: Storage, client_id: str, command: NewKey, actor: Actor) -> list[ClientKey]:
+    """Register the public keys of ``command``; the present ones stay, so that both work while the client changes over.
+
+    Raises ConfigurationError: unknown client, a key that is weak, private, symmetric or already registered.
+    """
+    async with storage.write() as work:
+        client = await work.clients.get(client_id)
+        if client is None:
+            raise ConfigurationError(f"there is no client {client_id!r}: see `ostiary client list`")
+        keys = keys_of_command(client, command, actor.now())
+        for key in keys:
+            await work.client_keys.add(key)
+            await work.audit.append(actor.did(tags.CLIENT_KEY_ADDED, client_id, kid=key.kid, thumbprint=key.thumbprint))
+        return keys
+
+
+def keys_of_command(client: Client, command: NewKey, now: int) -> list[ClientKey]:
+    """The records of the keys that ``command`` holds. Raises ConfigurationError."""
+    not_before = command.not_before if command.not_before is not None else now
+    if command.expires_at is not None and command.expires_at <= max(now, not_before):
+        raise ConfigurationError("the key would expire before it may be used: expires_at must lie after not_before")
+    return [
+        ClientKey(
+            client_id=client.client_id,
+            kid=key.kid,
+            thumbprint=key.thumbprint,
+            alg=key.alg,
+            jwk=json.dumps(key.public_jwk()),
+            source="registered",
+            state="active",
+            owner=command.owner or client.owner,
+            not_before=not_before,
+            expires_at=command.expires_at,
+            parent=None,
+            created_at=now,
+            last_used_at=None,
+            tenant=client.tenant,
+        )
+        for key in parse_keys(command)
+    ]
+
+
+def parse_keys(command: NewKey) -> list[VerificationKey]:
+    """Parse JWK, JWKS or PEM text. Raises ConfigurationError with the reason and the mend."""
+    try:
+        if command.kid is not None or command.alg is not None:
+            return [parse_public_key(command.key, kid=command.kid, alg=command.alg)]
+        return parse_public_keys(command.key.encode())
+    except VerificationError as error:
+        mend = f"; {error.mend}" if error.mend else ""
+        raise ConfigurationError(f"this key is refused: {error.public}{mend}") from error
