@@ -16,7 +16,6 @@ compile() {
 # The first file has everything; the others take their versions from it, so that no two of them differ.
 compile dev --all-extras --group dev
 compile server --extra server --group build --constraints requirements/dev.txt
-compile base --group build --constraints requirements/dev.txt
 # These are unpacked one by one and never imported, so their own dependencies are not wanted.
 .venv/bin/uv pip compile --group real-parts --quiet --upgrade --universal --python-version 3.11 --no-deps \
     --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --output-file requirements/real-parts.txt

