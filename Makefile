@@ -4,6 +4,7 @@
 # The demo belongs to its reader: no output of make itself, and nothing else is installed than what a server needs.
 MAKEFLAGS += --no-print-directory
 PYTEST_WORKERS ?= 2
+TYPED = src tests $(patsubst %/,%,$(sort $(dir $(wildcard demo/*.py samples/*.py samples/*/*.py bench/*.py))))
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -20,7 +21,7 @@ check: ## lint, formatting, types, and who may import whom
 	@scripts/environment.sh dev
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/mypy
+	.venv/bin/mypy $(TYPED)
 	.venv/bin/lint-imports --no-cache
 
 test: real-parts ## the fast tests, real PostgreSQL and Valkey included
