@@ -1,4 +1,4 @@
-"""Self-contained access tokens: RFC 9068, with a grant id and ``rev``, the position of the revocation log at issuance."""
+"""Self-contained access tokens: RFC 9068, with a grant id and ``rev``, the revocation log's position at issuance."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def verify(
 ) -> AccessTokenClaims:
     """The claims of an access token of ``issuer`` for ``audience`` (one name of this API, or several).
 
-    now, leeway: seconds; leeway at most 60. Order of the checks: signature, type, issuer, audience, times, then the rest.
+    now, leeway: seconds; leeway at most 60. Order of the checks: signature, type, issuer, audience, times, the rest.
     Raises VerificationError. Source: RFC 9068 section 4.
     """
     checked_leeway(leeway)

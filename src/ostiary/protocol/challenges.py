@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from ostiary.protocol.checks import malformed
 
 MAX_LENGTH = 8192
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = r'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 _PARAMETER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*({_TOKEN}|{_QUOTED})")
 _SCHEME = re.compile(rf"({_TOKEN})(?:[ ]+|(?=,|$))")
 _TOKEN68 = re.compile(r"([A-Za-z0-9\-._~+/]+=*)[ \t]*(?=,|$)")
 _GAP = re.compile(r"[ \t]*(?:,[ \t]*)*")
 _ESCAPED = re.compile(r"\\(.)")
-# RFC 6750 3: what error, error_description and scope may hold. The rest of the visible characters is safe in a quoted text.
+# RFC 6750 3: error, error_description and scope hold %x20-21 / %x23-5B / %x5D-7E alone; we keep every value to that.
 _UNSAFE = re.compile(r"[^ !#-\[\]-~]")
 
 
@@ -39,8 +39,8 @@ def bearer(
 ) -> str:
     """The value of a Bearer challenge.
 
-    A character that could end the quoted text or the header (a quote, a backslash, CR, LF, anything not printable ASCII)
-    becomes ``?``, so that no value can inject a parameter or a header.
+    A character that could end the quoted text or the header (a quote, a backslash, CR, LF, anything not printable
+    ASCII) becomes ``?``, so that no value can inject a parameter or a header.
     """
     parameters = {
         "realm": realm,
@@ -59,8 +59,8 @@ def bearer(
 def parse(value: str) -> list[Challenge]:
     """The challenges in a WWW-Authenticate value, in order.
 
-    Raises VerificationError("format") for what RFC 9110 11.6.1 does not allow, and for a parameter that stands twice in one
-    challenge ("can only occur once per challenge", 11.2).
+    Raises VerificationError("format") for what RFC 9110 11.6.1 does not allow, and for a parameter that stands twice in
+    one challenge ("can only occur once per challenge", 11.2).
     """
     if len(value) > MAX_LENGTH:
         raise malformed("a header value that is too long", expected=f"at most {MAX_LENGTH} characters")

@@ -134,7 +134,8 @@ def named_client(claims: Mapping[str, object]) -> str:
 def check_audience(audiences: Collection[str], mine: str | Collection[str], note: Note | None) -> None:
     """One of ``audiences`` must be ``mine`` (or one of mine).
 
-    "each principal intended to process the JWT MUST identify itself with a value in the audience claim" (RFC 7519 4.1.3).
+    "Each principal intended to process the JWT MUST identify itself with a value in the audience claim" (RFC 7519
+    section 4.1.3).
     """
     own = (mine,) if isinstance(mine, str) else mine
     if not any(value in own for value in audiences):
@@ -164,8 +165,8 @@ def audiences(claims: Mapping[str, object]) -> tuple[str, ...]:
 def check_sole_audience(claims: Mapping[str, object], mine: str, note: Note | None) -> None:
     """``aud`` must be ``mine`` and nothing beside it: a text, or an array of one.
 
-    RFC 10070 section 4: the issuer identifier as the sole value; endpoints' URLs and lists let another server's assertion
-    pass here (CVE-2025-27370).
+    RFC 10070 section 4: the issuer identifier as the sole value; endpoints' URLs and lists let another server's
+    assertion pass here (CVE-2025-27370).
     """
     value = claims.get("aud")
     if value != mine and value != [mine]:
@@ -221,7 +222,7 @@ def check_short_life(
 ) -> float:
     """``exp`` of a single-use JWT: neither past nor further off than ``max_life``, nor ``iat`` longer ago; returns it.
 
-    A far ``exp`` would make the replay memory keep its ``jti`` without end. ``nbf`` and ``iat`` may be ``leeway`` ahead.
+    A far ``exp`` would make the replay memory keep its ``jti`` long. ``nbf`` and ``iat`` may be ``leeway`` ahead.
     """
     expires = check_expiry(claims, now, leeway, note)
     check_not_future(claims, "nbf", now, leeway, note)

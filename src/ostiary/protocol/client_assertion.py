@@ -72,7 +72,7 @@ def verify(
 
 
 def _check_type(jws: compact.CompactJws, note: Note | None) -> None:
-    # RFC 10070 4: servers are not to insist on the explicit type; RFC 8725bis 3.12: another explicit type is another JWT.
+    # RFC 10070 4: servers are not to insist on the explicit type; RFC 8725bis 3.12: another type is another JWT.
     typ = jws.header.typ
     if typ is not None and typ != TYP and compact.media_type(typ) not in (TYP, "jwt"):
         raise VerificationError(

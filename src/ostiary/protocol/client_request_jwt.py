@@ -1,7 +1,7 @@
 """A client's own JWT straight to an API, without an access token: a profile of RFC 7519, RFC 8725bis 3.9-3.12.
 
-Every claim is required: ``iss`` = ``sub`` = the client, ``aud`` = the API alone, ``htm`` and ``htu`` = method and URL of the
-request (as in RFC 9449 section 4.2), ``jti`` used once, ``iat``, ``exp`` at most a minute away.
+Every claim is required: ``iss`` = ``sub`` = the client, ``aud`` = the API alone, ``htm`` and ``htu`` = method and URL
+of the request (as in RFC 9449 section 4.2), ``jti`` used once, ``iat``, ``exp`` at most a minute away.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def verify(
 ) -> ClientRequest:
     """The JWT, if ``client_id``, the owner of ``key``, made it for this request to ``audience``.
 
-    method: as received, any token, compared by case; url: the API's public URL of the request, from configuration and path,
-    never from the Host header. now, max_life, leeway: seconds. The caller still has to see to it that (client_id, jti) is
-    used once. Raises VerificationError.
+    method: as received, any token, compared by case; url: the API's public URL of the request, from configuration and
+    path, never from the Host header. now, max_life, leeway: seconds. The caller still has to see to it that
+    (client_id, jti) is used once. Raises VerificationError.
     """
     checked_leeway(leeway)
     compact.verify(jws, key, note)

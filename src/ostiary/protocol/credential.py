@@ -1,7 +1,8 @@
 """The credential file of a client or of an API: who it is, at which issuer, and its private key.
 
-JSON: ``type`` (``ostiary-client`` or ``ostiary-api``), ``issuer``, ``client_id``, ``audience`` (an API's own identifier),
-``private_key`` (a private JWK with ``kid`` and ``alg``, RFC 7517). The file is a secret: mode 0600, never on the server.
+JSON: ``type`` (``ostiary-client`` or ``ostiary-api``), ``issuer``, ``client_id``, ``audience`` (an API's own
+identifier), ``private_key`` (a private JWK with ``kid`` and ``alg``, RFC 7517). The file is a secret: mode 0600, never
+on the server.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol import strict_json, uri
 from ostiary.protocol.checks import ISSUER, malformed, shown
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_LOOPBACK = re.compile(r"http://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]+)?/")
 _MAX_LENGTH = 2048
 
 
@@ -106,29 +107,32 @@ def check_issuer(document: Mapping[str, object], expected: str) -> None:
 def check_issuer_url(issuer: str) -> str:
     """``issuer``, if it can be one. Raises ConfigurationError that names the mend.
 
-    "a URL that uses the 'https' scheme and has no query or fragment components" (RFC 8414 section 2); http is for loopback
-    alone. A closing slash is refused, because half of the world adds or drops it and issuers are compared exactly.
+    "a URL that uses the 'https' scheme and has no query or fragment components" (RFC 8414 section 2); http is for
+    loopback alone. A closing slash is refused: half of the world adds or drops it, and issuers are compared exactly.
     """
-    if not isinstance(issuer, str) or len(issuer) > _MAX_LENGTH or any(mark in issuer for mark in "?#"):
-        raise ConfigurationError(f"The issuer {shown(issuer)} must be a short URL without query and fragment.")
-    try:
-        normal = uri.normalize(issuer)
-    except VerificationError:
-        raise ConfigurationError(
-            f"The issuer {shown(issuer)} must be an https URL such as https://auth.example.com"
-        ) from None
-    if issuer.endswith("/"):
-        raise ConfigurationError(
-            f"The issuer {shown(issuer)} must not end with a slash: write {shown(issuer.rstrip('/'))}"
-        )
-    if normal.rstrip("/") != issuer:
-        raise ConfigurationError(
-            f"The issuer {shown(issuer)} is not in its plain form: write {shown(normal.rstrip('/'))}"
-        )
-    if issuer.startswith("http:") and (urlsplit(issuer).netloc.rsplit(":", 1)[0] not in _LOOPBACK):
-        if urlsplit(issuer).netloc not in _LOOPBACK:
-            raise ConfigurationError(f"The issuer {shown(issuer)} must begin with https://; http is for loopback only.")
+    if "?" in issuer:
+        raise ConfigurationError(f"The issuer {shown(issuer)} must have no query.")
+    check_https_url(issuer, "The issuer")
+    plain = uri.normalize(issuer).rstrip("/")
+    if plain != issuer:
+        raise ConfigurationError(f"The issuer {shown(issuer)} is not in its plain form: write {shown(plain)}")
     return issuer
+
+
+def check_https_url(url: str, what: str = "The URL") -> str:
+    """``url``, if it is an https URL (http for loopback alone) without userinfo and fragment.
+
+    what: names the setting in the message. Raises ConfigurationError.
+    """
+    try:
+        normal = uri.normalize(url)
+    except VerificationError:
+        raise ConfigurationError(f"{what} {shown(url)} must be a URL such as https://auth.example.com") from None
+    if "#" in url or len(url) > _MAX_LENGTH:
+        raise ConfigurationError(f"{what} {shown(url)} must be a short URL without a fragment.")
+    if normal.startswith("http:") and _LOOPBACK.match(normal) is None:
+        raise ConfigurationError(f"{what} {shown(url)} must begin with https://; http is for loopback only.")
+    return url
 
 
 def _origin_and_path(url: str) -> tuple[str, str]:

@@ -1,9 +1,9 @@
 """A client registers its next key with its present one, and shows that it holds the next (RFC 7517, RFC 8725bis 3.11).
 
-The JWT, signed by the present key (``typ`` ``ostiary-next-key+jwt``), claims ``iss`` = ``sub`` = the client, ``aud`` = the
-issuer alone, ``jti``, ``iat``, ``exp``, ``jwk`` = the next public key, and ``proof``: a compact JWS by the *next* key (``typ``
-``ostiary-next-key-proof+jwt``) over ``iss``, ``aud`` and ``jti`` with the same values, so that nobody can register a key
-that is another's, and no proof serves twice.
+The JWT, signed by the present key (``typ`` ``ostiary-next-key+jwt``), claims ``iss`` = ``sub`` = the client, ``aud`` =
+the issuer alone, ``jti``, ``iat``, ``exp``, ``jwk`` = the next public key, and ``proof``: a compact JWS by the *next*
+key (``typ`` ``ostiary-next-key-proof+jwt``) over ``iss``, ``aud`` and ``jti`` with the same values, so that nobody can
+register a key that is another's, and no proof serves twice.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """One format for every opaque secret: ``ost_<kind>_<installation>_<secret><checksum>``.
 
-kind: two lower-case letters. installation: 6 characters. secret: 43 base62 characters that hold 256 random bits. checksum:
-6 base62 characters, the CRC-32 (ISO 3309) of the text before them, so that a scanner knows a leaked secret offline and a typing
-error costs no look-up. Base62 is 0-9 A-Z a-z, most significant digit first. Only the SHA-256 of the whole text is stored.
+kind: two lower-case letters. installation: 6 characters. secret: 43 base62 characters that hold 256 random bits.
+checksum: 6 base62 characters, the CRC-32 (ISO 3309) of the text before them, so that a scanner knows a leaked secret
+offline and a typing error costs no look-up. Base62 is 0-9 A-Z a-z, most significant digit first. Only the SHA-256 of
+the whole text is stored.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from zlib import crc32
 from ostiary.errors import ConfigurationError
 from ostiary.protocol.checks import malformed
 
-REFERENCE_ACCESS_TOKEN: Final = "at"  # noqa: S105
-REFRESH_TOKEN: Final = "rt"  # noqa: S105
+REFERENCE_ACCESS_TOKEN: Final = "at"
+REFRESH_TOKEN: Final = "rt"
 AUTHORIZATION_CODE: Final = "ac"
 API_KEY: Final = "ak"
-CLIENT_SECRET: Final = "cs"  # noqa: S105
+CLIENT_SECRET: Final = "cs"
 BOOTSTRAP: Final = "bt"
 
 LENGTH: Final = 4 + 3 + 7 + 43 + 6
@@ -45,7 +46,10 @@ class OpaqueToken(NamedTuple):
 
 
 def generate(kind: str, installation: str, *, random: Callable[[int], bytes] = secrets.token_bytes) -> str:
-    """A new secret. random: gives that many random bytes. Raises ConfigurationError for an unfit kind or installation."""
+    """A new secret. random: gives that many random bytes.
+
+    Raises ConfigurationError for an unfit kind or installation.
+    """
     if _KIND.fullmatch(kind) is None or _INSTALLATION.fullmatch(installation) is None:
         raise ConfigurationError("A kind is two lower-case letters, an installation six letters or digits.")
     secret = _base62(int.from_bytes(random(_SECRET_BYTES), "big"), _SECRET_DIGITS)
