@@ -1,0 +1,49 @@
+"""Files that hold a secret: read only if nobody but their owner can read them, made with mode 0600."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from ostiary.errors import ConfigurationError
+
+MAX_BYTES = 65_536
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def read_secret_file(path: Path) -> bytes:
+    """The content of ``path``.
+
+    Raises ConfigurationError: it cannot be read, is no regular file, is too long, or others than its owner may use it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise ConfigurationError(f"The secret file {path} cannot be read: {error.strerror}.") from None
+    with os.fdopen(descriptor, "rb") as file:
+        # The permissions are asked of the open file, so that nobody can swap it between the look and the reading.
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigurationError(f"The secret file {path} is no regular file: name a file.")
+        if status.st_mode & _OTHERS:
+            raise ConfigurationError(f"The secret file {path} is open to other users of this machine: chmod 600 {path}")
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ConfigurationError(f"The secret file {path} is longer than {MAX_BYTES} bytes: name the right file.")
+    return content
+
+
+def write_secret_file(path: Path, content: bytes) -> None:
+    """Make ``path`` with mode 0600, durably; a file that exists is never overwritten. Raises ConfigurationError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except FileExistsError:
+        raise ConfigurationError(f"The file {path} exists already and is not overwritten: name another.") from None
+    except OSError as error:
+        raise ConfigurationError(f"The secret file {path} cannot be made: {error.strerror}.") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,181 @@
+"""Every setting of the server: its type, unit and default, and the checks between settings."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from ostiary.errors import ConfigurationError
+from ostiary.protocol.metadata import check_issuer_url
+from ostiary.settings.fields import Algorithms, Count, FilePath, Networks, Port, Seconds, Section, is_loopback
+from ostiary.settings.static import Static
+
+DAY = 86_400
+
+
+class StorageSettings(Section):
+    """url: ``sqlite:///file``, relative to the settings file, or ``postgresql://...``; secret if it holds a password."""
+
+    url: str = Field(default="sqlite:///ostiary.db", repr=False)
+
+
+class KeySettings(Section):
+    """The installation's signing keys; all times in seconds.
+
+    key_encryption_key_file: 32 random bytes in base64url; key_encryption_key: the same from the environment.
+    publish_before: how long a key stands in the JWKS before it signs. jwks_max_age: how long others may keep the JWKS.
+    """
+
+    key_encryption_key_file: FilePath | None = None
+    key_encryption_key: SecretStr | None = None
+    algorithms: Algorithms = ("ES256",)
+    rotate_after: Seconds = 30 * DAY
+    publish_before: Seconds = DAY
+    jwks_max_age: int = Field(default=300, ge=1, le=DAY)
+
+    @model_validator(mode="after")
+    def _agree(self) -> KeySettings:
+        if self.publish_before < self.jwks_max_age:
+            raise ValueError(
+                "publish_before is shorter than jwks_max_age, so a key would sign before everyone has seen it: raise it"
+            )
+        if self.rotate_after <= self.publish_before:
+            raise ValueError("rotate_after must be longer than publish_before: a next key needs time to be seen")
+        if self.key_encryption_key is not None and self.key_encryption_key_file is not None:
+            raise ValueError("key_encryption_key and key_encryption_key_file are both given: keep one")
+        return self
+
+
+class TokenSettings(Section):
+    """Seconds: default and upper bound of an access token's life, and the longest life of a client assertion."""
+
+    default_life: int = Field(default=600, ge=1, le=DAY)
+    max_life: int = Field(default=3600, ge=1, le=DAY)
+    assertion_max_life: int = Field(default=300, ge=1, le=3600)
+
+    @model_validator(mode="after")
+    def _agree(self) -> TokenSettings:
+        if self.default_life > self.max_life:
+            raise ValueError("default_life is longer than max_life: lower the one or raise the other")
+        return self
+
+
+class ServerSettings(Section):
+    """Where and within which limits the issuer's endpoints are served; times in seconds, sizes in bytes.
+
+    behind_proxy: a proxy in front of this server ends TLS; without it plain http is for loopback alone.
+    """
+
+    host: str = "localhost"
+    port: Port = 8400
+    workers: int = Field(default=1, ge=1, le=64)
+    behind_proxy: bool = False
+    tls_certificate_file: FilePath | None = None
+    tls_private_key_file: FilePath | None = None
+    max_header_bytes: int = Field(default=32_768, ge=1024)
+    max_body_bytes: int = Field(default=65_536, ge=1024)
+    request_timeout: float = Field(default=10.0, gt=0)
+    max_connections: Count = 1000
+    max_concurrency_per_client: Count = 64
+
+    @model_validator(mode="after")
+    def _agree(self) -> ServerSettings:
+        if (self.tls_certificate_file is None) != (self.tls_private_key_file is None):
+            raise ValueError("tls_certificate_file and tls_private_key_file go together: give both or neither")
+        if self.tls_certificate_file is None and not self.behind_proxy and not is_loopback(self.host):
+            # ASVS 12.2.1: TLS for every connection that leaves the machine.
+            raise ValueError(
+                "host is not loopback and there is no certificate: give tls_certificate_file and tls_private_key_file, "
+                "or set behind_proxy = true if a proxy in front ends TLS"
+            )
+        return self
+
+
+class ManagementSettings(Section):
+    """Where health, metrics and the admin API are served, plain http: on loopback unless a proxy stands in front."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8401
+    behind_proxy: bool = False
+
+    @model_validator(mode="after")
+    def _agree(self) -> ManagementSettings:
+        if not self.behind_proxy and not is_loopback(self.host):
+            raise ValueError(
+                "host is not loopback: bind it to 127.0.0.1, or set behind_proxy = true if a proxy in front ends TLS"
+            )
+        return self
+
+
+class AuditSettings(Section):
+    """heads_file: where signed heads of the audit chain are appended, outside the database."""
+
+    heads_file: FilePath | None = None
+    retention_days: int | None = Field(default=None, ge=1)
+
+
+class TraceSettings(Section):
+    """How long the trace of a refusal can be explained, in days."""
+
+    retention_days: int = Field(default=7, ge=1, le=365)
+
+
+class LogSettings(Section):
+    """The server's own log."""
+
+    format: Literal["json", "text"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class FetchingSettings(Section):
+    """What the fetcher of outside URLs may reach besides public https: networks such as ``10.1.0.0/16``."""
+
+    allow_networks: Networks = ()
+    allow_http: bool = False
+
+
+class Settings(Section):
+    """All settings. ``dev`` is set by ``ostiary dev`` alone; no file and no environment can."""
+
+    issuer: str
+    storage: StorageSettings = StorageSettings()
+    keys: KeySettings = KeySettings()
+    tokens: TokenSettings = TokenSettings()
+    server: ServerSettings = ServerSettings()
+    management: ManagementSettings = ManagementSettings()
+    audit: AuditSettings = AuditSettings()
+    traces: TraceSettings = TraceSettings()
+    log: LogSettings = LogSettings()
+    fetching: FetchingSettings = FetchingSettings()
+    static: Static = Static()
+    dev: bool = Field(default=False, repr=False)
+
+    @field_validator("issuer")
+    @classmethod
+    def _is_an_issuer(cls, issuer: str) -> str:
+        try:
+            return check_issuer_url(issuer)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
+        identifiers = [api.identifier for api in self.static.apis.values()]
+        if len(set(identifiers)) != len(identifiers):
+            raise ValueError("two of static.apis have the same identifier: give each its own")
+        for name, client in self.static.clients.items():
+            if (
+                client.jwks_uri is not None
+                and not client.jwks_uri.startswith("https:")
+                and not self.fetching.allow_http
+            ):
+                raise ValueError(f"static.clients.{name}.jwks_uri must be an https URL")
+        for name, life in self._lives():
+            if life is not None and life > self.tokens.max_life:
+                raise ValueError(f"{name} is longer than tokens.max_life ({self.tokens.max_life} s): lower it")
+        return self
+
+    def _lives(self) -> list[tuple[str, int | None]]:
+        clients = [(f"static.clients.{name}.token_life", one.token_life) for name, one in self.static.clients.items()]
+        return clients + [(f"static.apis.{name}.token_life", one.token_life) for name, one in self.static.apis.items()]

@@ -1,0 +1,28 @@
+"""What ``ostiary serve`` refuses because it is only fit for trying out."""
+
+from __future__ import annotations
+
+from ostiary.errors import ConfigurationError
+from ostiary.settings.secret_files import read_secret_file
+from ostiary.settings.sections import Settings
+
+
+def serve_checks(settings: Settings) -> None:
+    """Raises ConfigurationError for the first thing that does not belong into production."""
+    if settings.dev:
+        raise ConfigurationError("These are the settings of `ostiary dev`: write an ostiary.toml for `ostiary serve`.")
+    if not settings.issuer.startswith("https://"):
+        # RFC 8414 section 2: the issuer is "a URL that uses the 'https' scheme"
+        raise ConfigurationError(
+            f"The issuer {settings.issuer} is http, which is for `ostiary dev` only: use an https issuer, "
+            "with a certificate or behind a proxy that ends TLS."
+        )
+    if settings.keys.key_encryption_key is None and settings.keys.key_encryption_key_file is None:
+        raise ConfigurationError(
+            "There is no key-encryption key: make one with `ostiary keys new-kek FILE` and name it by "
+            "keys.key_encryption_key_file."
+        )
+    if settings.fetching.allow_http:
+        raise ConfigurationError("fetching.allow_http is for `ostiary dev` only: have the clients publish by https.")
+    if settings.server.tls_private_key_file is not None:
+        read_secret_file(settings.server.tls_private_key_file)

@@ -1,0 +1,64 @@
+"""The known keys of the settings, and the nearest one to a name that is none of them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from functools import cache
+from typing import get_args
+
+from pydantic import BaseModel
+
+from ostiary.settings.sections import Settings
+
+HIDDEN = frozenset({"dev"})  # set by the program alone
+
+
+@cache
+def known_keys() -> tuple[str, ...]:
+    """Every key as it is written, ``"tokens.max_life"``; ``<name>`` stands for a name of the operator's choice."""
+    return tuple(_keys(Settings, ""))
+
+
+def nearest(key: str) -> str:
+    """The known key that looks most like ``key``; the names that the operator chose are taken from ``key``."""
+    parts = key.split(".")
+    candidates = [_with_names_of(known, parts) for known in known_keys()]
+    in_section = [known for known in candidates if known.rpartition(".")[0] == key.rpartition(".")[0]]
+    close = difflib.get_close_matches(key, in_section, n=1) or difflib.get_close_matches(
+        parts[-1], _last(candidates), n=1
+    )
+    if not close:
+        return difflib.get_close_matches(key, candidates, n=1, cutoff=0.0)[0]
+    return close[0] if close[0] in in_section else next(known for known in candidates if known.endswith(close[0]))
+
+
+def _keys(section: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        key = f"{prefix}{name}"
+        if not prefix and name in HIDDEN:
+            continue
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from _keys(annotation, f"{key}.")
+            continue
+        inner = next(
+            (one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, BaseModel)), None
+        )
+        if inner is None:
+            yield key
+        else:
+            yield from _keys(inner, f"{key}.<name>.")
+
+
+def _with_names_of(known: str, parts: list[str]) -> str:
+    if "<name>" not in known:
+        return known
+    names = known.split(".")
+    return ".".join(
+        parts[place] if name == "<name>" and place < len(parts) - 1 else name for place, name in enumerate(names)
+    )
+
+
+def _last(keys: list[str]) -> list[str]:
+    return [key.rpartition(".")[2] for key in keys]
