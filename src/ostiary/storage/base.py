@@ -22,6 +22,7 @@ from typing import Protocol
 
 from ostiary.model.api import Api
 from ostiary.model.artifact import OneTimeArtifact
+from ostiary.model.audit_row import AuditRow, AuditSegment
 from ostiary.model.client import Client
 from ostiary.model.client_key import ClientKey, KeyState
 from ostiary.model.event import AuditEvent
@@ -129,6 +130,25 @@ class Audit(Protocol):
     async def append(self, event: AuditEvent) -> None:
         """Write an event under the next gapless number of this writer, in this unit of work."""
         ...
+
+    async def unsealed(self, limit: int, *, tenant: str = TENANT) -> list[AuditRow]: ...  # by (at, writer, number)
+    async def seal(self, segment: AuditSegment, rows: Sequence[tuple[str, int]]) -> None: ...  # (writer, number)
+    async def segments(self, after: int = 0, limit: int = 100, *, tenant: str = TENANT) -> list[AuditSegment]: ...
+    async def last_segment(self, *, tenant: str = TENANT) -> AuditSegment | None: ...
+    async def rows_of(self, segment: int, *, tenant: str = TENANT) -> list[AuditRow]: ...  # in chain order
+    async def drop_rows(self, segment: int, *, at: int, tenant: str = TENANT) -> int: ...  # sets dropped_at; how many
+    async def erase_personal(self, writer: str, number: int, *, tenant: str = TENANT) -> bool: ...  # False if none
+    async def query(
+        self,
+        *,
+        tag: str | None = None,
+        actor: str | None = None,
+        target: str | None = None,
+        trace_id: str | None = None,
+        after: tuple[int, str, int] | None = None,
+        limit: int = 100,
+        tenant: str = TENANT,
+    ) -> list[AuditRow]: ...
 
 
 class Traces(Protocol):

@@ -1,0 +1,75 @@
+"""Clients: statements and repository."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from ostiary.errors import ConfigurationError
+from ostiary.model.client import Client
+from ostiary.storage.base import TENANT
+from ostiary.storage.connection import Conflict, Connection, Row
+from ostiary.storage.json_columns import decoder, to_json
+from ostiary.storage.ledger import Ledger
+from ostiary.storage.schema import CLIENTS
+from ostiary.storage.statements import Statement, insertion, lookup, replacement
+
+_COLUMNS = tuple(Client.__dataclass_fields__)
+_GET = lookup(CLIENTS, _COLUMNS, "tenant", "client_id")
+_ADD = insertion(CLIENTS)
+_REPLACE = replacement(CLIENTS, "tenant", "client_id")
+_LIST = Statement(
+    select(*(CLIENTS.c[name] for name in _COLUMNS))
+    .where(CLIENTS.c.tenant == bindparam("tenant"), CLIENTS.c.client_id > bindparam("after"))
+    .order_by(CLIENTS.c.client_id)
+    .limit(bindparam("limit"))
+)
+_GRANT_TYPES = decoder(tuple[str, ...])
+_SCOPES = decoder(dict[str, tuple[str, ...]])
+
+
+def _from_row(row: Row) -> Client:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values["grant_types"] = _GRANT_TYPES.decode(values["grant_types"])
+    values["scopes"] = _SCOPES.decode(values["scopes"])
+    values["may_register_keys"] = bool(values["may_register_keys"])
+    return Client(**values)
+
+
+def _to_row(client: Client) -> dict[str, Any]:
+    values = {name: getattr(client, name) for name in _COLUMNS}
+    return values | {"grant_types": to_json(client.grant_types), "scopes": to_json(client.scopes)}
+
+
+class SqlClients:
+    """The registered clients; every write raises the registry position."""
+
+    def __init__(self, connection: Connection, ledger: Ledger) -> None:
+        self._connection = connection
+        self._ledger = ledger
+
+    async def get(self, client_id: str, *, tenant: str = TENANT) -> Client | None:
+        row = await self._connection.one(_GET, {"tenant": tenant, "client_id": client_id})
+        return _from_row(row) if row else None
+
+    async def list(self, *, after: str = "", limit: int = 100, tenant: str = TENANT) -> list[Client]:
+        """Ordered by client_id, from the first one above ``after``."""
+        rows = await self._connection.all(_LIST, {"tenant": tenant, "after": after, "limit": limit})
+        return [_from_row(row) for row in rows]
+
+    async def add(self, client: Client) -> None:
+        try:
+            await self._connection.run(_ADD, _to_row(client))
+        except Conflict:
+            raise ConfigurationError(
+                f"The client id {client.client_id!r} is taken; choose another one, or change the client that has it."
+            ) from None
+        self._ledger.registry_changed(client.tenant)
+
+    async def replace(self, client: Client) -> None:
+        row = _to_row(client)
+        row |= {"of_tenant": row.pop("tenant"), "of_client_id": row.pop("client_id")}
+        if not await self._connection.run(_REPLACE, row):
+            raise ConfigurationError(f"There is no client {client.client_id!r}; create it first.")
+        self._ledger.registry_changed(client.tenant)

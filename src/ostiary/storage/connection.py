@@ -1,0 +1,34 @@
+"""The port through which the repositories reach a driver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ostiary.storage.statements import Statement
+
+Row = tuple[Any, ...]
+Parameters = Mapping[str, Any]
+
+
+class Conflict(Exception):
+    """A unique key is taken. The repository that knows what it means turns it into its own sentence."""
+
+
+class Connection(Protocol):
+    """One database connection inside one transaction.
+
+    Every method raises ``Unavailable`` when the database cannot answer and ``Conflict`` when a unique key is taken.
+    """
+
+    async def one(self, statement: Statement, parameters: Parameters) -> Row | None:
+        """The first row, or None."""
+        ...
+
+    async def all(self, statement: Statement, parameters: Parameters) -> list[Row]:
+        """Every row."""
+        ...
+
+    async def run(self, statement: Statement, parameters: Parameters) -> int:
+        """Run a statement that changes rows; how many it changed."""
+        ...

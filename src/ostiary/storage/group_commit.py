@@ -1,0 +1,216 @@
+"""Group commit for SQLite: the writes of one moment share one transaction; each caller is answered after its commit.
+
+Why: a durable commit costs an fsync, the statements of a caller some microseconds. While one batch is being committed
+in the worker thread, the callers that arrive queue for the next one.
+
+The phases: idle -> beginning (BEGIN IMMEDIATE, tried again while another process holds the file) -> open (bodies run
+inline, one after the other, each in a savepoint) -> committing (COMMIT in the thread: the fsync frees the loop).
+
+Who drives: one task of its own, never a caller. A caller that is cancelled while it waits to enter leaves the queue;
+inside its body it is rolled back like any fault; while it waits for the commit only its own waiting ends. In no case
+does another caller notice.
+
+A body that awaited anything but the unit of work would hold the transaction, and with it the file, that long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+from typing import Protocol
+
+from ostiary.errors import Unavailable
+
+_FIRST_PAUSE = 0.0005
+_LONGEST_PAUSE = 0.01
+_PRIMARY_CODE = 0xFF
+
+
+class Phase(Enum):
+    IDLE = "idle"
+    BEGINNING = "beginning"
+    OPEN = "open"
+    COMMITTING = "committing"
+    CLOSED = "closed"
+
+
+class Batched(Protocol):
+    """What must be kept in step with the transaction: positions that are known, audit numbers that were given."""
+
+    def begun(self) -> None:
+        """A transaction has begun."""
+        ...
+
+    def undone(self) -> None:
+        """The transaction is rolled back as a whole."""
+        ...
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection holds the lock."""
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+class GroupCommit:
+    """The one writer of a process; ``enter`` and ``leave`` enclose the body of a caller."""
+
+    def __init__(self, connection: sqlite3.Connection, batched: Batched, *, busy_timeout: float) -> None:
+        """connection: in autocommit mode, without a busy timeout; busy_timeout: seconds to wait for its lock."""
+        self._connection = connection
+        self._batched = batched
+        self._busy_timeout = busy_timeout
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ostiary-commit")
+        self._phase = Phase.IDLE
+        self._occupied = False
+        self._entrants: list[asyncio.Future[None]] = []
+        self._answers: list[asyncio.Future[None]] = []
+        self._vacated: asyncio.Future[None] | None = None
+        self._driver: asyncio.Task[None] | None = None
+        self._crowded = False
+
+    async def enter(self) -> None:
+        """Wait for the turn of this caller; Unavailable if the database stays busy or is closed."""
+        while self._phase is not Phase.OPEN or self._occupied:
+            await self._queue()
+        self._occupied = True
+        try:
+            self._connection.execute("SAVEPOINT caller")
+        except sqlite3.Error as error:
+            self._vacate()
+            raise Unavailable("storage", str(error)) from error
+
+    async def _queue(self) -> None:
+        if self._phase is Phase.CLOSED:
+            raise Unavailable("storage", "closed")
+        turn = asyncio.get_running_loop().create_future()
+        self._entrants.append(turn)
+        if self._phase is Phase.IDLE:
+            self._phase = Phase.BEGINNING
+            self._driver = asyncio.create_task(self._drive(), name="ostiary-group-commit")
+        try:
+            await turn
+        finally:
+            if turn in self._entrants:
+                self._entrants.remove(turn)
+
+    async def leave(self) -> None:
+        """End the body well and wait until it is durable; Unavailable if it is not."""
+        try:
+            self._connection.execute("RELEASE caller")
+        except sqlite3.Error as error:
+            self.roll_back()
+            raise Unavailable("storage", str(error)) from error
+        answer = asyncio.get_running_loop().create_future()
+        self._answers.append(answer)
+        self._vacate()
+        await answer
+
+    def roll_back(self) -> None:
+        """End the body by undoing it; the other callers of the batch keep theirs."""
+        try:
+            # After some errors (disk full, input/output) SQLite has rolled the whole transaction back by itself.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO caller")
+                self._connection.execute("RELEASE caller")
+        finally:
+            self._vacate()
+
+    def _vacate(self) -> None:
+        self._occupied = False
+        if self._vacated is not None and not self._vacated.done():
+            self._vacated.set_result(None)
+
+    async def _drive(self) -> None:
+        """Batch after batch while callers queue."""
+        try:
+            while self._entrants:
+                await self._one_batch()
+        except BaseException as error:
+            self._fail(self._entrants, error)
+            self._fail(self._answers, error)
+            raise
+        finally:
+            if self._phase is not Phase.CLOSED:
+                self._phase = Phase.IDLE
+
+    async def _one_batch(self) -> None:
+        self._phase = Phase.BEGINNING
+        try:
+            await self._begin()
+        except sqlite3.Error as error:
+            self._fail(self._entrants, error)
+            return
+        self._phase = Phase.OPEN
+        self._batched.begun()
+        await self._admit()
+        self._phase = Phase.COMMITTING
+        await self._commit()
+
+    async def _begin(self) -> None:
+        """Take the write lock; it is tried inline, for it costs microseconds, and between tries the loop is free."""
+        loop = asyncio.get_running_loop()
+        deadline, pause = loop.time() + self._busy_timeout, _FIRST_PAUSE
+        if self._crowded:
+            # Another process was waiting for the file a moment ago: leave the door open for one of its tries.
+            await asyncio.sleep(_FIRST_PAUSE)
+        self._crowded = False
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not is_busy(error) or loop.time() >= deadline:
+                    raise
+            else:
+                return
+            self._crowded = True
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _admit(self) -> None:
+        """Let everyone in who is waiting; bodies do not suspend, so each woken caller finds the room empty."""
+        while self._entrants:
+            woken, self._entrants = self._entrants, []
+            for turn in woken:
+                if not turn.done():
+                    turn.set_result(None)
+            await asyncio.sleep(0)
+            while self._occupied:
+                self._vacated = asyncio.get_running_loop().create_future()
+                await self._vacated
+
+    async def _commit(self) -> None:
+        answers, self._answers = self._answers, []
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.execute, "COMMIT")
+        except sqlite3.Error as error:
+            self._undo()
+            self._fail(answers, error)
+            return
+        for answer in answers:
+            if not answer.done():
+                answer.set_result(None)
+
+    def _undo(self) -> None:
+        """What was not committed is not: give the numbers back, and leave no transaction behind."""
+        self._batched.undone()
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    @staticmethod
+    def _fail(waiting: list[asyncio.Future[None]], error: BaseException) -> None:
+        for future in waiting:
+            if not future.done():
+                future.set_exception(Unavailable("storage", str(error)))
+        waiting.clear()
+
+    async def close(self, close_connection: Callable[[], None]) -> None:
+        """Let the running batch end, refuse later callers, close the connection in the worker thread."""
+        driver = self._driver
+        if driver is not None and not driver.done():
+            await asyncio.wait({driver})
+        self._phase = Phase.CLOSED
+        await asyncio.get_running_loop().run_in_executor(self._thread, close_connection)
+        self._thread.shutdown()

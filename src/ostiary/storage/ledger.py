@@ -1,0 +1,123 @@
+"""What one unit of work still owes the database: registry and revocation positions, taken last, just before the commit.
+
+A position must follow the order of commits. On SQLite there is one writer at a time. On PostgreSQL the counter's row
+lock, taken by the last statements and held until the commit, makes later takers wait, so that a higher position is
+never visible before a lower one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from ostiary.model.revocation import Revocation
+from ostiary.storage.base import TENANT, Positions
+from ostiary.storage.connection import Connection
+from ostiary.storage.schema import COUNTERS, REVOCATIONS
+from ostiary.storage.statements import Statement, insertion
+
+_VALUES = {"tenant": bindparam("tenant"), "name": bindparam("name"), "value": bindparam("by")}
+_ON = [COUNTERS.c.tenant, COUNTERS.c.name]
+_RAISED = {"value": COUNTERS.c.value + bindparam("by")}
+
+_RAISE = Statement(
+    sqlite_insert(COUNTERS)
+    .values(_VALUES)
+    .on_conflict_do_update(index_elements=_ON, set_=_RAISED)
+    .returning(COUNTERS.c.value),
+    postgresql=postgresql_insert(COUNTERS)
+    .values(_VALUES)
+    .on_conflict_do_update(index_elements=_ON, set_=_RAISED)
+    .returning(COUNTERS.c.value),
+)
+READ_COUNTERS = Statement(select(COUNTERS.c.name, COUNTERS.c.value).where(COUNTERS.c.tenant == bindparam("tenant")))
+# A changer's UPDATE of the counter waits until every transaction that decided on the old registry has ended.
+HOLD_REGISTRY = Statement(
+    select(COUNTERS.c.value)
+    .where(COUNTERS.c.tenant == bindparam("tenant"), COUNTERS.c.name == "registry")
+    .with_for_update(read=True)
+)
+_APPEND = insertion(REVOCATIONS)
+TENANTS = Statement(select(COUNTERS.c.tenant).distinct())
+SET_COUNTER = Statement(
+    update(COUNTERS)
+    .where(COUNTERS.c.tenant == bindparam("of_tenant"), COUNTERS.c.name == bindparam("of_name"))
+    .values(value=bindparam("value"))
+)
+
+
+def positions_of(rows: list[tuple[str, int]]) -> Positions:
+    """The two counters of a tenant, 0 where a counter was never raised."""
+    counters = dict(rows)
+    return Positions(counters.get("registry", 0), counters.get("revocation", 0))
+
+
+class Ledger:
+    """The debts of one unit of work, and what it knows of the positions."""
+
+    def __init__(self, connection: Connection, *, shared: bool) -> None:
+        """shared: whether other transactions write at the same time (PostgreSQL), so that reading needs a lock."""
+        self._connection = connection
+        self._shared = shared
+        self._changed: set[str] = set()
+        self._revocations: list[Revocation] = []
+        self._positions: Positions | None = None
+
+    def begin(self) -> None:
+        """A new transaction: nothing is owed and nothing is known."""
+        self.forget()
+        self._positions = None
+
+    def forget(self) -> None:
+        """Drop the debts of a unit of work that is rolled back."""
+        if self._changed or self._revocations:
+            self._changed.clear()
+            self._revocations.clear()
+        self._positions = None
+
+    def registry_changed(self, tenant: str) -> None:
+        """Owe the tenant a higher registry position."""
+        self._changed.add(tenant)
+
+    def revoke(self, revocation: Revocation) -> None:
+        """Owe the log a row."""
+        self._revocations.append(revocation)
+
+    async def settle(self) -> None:
+        """Pay what is owed; called before the commit and before whatever reads it."""
+        if self._changed or self._revocations:
+            await self._pay()
+
+    async def _pay(self) -> None:
+        self._positions = None
+        # Counters are locked in one order everywhere (registry before revocation, tenants by name), against deadlocks.
+        for tenant in sorted(self._changed):
+            await self._raise(tenant, "registry", 1)
+        for tenant in sorted({row.tenant for row in self._revocations}):
+            rows = [row for row in self._revocations if row.tenant == tenant]
+            first = await self._raise(tenant, "revocation", len(rows)) - len(rows) + 1
+            for position, row in enumerate(rows, first):
+                await self._append(replace(row, position=position))
+        self._changed.clear()
+        self._revocations.clear()
+
+    async def _raise(self, tenant: str, name: str, by: int) -> int:
+        row = await self._connection.one(_RAISE, {"tenant": tenant, "name": name, "by": by})
+        return int(row[0]) if row else 0
+
+    async def _append(self, row: Revocation) -> None:
+        named = ("kind", "value", "at", "expires_at", "reason", "position", "tenant")
+        await self._connection.run(_APPEND, {name: getattr(row, name) for name in named})
+
+    async def positions(self) -> Positions:
+        """The positions as this transaction sees them; on SQLite nobody can pass them until the commit."""
+        await self.settle()
+        if self._positions is None:
+            of_tenant = {"tenant": TENANT}
+            if self._shared:
+                await self._connection.one(HOLD_REGISTRY, of_tenant)
+            self._positions = positions_of(await self._connection.all(READ_COUNTERS, of_tenant))
+        return self._positions

@@ -1,0 +1,93 @@
+"""The revocation log: rows ordered by commit, and the question which of them ends a token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select
+
+from ostiary.model.revocation import Revocation
+from ostiary.model.token import AccessToken
+from ostiary.storage.base import TENANT
+from ostiary.storage.connection import Connection, Row
+from ostiary.storage.ledger import Ledger
+from ostiary.storage.schema import REVOCATIONS
+from ostiary.storage.statements import Statement
+
+_ROWS = REVOCATIONS.c
+_COLUMNS = tuple(Revocation.__dataclass_fields__)
+_SELECTED = [_ROWS[name] for name in _COLUMNS]
+_HERE = _ROWS.tenant == bindparam("tenant")
+_SINCE = Statement(
+    select(*_SELECTED)
+    .where(_HERE, _ROWS.position > bindparam("position"))
+    .order_by(_ROWS.position)
+    .limit(bindparam("limit"))
+)
+
+
+def _named(kind: str, parameter: str) -> ColumnElement[bool]:
+    """Rows above the token's own position that name what it hangs on; clocks play no part."""
+    named = and_(_HERE, _ROWS.kind == kind, _ROWS.value == bindparam(parameter))
+    return and_(named, _ROWS.position > bindparam("rev"))
+
+
+# Every branch names tenant, kind and value, so that each is one look into the index.
+_ENDS = Statement(
+    select(*_SELECTED)
+    .where(
+        or_(
+            and_(_HERE, _ROWS.kind == "jti", _ROWS.value == bindparam("jti")),
+            _named("client", "client_id"),
+            _named("sub", "subject"),
+            _named("grant", "grant_id"),
+            _named("client_key", "key_thumbprint"),
+            _named("signing_key", "signing_kid"),
+        )
+    )
+    .order_by(_ROWS.position)
+    .limit(1)
+)
+_KEY_ENDS = Statement(
+    select(*_SELECTED).where(_named("client_key", "key_thumbprint")).order_by(_ROWS.position).limit(1)
+)
+
+
+def _from_row(row: Row) -> Revocation:
+    return Revocation(*row)
+
+
+class SqlRevocations:
+    """The log; rows are the truth and are ordered by commit."""
+
+    def __init__(self, connection: Connection, ledger: Ledger) -> None:
+        self._connection = connection
+        self._ledger = ledger
+
+    async def append(self, revocation: Revocation) -> None:
+        """Write a row; it gets its position at the end of the unit of work."""
+        self._ledger.revoke(revocation)
+
+    async def ends(self, token: AccessToken, *, key_thumbprints: Sequence[str] = ()) -> Revocation | None:
+        """The row that ends this token, if any; ``key_thumbprints``: further keys with which it falls."""
+        await self._ledger.settle()
+        parameters = {
+            "tenant": token.tenant,
+            "rev": token.rev,
+            "jti": token.jti,
+            "client_id": token.client_id,
+            "subject": token.subject,
+            "grant_id": token.grant_id,
+            "key_thumbprint": token.key_thumbprint,
+            "signing_kid": token.signing_kid,
+        }
+        row = await self._connection.one(_ENDS, parameters)
+        for thumbprint in key_thumbprints:
+            row = row or await self._connection.one(_KEY_ENDS, parameters | {"key_thumbprint": thumbprint})
+        return _from_row(row) if row else None
+
+    async def since(self, position: int, *, limit: int = 1000, tenant: str = TENANT) -> list[Revocation]:
+        """The rows above a position, in order."""
+        await self._ledger.settle()
+        parameters = {"tenant": tenant, "position": position, "limit": limit}
+        return [_from_row(row) for row in await self._connection.all(_SINCE, parameters)]

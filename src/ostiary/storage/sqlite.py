@@ -1,0 +1,197 @@
+"""Storage in one SQLite file (WAL, full fsync), shared by the processes of one host."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+
+from ostiary.errors import ConfigurationError, OAuthError, Unavailable, VerificationError
+from ostiary.storage.audit import AuditNumbers
+from ostiary.storage.base import TENANT, Positions
+from ostiary.storage.connection import Conflict, Parameters, Row
+from ostiary.storage.group_commit import GroupCommit
+from ostiary.storage.ledger import READ_COUNTERS, positions_of
+from ostiary.storage.migrate import check
+from ostiary.storage.statements import Statement
+from ostiary.storage.unit_of_work import SqlUnitOfWork
+
+_FOR_ALL = ("PRAGMA foreign_keys=ON", "PRAGMA trusted_schema=OFF")
+_FOR_WRITER = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA cache_size=-32768")
+_FOR_READERS = ("PRAGMA query_only=ON",)
+
+
+class SqliteConnection:
+    """The port over sqlite3: calls return at once, nothing in them suspends."""
+
+    __slots__ = ("_execute", "raw")
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self.raw = raw
+        self._execute = raw.execute
+
+    async def one(self, statement: Statement, parameters: Parameters) -> Row | None:
+        try:
+            row: Row | None = self._execute(statement.sqlite, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+        return row
+
+    async def all(self, statement: Statement, parameters: Parameters) -> list[Row]:
+        try:
+            return self._execute(statement.sqlite, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+    async def run(self, statement: Statement, parameters: Parameters) -> int:
+        try:
+            return self._execute(statement.sqlite, parameters).rowcount
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+
+def _translated(error: sqlite3.Error) -> Exception:
+    if isinstance(error, sqlite3.IntegrityError):
+        return Conflict(str(error))
+    return Unavailable("storage", str(error))
+
+
+class _Writing:
+    """One caller of the group commit: enters its savepoint, leaves after the commit."""
+
+    __slots__ = ("_group", "_number", "_work")
+
+    def __init__(self, group: GroupCommit, work: SqlUnitOfWork) -> None:
+        self._group = group
+        self._work = work
+        self._number = 0
+
+    async def __aenter__(self) -> SqlUnitOfWork:
+        await self._group.enter()
+        self._number = self._work.numbers.last
+        return self._work
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # A refusal is a write too: its marks and its audit commit before it is answered. Only a fault rolls back.
+        if error is not None and not isinstance(error, (OAuthError, VerificationError)):
+            self._roll_back()
+            return
+        try:
+            await self._work.ledger.settle()
+        except BaseException:
+            self._roll_back()
+            raise
+        await self._group.leave()
+
+    def _roll_back(self) -> None:
+        self._work.ledger.forget()
+        self._work.numbers.last = self._number
+        self._group.roll_back()
+
+
+class _Batch:
+    """Keeps ledger and audit numbers in step with the shared transaction."""
+
+    def __init__(self, work: SqlUnitOfWork) -> None:
+        self._work = work
+        self._number = 0
+
+    def begun(self) -> None:
+        self._work.ledger.begin()
+        self._number = self._work.numbers.last
+
+    def undone(self) -> None:
+        self._work.ledger.begin()
+        self._work.numbers.last = self._number
+
+
+class SqliteStorage:
+    """``storage.base.Storage`` over one file; a write is durable when its block has been left.
+
+    path: the database file, brought up to date by ``storage.migrate.upgrade``; busy_timeout: seconds that a write waits
+    for another process before it is refused with ``Unavailable``.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout: float = 5.0, clock: Callable[[], float] = time.time) -> None:
+        self._path = Path(path)
+        self._busy_timeout = busy_timeout
+        self._clock = clock
+        self._group: GroupCommit | None = None
+        self._known: tuple[int, Positions] = (-1, Positions(0, 0))
+
+    async def open(self) -> None:
+        """Connect; ConfigurationError if the schema is missing, older or newer."""
+        if problem := check(f"sqlite:///{self._path}"):
+            raise ConfigurationError(problem)
+        try:
+            writer = self._connect(*_FOR_WRITER)
+            self._reader = self._connect(*_FOR_READERS)
+            self._watcher = self._connect(*_FOR_READERS)
+        except sqlite3.Error as error:
+            raise Unavailable("storage", str(error)) from error
+        self._work = SqlUnitOfWork(SqliteConnection(writer), AuditNumbers(), shared=False)
+        self._reading = SqlUnitOfWork(SqliteConnection(self._reader), AuditNumbers(), shared=False)
+        self._reading_lock = asyncio.Lock()
+        self._writer = writer
+        self._group = GroupCommit(writer, _Batch(self._work), busy_timeout=self._busy_timeout)
+
+    def _connect(self, *pragmas: str) -> sqlite3.Connection:
+        # The busy timeout is needed while the pragmas run; afterwards waiting is done without blocking the loop.
+        connection = sqlite3.connect(
+            self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
+        )
+        for pragma in (*_FOR_ALL, *pragmas):
+            connection.execute(pragma)
+        connection.execute("PRAGMA busy_timeout=0")
+        return connection
+
+    async def close(self) -> None:
+        """Let the running batch end and close; closing twice is allowed."""
+        group, self._group = self._group, None
+        if group is not None:
+            await group.close(self._writer.close)
+            self._reader.close()
+            self._watcher.close()
+
+    def write(self) -> _Writing:
+        """A unit of work; see ``storage.base``."""
+        if self._group is None:
+            raise Unavailable("storage", "not open")
+        return _Writing(self._group, self._work)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[SqlUnitOfWork]:
+        """The repositories over one consistent reading."""
+        if self._group is None:
+            raise Unavailable("storage", "not open")
+        async with self._reading_lock:
+            self._reading.ledger.begin()
+            self._reader.execute("BEGIN")
+            try:
+                yield self._reading
+            finally:
+                self._reader.execute("ROLLBACK")
+
+    async def positions(self) -> Positions:
+        """Where the database stands now; the counters are read only if some connection has committed since."""
+        if self._group is None:
+            raise Unavailable("storage", "not open")
+        try:
+            (version,) = self._watcher.execute("PRAGMA data_version").fetchone()
+            if version != self._known[0]:
+                rows = self._watcher.execute(READ_COUNTERS.sqlite, {"tenant": TENANT}).fetchall()
+                self._known = (version, positions_of(rows))
+        except sqlite3.Error as error:
+            raise Unavailable("storage", str(error)) from error
+        return self._known[1]
+
+    async def expire(self, now: int, *, batch: int = 1000) -> int:
+        """Delete one batch of rows whose end has passed; how many."""
+        async with self.write() as work:
+            return await work.expire(now, batch)

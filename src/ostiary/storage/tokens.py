@@ -1,0 +1,53 @@
+"""Access tokens: statements and repository. The token itself is never kept, of a reference token only its digest."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, select
+
+from ostiary.model.token import AccessToken
+from ostiary.storage.base import TENANT
+from ostiary.storage.connection import Connection
+from ostiary.storage.schema import ACCESS_TOKENS
+from ostiary.storage.statements import Statement, insertion, lookup
+
+_TOKENS = ACCESS_TOKENS.c
+_COLUMNS = tuple(AccessToken.__dataclass_fields__)
+_ADD = insertion(ACCESS_TOKENS)
+_BY_JTI = lookup(ACCESS_TOKENS, _COLUMNS, "tenant", "jti")
+_BY_DIGEST = lookup(ACCESS_TOKENS, _COLUMNS, "tenant", "digest")
+_OF_CLIENT = Statement(
+    select(*(_TOKENS[name] for name in _COLUMNS))
+    .where(
+        _TOKENS.tenant == bindparam("tenant"),
+        _TOKENS.client_id == bindparam("client_id"),
+        _TOKENS.jti > bindparam("after"),
+        _TOKENS.expires_at > bindparam("now"),
+    )
+    .order_by(_TOKENS.jti)
+    .limit(bindparam("limit"))
+)
+
+
+class SqlTokens:
+    """The access tokens that were issued and have not expired."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, token: AccessToken) -> None:
+        await self._connection.run(_ADD, {name: getattr(token, name) for name in _COLUMNS})
+
+    async def by_jti(self, jti: str, *, tenant: str = TENANT) -> AccessToken | None:
+        row = await self._connection.one(_BY_JTI, {"tenant": tenant, "jti": jti})
+        return AccessToken(*row) if row else None
+
+    async def by_digest(self, digest: bytes, *, tenant: str = TENANT) -> AccessToken | None:
+        row = await self._connection.one(_BY_DIGEST, {"tenant": tenant, "digest": digest})
+        return AccessToken(*row) if row else None
+
+    async def of_client(
+        self, client_id: str, *, now: int, after: str = "", limit: int = 100, tenant: str = TENANT
+    ) -> list[AccessToken]:
+        """The client's tokens that have not expired at ``now``, ordered by jti, above ``after``."""
+        parameters = {"tenant": tenant, "client_id": client_id, "now": now, "after": after, "limit": limit}
+        return [AccessToken(*row) for row in await self._connection.all(_OF_CLIENT, parameters)]

@@ -1,0 +1,58 @@
+"""The repositories over one connection."""
+
+from __future__ import annotations
+
+from ostiary.storage.apis import SqlApis
+from ostiary.storage.artifacts import SqlArtifacts
+from ostiary.storage.audit import AuditNumbers, SqlAudit
+from ostiary.storage.base import Positions
+from ostiary.storage.client_keys import SqlClientKeys
+from ostiary.storage.clients import SqlClients
+from ostiary.storage.connection import Connection
+from ostiary.storage.expiry import delete_expired
+from ostiary.storage.grants import SqlGrants
+from ostiary.storage.installation_settings import SqlSettings
+from ostiary.storage.ledger import Ledger
+from ostiary.storage.replay import SqlReplay
+from ostiary.storage.revocations import SqlRevocations
+from ostiary.storage.signing_keys import SqlSigningKeys
+from ostiary.storage.tokens import SqlTokens
+from ostiary.storage.traces import SqlTraces
+
+
+class SqlUnitOfWork:
+    """One connection's repositories; made once and used for one transaction, or one savepoint, after the other."""
+
+    def __init__(self, connection: Connection, numbers: AuditNumbers, *, shared: bool) -> None:
+        """shared: whether other transactions write at the same time (PostgreSQL; not SQLite)."""
+        self.connection = connection
+        self.numbers = numbers
+        self.ledger = ledger = Ledger(connection, shared=shared)
+        self.clients = SqlClients(connection, ledger)
+        self.client_keys = SqlClientKeys(connection, ledger)
+        self.apis = SqlApis(connection, ledger)
+        self.grants = SqlGrants(connection, ledger)
+        self.tokens = SqlTokens(connection)
+        self.replay = SqlReplay(connection, shared=shared)
+        self.signing_keys = SqlSigningKeys(connection, ledger)
+        self.revocations = SqlRevocations(connection, ledger)
+        self.audit = SqlAudit(connection, numbers)
+        self.traces = SqlTraces(connection)
+        self.artifacts = SqlArtifacts(connection)
+        self._settings = SqlSettings(connection)
+
+    async def positions(self) -> Positions:
+        """Where the database stands as this unit of work sees it."""
+        return await self.ledger.positions()
+
+    async def setting(self, name: str) -> str | None:
+        """A value of the installation, None if it has none of this name."""
+        return await self._settings.get(name)
+
+    async def set_setting(self, name: str, value: str) -> None:
+        """Give a value of the installation; it raises no position."""
+        await self._settings.put(name, value)
+
+    async def expire(self, now: int, batch: int) -> int:
+        """Delete at most ``batch`` rows whose end (seconds since the epoch) has passed; how many."""
+        return await delete_expired(self.connection, now, batch)
