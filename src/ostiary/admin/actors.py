@@ -10,7 +10,7 @@ from ostiary.model.event import AuditEvent
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """name: ``"cli"`` or ``"admin:<client_id>"``; clock: seconds since the epoch; personal: erasable, as a login name."""
+    """name: ``"cli"`` or ``"admin:<client_id>"``; clock: seconds since the epoch; personal: erasable data."""
 
     name: str
     clock: Callable[[], float]

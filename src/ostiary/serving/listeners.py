@@ -1,8 +1,7 @@
-"""Listening sockets: ``localhost`` is both 127.0.0.1 and ::1; plain http only on loopback or behind a proxy."""
+"""Listening sockets: ``localhost`` is both 127.0.0.1 and ::1."""
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 
 from ostiary.errors import ConfigurationError
@@ -13,27 +12,6 @@ BACKLOG = 2048
 def addresses_of(host: str) -> list[str]:
     """The addresses to listen on for a host of the settings."""
     return ["127.0.0.1", "::1"] if host == "localhost" else [host]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether every address of the host is a loopback address; a name other than localhost is not looked up."""
-    try:
-        return all(ipaddress.ip_address(address).is_loopback for address in addresses_of(host))
-    except ValueError:
-        return False
-
-
-def require_private_transport(host: str, *, tls: bool, behind_proxy: bool) -> None:
-    """Refuse plain http that others could read: standards 120.
-
-    Raises ConfigurationError.
-    """
-    if not (tls or behind_proxy or is_loopback(host)):
-        raise ConfigurationError(
-            f"server.host is {host!r}, which is not loopback, and there is no certificate: set "
-            "server.tls_certificate_file and server.tls_private_key_file, or server.behind_proxy = true "
-            "if a proxy ends TLS in front of this server"
-        )
 
 
 def bind(host: str, port: int) -> list[socket.socket]:

@@ -1,0 +1,100 @@
+"""The composition root: the one place where the server's adapters meet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp
+
+from ostiary.admin.api import create_admin_app
+from ostiary.audit.sealer import Sealer
+from ostiary.authorization_server.asgi import create_asgi
+from ostiary.authorization_server.context import AuthorizationServer
+from ostiary.authorization_server.published_keys import PublishedKeys
+from ostiary.authorization_server.registry import Registry
+from ostiary.authorization_server.signing_keys import SigningKeys
+from ostiary.fetching.guarded import GuardedFetcher
+from ostiary.key_management.base import KeyManagement
+from ostiary.key_management.file import FileKeyManagement
+from ostiary.serving.housekeeping import Chore
+from ostiary.serving.metrics import Metrics
+from ostiary.settings import Settings
+from ostiary.storage.base import Storage
+from ostiary.storage.open import storage_for
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Every part of a running server, built once a process."""
+
+    settings: Settings
+    storage: Storage
+    key_management: KeyManagement
+    signing_keys: SigningKeys
+    registry: Registry
+    server: AuthorizationServer
+    sealer: Sealer
+    metrics: Metrics
+    clock: Clock
+
+    def api_app(self) -> ASGIApp:
+        """The issuer's endpoints."""
+        return create_asgi(self.server)
+
+    def admin_app(self) -> ASGIApp:
+        """The admin API, mounted below ``/admin`` on the management address."""
+        return create_admin_app(self.server)
+
+    def request_chores(self) -> list[Chore]:
+        """What every process that answers requests does by itself."""
+        return [Chore("key-use", 30.0, self.server.flush)]
+
+    def house_chores(self) -> list[Chore]:
+        """What one process of the installation does for all."""
+        return [
+            Chore("seal", 0.5, self.sealer.seal_once),
+            Chore("signing-keys", 30.0, self.signing_keys.tick),
+            Chore("expire", 20.0, self.expire),
+        ]
+
+    async def expire(self) -> None:
+        """Delete what has ended, batch by batch."""
+        while await self.storage.expire(int(self.clock())):
+            pass
+
+
+@asynccontextmanager
+async def installation(settings: Settings, *, clock: Clock = time.time) -> AsyncIterator[Installation]:
+    """Build and open every part; close them at the end.
+
+    Raises ConfigurationError when the database has no schema or the key-encryption key does not fit.
+    """
+    metrics = Metrics()
+    storage = storage_for(settings.storage.url)
+    await storage.open()
+    try:
+        key_management = FileKeyManagement.from_settings(settings.keys)
+        signing_keys = SigningKeys(storage, key_management, settings, clock)
+        fetcher = GuardedFetcher(
+            allow_networks=settings.fetching.allow_networks, allow_http=settings.fetching.allow_http
+        )
+        published_keys = PublishedKeys(fetcher, clock)
+        registry = Registry(storage, signing_keys, published_keys, clock)
+        server = AuthorizationServer(
+            settings=settings,
+            storage=storage,
+            registry=registry,
+            signing_keys=signing_keys,
+            published_keys=published_keys,
+            clock=clock,
+            on_event=metrics.count,
+        )
+        sealer = Sealer(storage, signing_keys, settings.audit.heads_file, clock)
+        yield Installation(settings, storage, key_management, signing_keys, registry, server, sealer, metrics, clock)
+    finally:
+        await storage.close()

@@ -1,0 +1,55 @@
+"""A serving process from its settings to its end: build the installation, serve its sockets, keep house, close."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from ostiary.app import Installation, installation
+from ostiary.errors import Unavailable
+from ostiary.serving.housekeeping import keep_house
+from ostiary.serving.management import ReadinessCheck, management_app
+from ostiary.serving.process import StoppableServer, api_server, management_server, run_until_stopped
+from ostiary.settings import Settings
+
+Role = Literal["api", "management"]
+
+
+async def serve_process(
+    settings: Settings,
+    *,
+    api: Sequence[socket.socket] = (),
+    management: Sequence[socket.socket] = (),
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve the sockets given, until SIGTERM or SIGINT. The process with the management sockets keeps house."""
+    async with installation(settings) as parts:
+        servers: list[tuple[StoppableServer, list[socket.socket]]] = []
+        if api:
+            servers.append((api_server(parts.api_app(), settings), list(api)))
+        if management:
+            app = management_app(_readiness(parts), parts.metrics, parts.admin_app())
+            servers.append((management_server(app), list(management)))
+        chores = [*parts.request_chores(), *(parts.house_chores() if management else ())]
+        stop = asyncio.Event()
+        house = asyncio.create_task(keep_house(chores, stop))
+        try:
+            await run_until_stopped(servers, on_ready=on_ready)
+        finally:
+            stop.set()
+            await house
+
+
+def _readiness(parts: Installation) -> dict[str, ReadinessCheck]:
+    async def storage() -> None:
+        await parts.storage.positions()
+
+    async def signing_keys() -> None:
+        await parts.registry.current()
+        for alg in parts.settings.keys.algorithms:
+            if parts.signing_keys.current(alg) is None:
+                raise Unavailable("signing keys", f"no active {alg} key")
+
+    return {"storage": storage, "signing_keys": signing_keys}

@@ -1,0 +1,237 @@
+"""The limits of a connection, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import trustme
+import uvicorn
+
+from ostiary.serving.http_protocol import Limits, limited_protocol
+from ostiary.serving.listeners import bind
+from ostiary.serving.process import StoppableServer
+
+LIMITS = Limits(max_header_bytes=2048, request_timeout=0.3)
+
+
+class Recorder:
+    """An ASGI application that answers 200 and remembers what it was called with; ``gate`` holds the answer back."""
+
+    def __init__(self) -> None:
+        self.scopes: list[dict[str, Any]] = []
+        self.disconnects = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scopes.append(scope)
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self.disconnects += 1
+                return
+            more = message["more_body"]
+        await self.gate.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: Recorder, *, context: ssl.SSLContext | None = None, limits: Limits = LIMITS
+) -> AsyncIterator[tuple[int, StoppableServer]]:
+    sockets = bind("127.0.0.1", 0)
+    port = sockets[0].getsockname()[1]
+    factory = (lambda *_: context) if context is not None else None
+    config = uvicorn.Config(
+        app,
+        http=limited_protocol(limits),
+        lifespan="off",
+        log_config=None,
+        ssl_context_factory=factory,
+        timeout_graceful_shutdown=5,
+    )
+    server = StoppableServer(config)
+    task = asyncio.create_task(server.serve(sockets=sockets))
+    await server.ready.wait()
+    try:
+        yield port, server
+    finally:
+        app.gate.set()
+        server.should_exit = True
+        await task
+
+
+async def exchange(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for part in parts:
+        writer.write(part)
+        await writer.drain()
+        await asyncio.sleep(pause)
+    try:
+        return await asyncio.wait_for(reader.read(), 5)
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+def run(scenario: Any) -> None:
+    asyncio.run(scenario())
+
+
+def test_a_request_within_the_limits_is_answered() -> None:
+    async def scenario() -> None:
+        app = Recorder()
+        async with serving(app) as (port, _):
+            answer = await exchange(port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert "extensions" not in app.scopes[0]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /" + b"a" * 3000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 3000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 500 + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 3000,
+    ],
+    ids=["long target", "long header", "many headers", "header without end"],
+)
+def test_a_header_section_over_the_limit_is_refused_before_the_application(request_bytes: bytes) -> None:
+    async def scenario() -> None:
+        app = Recorder()
+        async with serving(app) as (port, _):
+            answer = await exchange(port, request_bytes)
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert app.scopes == []
+
+    run(scenario)
+
+
+def test_a_large_body_in_the_same_packet_is_not_counted_as_header() -> None:
+    async def scenario() -> None:
+        app = Recorder()
+        async with serving(app) as (port, _):
+            body = b"b" * 8000
+            head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 8000\r\n\r\n"
+            answer = await exchange(port, head + body)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+    run(scenario)
+
+
+def test_a_header_section_that_never_ends_is_timed_out() -> None:
+    async def scenario() -> None:
+        app = Recorder()
+        async with serving(app) as (port, _):
+            answer = await exchange(port, b"GET / HTTP/1.1\r\nHost: a\r\n")
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert app.scopes == []
+
+    run(scenario)
+
+
+def test_a_connection_that_sends_nothing_is_timed_out() -> None:
+    async def scenario() -> None:
+        app = Recorder()
+        async with serving(app) as (port, _):
+            answer = await exchange(port)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+
+    run(scenario)
+
+
+def test_a_body_that_never_ends_is_timed_out_and_the_application_told() -> None:
+    async def scenario() -> None:
+        app = Recorder()
+        async with serving(app) as (port, _):
+            answer = await exchange(port, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nab")
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert app.disconnects == 1
+
+    run(scenario)
+
+
+def test_a_slow_answer_is_not_timed_out() -> None:
+    async def scenario() -> None:
+        app = Recorder()
+        app.gate.clear()
+        async with serving(app) as (port, _):
+            asked = asyncio.create_task(exchange(port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+            await asyncio.sleep(2 * LIMITS.request_timeout)
+            app.gate.set()
+            answer = await asked
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+    run(scenario)
+
+
+def test_both_lengths_are_refused_so_that_no_request_is_smuggled() -> None:
+    async def scenario() -> None:
+        app = Recorder()
+        async with serving(app) as (port, _):
+            answer = await exchange(
+                port, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            )
+        assert answer.startswith(b"HTTP/1.1 400 ")
+
+    run(scenario)
+
+
+def test_a_request_that_crosses_the_stop_is_answered_and_the_connection_closed() -> None:
+    async def scenario() -> None:
+        app = Recorder()
+        async with serving(app) as (port, server):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200 ")
+            for listener in server.servers:
+                listener.close()
+            for connection in list(server.server_state.connections):
+                connection.shutdown()
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            answer = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in answer
+
+    run(scenario)
+
+
+def test_the_client_certificate_of_the_connection_is_in_the_scope() -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    client_context = ssl.create_default_context()
+    authority.configure_trust(client_context)
+    certificate = authority.issue_cert("client@example.com")
+
+    async def ask(port: int) -> None:
+        reader, writer = await asyncio.open_connection("localhost", port, ssl=client_context)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+    async def scenario() -> None:
+        app = Recorder()
+        async with serving(app, context=context, limits=Limits(2048, 5.0)) as (port, _):
+            await ask(port)
+            certificate.configure_cert(client_context)
+            await ask(port)
+        without, with_certificate = (scope["extensions"]["tls"]["client_certificate"] for scope in app.scopes)
+        assert without is None
+        assert with_certificate == ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
+
+    run(scenario)
