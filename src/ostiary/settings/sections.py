@@ -15,7 +15,7 @@ DAY = 86_400
 
 
 class StorageSettings(Section):
-    """url: ``sqlite:///file``, relative to the settings file, or ``postgresql://...``; secret if it holds a password."""
+    """url: ``sqlite:///file``, beside the settings file, or ``postgresql://...``; secret if it holds a password."""
 
     url: str = Field(default="sqlite:///ostiary.db", repr=False)
 

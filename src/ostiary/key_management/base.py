@@ -1,0 +1,49 @@
+"""The contract of key management: it makes key pairs, signs with them, and gives a private key away only wrapped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ostiary.key_management.key_encryption_key import KeyEncryptionKey
+from ostiary.model.signing_key import SigningKeyUse
+
+
+class Signer(Protocol):
+    """A private key that signs and cannot be read; what ``protocol.jws.sign`` takes."""
+
+    @property
+    def kid(self) -> str: ...
+    @property
+    def alg(self) -> str: ...
+    def sign(self, signing_input: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedKey:
+    """A new key pair. kid: RFC 7638 thumbprint; public_jwk: JSON text; wrapped: the private half, sealed."""
+
+    kid: str
+    alg: str
+    public_jwk: str
+    wrapped: bytes = field(repr=False)
+
+
+class KeyManagement(Protocol):
+    """Every method raises ConfigurationError, with the mend, when the key-encryption key does not fit or is missing."""
+
+    def wrapping_key_id(self) -> str:
+        """Names the key-encryption key that wraps new keys now; public."""
+        ...
+
+    async def generate(self, alg: str, *, use: SigningKeyUse) -> GeneratedKey:
+        """A new key pair, wrapped for this use and algorithm alone; RSA takes a while and runs off the event loop."""
+        ...
+
+    def signer(self, kid: str, use: SigningKeyUse, alg: str, wrapped: bytes) -> Signer:
+        """What signs with a key that ``generate`` made; refuses a wrapped key of another kid, use or algorithm."""
+        ...
+
+    def rewrap(self, kid: str, use: SigningKeyUse, alg: str, wrapped: bytes, *, new: KeyEncryptionKey) -> bytes:
+        """The same key wrapped by ``new``: afterwards the present key-encryption key does not open it."""
+        ...
