@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 # Tokens
-TOKEN_ISSUED: Final = "token:issued"  # noqa: S105
-TOKEN_REFUSED: Final = "token:refused"  # noqa: S105
-TOKEN_REVOKED: Final = "token:revoked"  # noqa: S105
+TOKEN_ISSUED: Final = "token:issued"
+TOKEN_REFUSED: Final = "token:refused"
+TOKEN_REVOKED: Final = "token:revoked"
+GRANT_REVOKED: Final = "grant:revoked"
 REVOCATION_REFUSED: Final = "revocation:refused"
 INTROSPECTION_REFUSED: Final = "introspection:refused"
 
@@ -58,6 +59,7 @@ MEANINGS: Final[dict[str, str]] = {
     TOKEN_ISSUED: "An access token was issued; the target is its jti.",
     TOKEN_REFUSED: "The token endpoint refused a request; the reason is the failed check.",
     TOKEN_REVOKED: "A token was revoked; the target is its jti.",
+    GRANT_REVOKED: "A grant was ended, with every token that hangs on it; the target is its id.",
     REVOCATION_REFUSED: "The revocation endpoint refused a request.",
     INTROSPECTION_REFUSED: "The introspection endpoint refused a request.",
     CLIENT_CREATED: "A client was registered.",

@@ -1,0 +1,68 @@
+"""Retention: drops the rows of whole signed segments, from the beginning of the chain; their signed heads stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ostiary.audit import tags
+from ostiary.model.audit_row import AuditSegment
+from ostiary.model.event import AuditEvent
+from ostiary.storage.base import Storage
+
+_BATCH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """segments, rows: how many were dropped; first, last: their numbers, 0 when there was nothing to drop."""
+
+    segments: int = 0
+    rows: int = 0
+    first: int = 0
+    last: int = 0
+
+
+async def drop_older(storage: Storage, *, before: int, now: int, actor: str) -> Dropped:
+    """Drop the rows of the segments that were sealed before ``before`` (seconds since the epoch).
+
+    Only segments from the beginning of the chain are dropped, and each batch leaves an event in the same unit of work,
+    without which ``verify`` would call the rows missing. Raises Unavailable.
+    """
+    total = Dropped()
+    after = 0
+    while True:
+        old, after, more = await _old_segments(storage, after, before)
+        if old:
+            rows = await _drop(storage, old, now, actor)
+            total = Dropped(
+                total.segments + len(old), total.rows + rows, total.first or old[0].segment, old[-1].segment
+            )
+        if not more:
+            return total
+
+
+async def _old_segments(storage: Storage, after: int, before: int) -> tuple[list[AuditSegment], int, bool]:
+    """The next old segments with rows, the segment to go on after, and whether there may be more."""
+    async with storage.read() as work:
+        segments = await work.audit.segments(after=after, limit=_BATCH)
+    old: list[AuditSegment] = []
+    for segment in segments:
+        # The order of the chain, not the clock, decides: what follows a segment that must stay, stays.
+        if segment.sealed_at >= before:
+            return old, after, False
+        if segment.dropped_at is None:
+            old.append(segment)
+        after = segment.segment
+    return old, after, len(segments) == _BATCH
+
+
+async def _drop(storage: Storage, segments: list[AuditSegment], now: int, actor: str) -> int:
+    first, last = segments[0].segment, segments[-1].segment
+    async with storage.write() as work:
+        rows = 0
+        for segment in segments:
+            rows += await work.audit.drop_rows(segment.segment, at=now)
+        details = {"first": str(first), "last": str(last), "rows": str(rows)}
+        event = AuditEvent(tags.AUDIT_DROPPED, "done", now * 1000, actor, f"segments {first}-{last}", details=details)
+        await work.audit.append(event)
+    return rows
