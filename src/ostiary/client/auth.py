@@ -1,0 +1,172 @@
+"""An httpx2 authentication that gets, renews and sends access tokens: RFC 6749 section 4.4, RFC 6750 section 2.1."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import threading
+import time
+from collections.abc import AsyncGenerator, Collection, Generator, Iterable
+
+import httpx2
+
+from ostiary.client.assertion import ClientProof, Clock, NewJti, new_jti
+from ostiary.client.authorization_server import AuthorizationServerCalls
+from ostiary.client.credential_file import KeySource, client_credential, load_client_credential
+from ostiary.client.exchange import Exchange, Shell
+from ostiary.client.origins import is_safe, origin_of
+from ostiary.client.resource_discovery import find_resource
+from ostiary.client.token_request import AccessToken, scope_text
+from ostiary.client.token_source import TokenSource
+from ostiary.errors import ConfigurationError
+
+MAX_ORIGINS = 64
+
+
+class ClientAuth(httpx2.Auth):
+    """``httpx2.AsyncClient(auth=ClientAuth.from_file("orders-client.json"))``, and the same for ``httpx2.Client``.
+
+    issuer, client_id, key: who this client is; the key as a path to PEM or JWK, as bytes, or as a SigningKey.
+    kid: the key's registered name, where the key does not say.
+    resource: the identifier of the API that tokens are for; left out, the API is asked (RFC 9728).
+    scope: what to ask for; left out, all that the client may have there.
+    origins: where tokens may be sent, such as ``["https://orders.internal:8443"]``; default: the resource's own origin.
+    tls: a TLS context for calls to the authorization server; clock, jti: for tests.
+
+    One object serves any number of clients, threads and event loops. Its requests raise ConfigurationError (also for
+    a request to an origin that the token is not meant for), TokenRequestRefused, VerificationError and Unavailable.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        client_id: str,
+        key: KeySource,
+        kid: str | None = None,
+        resource: str | None = None,
+        scope: str | Iterable[str] | None = None,
+        origins: Collection[str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        clock: Clock = time.time,
+        jti: NewJti = new_jti,
+    ) -> None:
+        credential = client_credential(issuer=issuer, client_id=client_id, key=key, kid=kid)
+        self._issuer = credential.issuer
+        self._calls = AuthorizationServerCalls(ClientProof(credential, clock=clock, jti=jti))
+        self._shell = Shell(tls=tls)
+        self._clock = clock
+        self._resource = resource
+        self._scope = scope_text(scope)
+        self._origins = allowed_origins(resource, origins)
+        self._lock = threading.Lock()
+        self._sources: dict[str, TokenSource] = {}
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        resource: str | None = None,
+        scope: str | Iterable[str] | None = None,
+        origins: Collection[str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        clock: Clock = time.time,
+        jti: NewJti = new_jti,
+    ) -> ClientAuth:
+        """The authentication of the client whose credential file is at ``path`` (default: ``OSTIARY_CLIENT_FILE``)."""
+        own = load_client_credential(path)
+        return cls(
+            issuer=own.issuer,
+            client_id=own.client_id,
+            key=own.key,
+            resource=resource,
+            scope=scope,
+            origins=origins,
+            tls=tls,
+            clock=clock,
+            jti=jti,
+        )
+
+    def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        """Send ``request`` with a token; after a 401, once more with a fresh one."""
+        source = self._source(request)
+        token = source.token()
+        response = yield _with_token(request, token)
+        if response.status_code == 401 and _can_be_sent_again(request):
+            fresh = source.token(instead_of=token)
+            if fresh.value != token.value and (yield _with_token(request, fresh)).status_code == 401:
+                source.refused_again()
+
+    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        """As ``sync_auth_flow``, without blocking the event loop."""
+        source = self._source(request)
+        token = await source.token_async()
+        response = yield _with_token(request, token)
+        if response.status_code == 401 and _can_be_sent_again(request):
+            fresh = await source.token_async(instead_of=token)
+            if fresh.value != token.value and (yield _with_token(request, fresh)).status_code == 401:
+                source.refused_again()
+
+    def __repr__(self) -> str:
+        return f"ClientAuth(client_id={self._calls.proof.credential.client_id!r}, resource={self._resource!r})"
+
+    def _source(self, request: httpx2.Request) -> TokenSource:
+        origin = checked_origin(str(request.url), self._origins)
+        name = self._resource or origin
+        with self._lock:
+            if name not in self._sources:
+                if len(self._sources) >= MAX_ORIGINS:
+                    self._sources.pop(next(iter(self._sources)))
+                self._sources[name] = TokenSource(lambda: self._shell.run(self._obtain(origin)), clock=self._clock)
+            return self._sources[name]
+
+    def _obtain(self, origin: str) -> Exchange[AccessToken]:
+        resource = self._resource or (yield from find_resource(origin, self._issuer))
+        return (yield from self._calls.token(resource=resource, scope=self._scope))
+
+
+def allowed_origins(resource: str | None, origins: Collection[str] | None) -> frozenset[str] | None:
+    """The origins that a credential for ``resource`` may be sent to; None: the one that each API itself vouches for.
+
+    Raises ConfigurationError where neither names a place.
+    """
+    if isinstance(origins, str):
+        raise ConfigurationError(f"origins is a list: write origins=[{origins!r}].")
+    if origins is not None:
+        return frozenset(origin_of(origin) for origin in origins)
+    if resource is None:
+        return None
+    if not resource.lower().startswith(("https://", "http://")):
+        raise ConfigurationError(f"{resource} is no URL: say where that API is reached, origins=[...].")
+    return frozenset({origin_of(resource)})
+
+
+def checked_origin(url: str, allowed: frozenset[str] | None) -> str:
+    """The origin of ``url``, if a token may be sent there; else ConfigurationError.
+
+    An origin that was named outright is taken at its word, plain http too: that is how an operator says that something
+    else protects the way (RFC 6750 section 5.3: "TLS or equivalent transport security").
+    """
+    origin = origin_of(url)
+    if allowed is not None and origin not in allowed:
+        raise ConfigurationError(
+            f"The token is for {', '.join(sorted(allowed)) or 'no origin'} and is not sent to {origin}; "
+            f'if that is the same API, add origins=["{origin}"].'
+        )
+    if allowed is None and not is_safe(origin):
+        raise ConfigurationError(f"A token is not sent over plain http to {origin}; use https.")
+    return origin
+
+
+def _with_token(request: httpx2.Request, token: AccessToken) -> httpx2.Request:
+    request.headers["Authorization"] = f"Bearer {token.value}"
+    return request
+
+
+def _can_be_sent_again(request: httpx2.Request) -> bool:
+    # A body that is streamed is gone once sent; one that was given whole is still there.
+    try:
+        return request.content is not None
+    except httpx2.RequestNotRead:
+        return False

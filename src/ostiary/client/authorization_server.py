@@ -1,0 +1,53 @@
+"""A client's authorization server as the client sees it: its metadata, kept for an hour, and what it can be asked."""
+
+from __future__ import annotations
+
+from ostiary.client import answers
+from ostiary.client.assertion import ClientProof
+from ostiary.client.discovery import discover, endpoint
+from ostiary.client.exchange import Exchange, Question
+from ostiary.client.token_request import AccessToken, request_token
+from ostiary.protocol.metadata import AuthorizationServerMetadata
+
+METADATA_LIFE = 3600.0
+
+
+class AuthorizationServerCalls:
+    """What ``proof``'s client, or API, asks its own issuer; each method is an exchange without I/O.
+
+    Every exchange raises TokenRequestRefused, Unavailable, VerificationError or ConfigurationError.
+    """
+
+    def __init__(self, proof: ClientProof) -> None:
+        self.proof = proof
+        self._metadata: tuple[float, AuthorizationServerMetadata] | None = None
+
+    def metadata(self) -> Exchange[AuthorizationServerMetadata]:
+        """The issuer's metadata, at most an hour old."""
+        now = self.proof.now()
+        if self._metadata is None or not 0 <= now - self._metadata[0] < METADATA_LIFE:
+            self._metadata = (now, (yield from discover(self.proof.credential.issuer)))
+        return self._metadata[1]
+
+    def token(self, *, resource: str | None, scope: str | None) -> Exchange[AccessToken]:
+        """A new access token."""
+        metadata = yield from self.metadata()
+        return (yield from request_token(self.proof, metadata, resource=resource, scope=scope))
+
+    def introspect(self, token: str) -> Exchange[dict[str, object]]:
+        """What the server knows of ``token`` (RFC 7662 section 2)."""
+        metadata = yield from self.metadata()
+        question = self._question(endpoint(metadata, "introspection_endpoint"), "introspection endpoint", token)
+        members = answers.read_object(question, (yield question))
+        if not isinstance(members.get("active"), bool):
+            raise answers.unusable(question, '"active" missing', "true or false (RFC 7662 section 2.2)")
+        return members
+
+    def revoke(self, token: str) -> Exchange[None]:
+        """End ``token`` (RFC 7009 section 2); a token that is unknown or not this client's gives no error."""
+        metadata = yield from self.metadata()
+        question = self._question(endpoint(metadata, "revocation_endpoint"), "revocation endpoint", token)
+        answers.require_success(question, (yield question))
+
+    def _question(self, url: str, purpose: str, token: str) -> Question:
+        return Question(url, purpose, {"token": token} | self.proof.parameters())

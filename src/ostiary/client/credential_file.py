@@ -1,0 +1,64 @@
+"""Where a client's or an API's own identity comes from: a credential file, or issuer, client id and key by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ostiary.client.secret_file import read_secret_file
+from ostiary.errors import ConfigurationError, VerificationError
+from ostiary.protocol import credential, jwk
+from ostiary.protocol.credential import Credential
+from ostiary.protocol.jwk import SigningKey
+from ostiary.protocol.metadata import check_issuer_url
+
+CLIENT_FILE_VARIABLE = "OSTIARY_CLIENT_FILE"
+
+KeySource = str | os.PathLike[str] | bytes | SigningKey
+"""A path to PEM or JWK, the bytes of either, or a key."""
+
+
+def load_client_credential(
+    path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] = os.environ
+) -> Credential:
+    """The client's credential in the file at ``path``, or in the one that ``OSTIARY_CLIENT_FILE`` names.
+
+    Raises ConfigurationError: no file named, unreadable, open to others, or not a client's.
+    """
+    named = path if path is not None else environ.get(CLIENT_FILE_VARIABLE)
+    if not named:
+        raise ConfigurationError(f"No client credential: name its file, or set {CLIENT_FILE_VARIABLE}.")
+    return _load(named, credential.CLIENT)
+
+
+def load_api_credential(path: str | os.PathLike[str]) -> Credential:
+    """The API's credential in the file at ``path``. Raises ConfigurationError."""
+    return _load(path, credential.API)
+
+
+def client_credential(*, issuer: str, client_id: str, key: KeySource, kid: str | None = None) -> Credential:
+    """The credential of ``client_id`` at ``issuer`` with ``key``.
+
+    kid: the name under which the key is registered, where the key does not say (default: its RFC 7638 thumbprint).
+    Raises ConfigurationError; the message never holds a part of the key.
+    """
+    return Credential(credential.CLIENT, check_issuer_url(issuer), client_id, load_key(key, kid=kid))
+
+
+def load_key(source: KeySource, *, kid: str | None = None) -> SigningKey:
+    """The private key in ``source``. Raises ConfigurationError."""
+    if isinstance(source, SigningKey):
+        return source
+    document = source if isinstance(source, bytes) else read_secret_file(source)
+    try:
+        return jwk.parse_private_key(document, kid=kid)
+    except VerificationError as error:
+        raise ConfigurationError(f"The private key cannot be used: {error.seen}; give PEM (PKCS 8) or a JWK.") from None
+
+
+def _load(path: str | os.PathLike[str], kind: str) -> Credential:
+    found = Credential.parse(read_secret_file(path))
+    if found.kind != kind:
+        raise ConfigurationError(f'{Path(path)} is of the type "{found.kind}"; this needs one of the type "{kind}".')
+    return found
