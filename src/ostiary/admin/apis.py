@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from ostiary.admin.actors import Actor
 from ostiary.admin.clients import add_client
 from ostiary.admin.commands import NewApi, NewClient
 from ostiary.audit import tags
 from ostiary.errors import ConfigurationError
 from ostiary.model.api import Api
 from ostiary.protocol.algorithms import ALGORITHMS
+from ostiary.revocation.act import Act
 from ostiary.storage.base import Storage, UnitOfWork
 
 
-async def create_api(storage: Storage, command: NewApi, actor: Actor) -> Api:
+async def create_api(storage: Storage, command: NewApi, act: Act) -> Api:
     """Make an API. Raises ConfigurationError: the identifier is taken or no absolute URI, the algorithm unknown."""
     async with storage.write() as work:
-        return await add_api(work, command, actor)
+        return await add_api(work, command, act)
 
 
-async def add_api(work: UnitOfWork, command: NewApi, actor: Actor) -> Api:
+async def add_api(work: UnitOfWork, command: NewApi, act: Act) -> Api:
     """The same within a unit of work of the caller."""
     check_identifier(command.identifier)
     if command.token_alg not in ALGORITHMS:
         raise ConfigurationError(f"token_alg {command.token_alg!r} is not one of {', '.join(sorted(ALGORITHMS))}")
-    now = actor.now()
+    now = int(act.now)
     client_id = None
     if command.keys:
         identity = NewClient(name=f"{command.name} (API)", owner=command.owner, keys=command.keys)
-        client_id = (await add_client(work, identity, actor, kind="api")).client_id
+        client_id = (await add_client(work, identity, act, kind="api")).client_id
     api = Api(
         identifier=command.identifier,
         name=command.name,
@@ -45,7 +45,7 @@ async def add_api(work: UnitOfWork, command: NewApi, actor: Actor) -> Api:
         updated_at=now,
     )
     await work.apis.add(api)
-    await work.audit.append(actor.did(tags.API_CREATED, api.identifier, token_format=api.token_format))
+    await work.audit.append(act.event(tags.API_CREATED, api.identifier, token_format=api.token_format))
     return api
 
 

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import json
 
-from ostiary.admin.actors import Actor
 from ostiary.admin.commands import NewKey
+from ostiary.admin.existing import existing_client
 from ostiary.audit import tags
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.model.client import Client
 from ostiary.model.client_key import ClientKey
 from ostiary.protocol.jwk import VerificationKey, parse_public_key, parse_public_keys
+from ostiary.revocation.act import Act
 from ostiary.storage.base import Storage
 
 
-async def add_keys(storage: Storage, client_id: str, command: NewKey, actor: Actor) -> list[ClientKey]:
+async def add_keys(storage: Storage, client_id: str, command: NewKey, act: Act) -> list[ClientKey]:
     """Register the public keys of ``command``; the present ones stay, so that both work while the client changes over.
 
     Raises ConfigurationError: unknown client, a key that is weak, private, symmetric or already registered.
     """
     async with storage.write() as work:
-        client = await work.clients.get(client_id)
-        if client is None:
-            raise ConfigurationError(f"there is no client {client_id!r}: see `ostiary client list`")
-        keys = keys_of_command(client, command, actor.now())
+        client = await existing_client(work, client_id)
+        keys = keys_of_command(client, command, int(act.now))
         for key in keys:
             await work.client_keys.add(key)
-            await work.audit.append(actor.did(tags.CLIENT_KEY_ADDED, client_id, kid=key.kid, thumbprint=key.thumbprint))
+            await work.audit.append(act.event(tags.CLIENT_KEY_ADDED, client_id, kid=key.kid, thumbprint=key.thumbprint))
         return keys
 
 

@@ -5,29 +5,30 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-from ostiary.admin.actors import Actor
 from ostiary.admin.client_keys import keys_of_command
 from ostiary.admin.commands import ClientChanges, NewClient
+from ostiary.admin.existing import registered_client
 from ostiary.audit import tags
 from ostiary.errors import ConfigurationError
 from ostiary.model.client import Client, ClientKind
 from ostiary.model.grant import Grant
+from ostiary.revocation.act import Act
 from ostiary.storage.base import Storage, UnitOfWork
 
 
-async def create_client(storage: Storage, command: NewClient, actor: Actor) -> Client:
+async def create_client(storage: Storage, command: NewClient, act: Act) -> Client:
     """Make a client, its standing grant and its first keys, all or nothing.
 
     Raises ConfigurationError: the id or a key is taken, a key is weak or private, an API or scope does not exist.
     """
     async with storage.write() as work:
-        return await add_client(work, command, actor)
+        return await add_client(work, command, act)
 
 
-async def add_client(work: UnitOfWork, command: NewClient, actor: Actor, *, kind: ClientKind = "client") -> Client:
+async def add_client(work: UnitOfWork, command: NewClient, act: Act, *, kind: ClientKind = "client") -> Client:
     """The same within a unit of work of the caller."""
     await _check_scopes(work, command.scopes)
-    now = actor.now()
+    now = int(act.now)
     client = Client(
         client_id=command.client_id or new_client_id(kind),
         name=command.name,
@@ -54,35 +55,34 @@ async def add_client(work: UnitOfWork, command: NewClient, actor: Actor, *, kind
         for client_key in keys_of_command(client, key, now):
             await work.client_keys.add(client_key)
             await work.audit.append(
-                actor.did(tags.CLIENT_KEY_ADDED, client.client_id, kid=client_key.kid, thumbprint=client_key.thumbprint)
+                act.event(tags.CLIENT_KEY_ADDED, client.client_id, kid=client_key.kid, thumbprint=client_key.thumbprint)
             )
-    await work.audit.append(actor.did(tags.CLIENT_CREATED, client.client_id, kind=kind))
+    await work.audit.append(act.event(tags.CLIENT_CREATED, client.client_id, kind=kind))
     return client
 
 
-async def change_client(storage: Storage, client_id: str, changes: ClientChanges, actor: Actor) -> Client:
+async def change_client(storage: Storage, client_id: str, changes: ClientChanges, act: Act) -> Client:
     """Change what ``changes`` names; the next request of every process knows. Raises ConfigurationError."""
     async with storage.write() as work:
         client = await registered_client(work, client_id)
         if changes.scopes is not None:
             await _check_scopes(work, changes.scopes)
-        named = changes.model_dump(exclude_unset=True, exclude={"state"})
+        named = changes.model_dump(exclude_unset=True)
         if "scopes" in named and named["scopes"] is not None:
             named["scopes"] = {identifier: tuple(scopes) for identifier, scopes in named["scopes"].items()}
-        changed = replace(client, **named, updated_at=actor.now())
+        changed = replace(client, **named, updated_at=int(act.now))
         await work.clients.replace(changed)
-        await work.audit.append(actor.did(tags.CLIENT_UPDATED, client_id, changed=" ".join(sorted(named))))
+        await work.audit.append(act.event(tags.CLIENT_UPDATED, client_id, changed=" ".join(sorted(named))))
         return changed
 
 
-async def registered_client(work: UnitOfWork, client_id: str) -> Client:
-    """The client, if it is there and not of the configuration file. Raises ConfigurationError."""
-    client = await work.clients.get(client_id)
-    if client is None:
-        raise ConfigurationError(f"there is no client {client_id!r}: see `ostiary client list`")
-    if client.source == "static":
-        raise ConfigurationError(f"client {client_id!r} stands in ostiary.toml: change it there and restart the server")
-    return client
+async def enable_client(storage: Storage, client_id: str, act: Act) -> Client:
+    """Let a disabled client in again; the tokens it had before stay ended. Raises ConfigurationError."""
+    async with storage.write() as work:
+        enabled = replace(await registered_client(work, client_id), state="active", updated_at=int(act.now))
+        await work.clients.replace(enabled)
+        await work.audit.append(act.event(tags.CLIENT_ENABLED, client_id))
+        return enabled
 
 
 def new_client_id(kind: ClientKind) -> str:

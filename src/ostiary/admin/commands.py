@@ -83,7 +83,6 @@ class ClientChanges(Command):
     jwks_uri: Annotated[str, Field(max_length=2000)] | None = None
     may_register_keys: bool | None = None
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    state: Literal["active", "disabled"] | None = None
 
 
 class NewApi(Command):

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ostiary.admin.actors import Actor
 from ostiary.admin.apis import add_api
 from ostiary.admin.clients import add_client
 from ostiary.admin.commands import NewApi, NewClient, NewKey
 from ostiary.private_files import write_private_file
 from ostiary.protocol.credential import API, CLIENT, Credential
 from ostiary.protocol.jwk import SigningKey
+from ostiary.revocation.act import Act
 from ostiary.storage.base import Storage
 
 API_IDENTIFIER = "http://localhost:8402"
@@ -36,11 +36,11 @@ async def ensure_demo(storage: Storage, issuer: str, directory: Path, clock: Cal
     files = DemoFiles(API_IDENTIFIER, directory / "demo-api.json", CLIENT_ID, directory / "demo-client.json")
     if files.client_file.exists() and files.api_file.exists():
         return files
-    actor = Actor("dev", clock)
+    act = Act("dev", clock())
     api_key, client_key = SigningKey.generate("ES256"), SigningKey.generate("ES256")
     async with storage.write() as work:
         api = await add_api(
-            work, NewApi(identifier=API_IDENTIFIER, name="Demo orders", scopes=SCOPES, keys=[_public(api_key)]), actor
+            work, NewApi(identifier=API_IDENTIFIER, name="Demo orders", scopes=SCOPES, keys=[_public(api_key)]), act
         )
         await add_client(
             work,
@@ -51,7 +51,7 @@ async def ensure_demo(storage: Storage, issuer: str, directory: Path, clock: Cal
                 keys=[_public(client_key)],
                 may_register_keys=True,
             ),
-            actor,
+            act,
         )
     api_credential = Credential(API, issuer, str(api.client_id), api_key, API_IDENTIFIER)
     write_private_file(files.api_file, api_credential.to_json())

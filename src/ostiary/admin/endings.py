@@ -1,0 +1,45 @@
+"""What an operator ends: a client, a client's key, a token; each with all that hangs on it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ostiary import revocation
+from ostiary.admin.existing import existing_client, registered_client
+from ostiary.errors import ConfigurationError
+from ostiary.model.client import Client
+from ostiary.model.client_key import ClientKey
+from ostiary.revocation.act import Act
+from ostiary.storage.base import Storage
+
+
+async def disable_client(storage: Storage, client_id: str, act: Act) -> Client:
+    """Disable the client and end its tokens; the next request of every process knows. Raises ConfigurationError."""
+    async with storage.write() as work:
+        await registered_client(work, client_id)
+        await revocation.revoke_client(work, client_id, act)
+        return await existing_client(work, client_id)
+
+
+async def end_client_key(
+    storage: Storage, client_id: str, kid: str, state: Literal["retired", "revoked"], act: Act
+) -> list[ClientKey]:
+    """Retire or revoke the key and those it registered; which ended. Raises ConfigurationError."""
+    async with storage.write() as work:
+        await existing_client(work, client_id)
+        key = await work.client_keys.get(client_id, kid)
+        if key is None:
+            raise ConfigurationError(f"client {client_id!r} has no key {kid!r}: see `ostiary client show {client_id}`")
+        if key.source == "static":
+            raise ConfigurationError(f"key {kid!r} stands in ostiary.toml: remove it there and restart the server")
+        end = revocation.retire_client_key if state == "retired" else revocation.revoke_client_key
+        return await end(work, key.thumbprint, act)
+
+
+async def revoke_token(storage: Storage, jti: str, act: Act) -> bool:
+    """End one token by its ``jti``; whether it was good until now. Raises ConfigurationError if it is not known."""
+    async with storage.write() as work:
+        token = await work.tokens.by_jti(jti)
+        if token is None:
+            raise ConfigurationError(f"there is no token with the jti {jti!r}: it may have ended long ago")
+        return await revocation.revoke_token(work, token, act)
