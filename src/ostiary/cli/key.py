@@ -30,7 +30,7 @@ def register_next(
     generate: Annotated[Path, typer.Option("--generate", help="The new credential file to write, with mode 0600.")],
     client_file: ClientFile = None,
     alg: Annotated[str | None, typer.Option("--alg", help="Its algorithm (default: as the present key).")] = None,
-    format: FormatOption = Format.TABLE,  # noqa: A002
+    output: FormatOption = Format.TABLE,
 ) -> None:
     """Make the next key and register its public half by signing with the present one."""
     present = load_client_credential(client_file)
@@ -42,7 +42,7 @@ def register_next(
     except BaseException:
         generate.unlink(missing_ok=True)
         raise
-    show({"client_id": new.client_id, "kid": new.key.kid, "alg": new.key.alg, "file": str(generate)}, format)
+    show({"client_id": new.client_id, "kid": new.key.kid, "alg": new.key.alg, "file": str(generate)}, output)
     next_step(f"use {generate} in place of the present file; the old key works on until it is retired")
 
 

@@ -30,18 +30,17 @@ class Format(StrEnum):
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
-"""The option that every command with a result takes: ``format: FormatOption = Format.TABLE``."""
+"""The option that every command with a result takes: ``output: FormatOption = Format.TABLE``."""
 
 Row = Mapping[str, object]
 
 
-def show(result: Row | Sequence[Row], format: Format = Format.TABLE, *, columns: Sequence[str] | None = None) -> None:
-    # noqa: A002
+def show(result: Row | Sequence[Row], output: Format = Format.TABLE, *, columns: Sequence[str] | None = None) -> None:
     """Print one object, or a list of rows, on standard output.
 
     columns: which members a table shows, in which order (default: those of the first row); JSON always holds all.
     """
-    if format is Format.JSON:
+    if output is Format.JSON:
         sys.stdout.write(json.dumps(result, indent=2, default=str, ensure_ascii=True) + "\n")
         return
     console = _console(sys.stdout)

@@ -1,4 +1,4 @@
-"""``ostiary token``: get, inspect and revoke access tokens as a client; works from a base install with the extra cli."""
+"""``ostiary token``: get, inspect and revoke access tokens as a client; a base install with the extra cli is enough."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def get(
     client_file: ClientFile = None,
     resource: Annotated[str | None, typer.Option("--resource", help="The API's identifier.")] = None,
     scope: Annotated[list[str] | None, typer.Option("--scope", help="A scope to ask for; may be repeated.")] = None,
-    format: FormatOption = Format.TABLE,  # noqa: A002
+    output: FormatOption = Format.TABLE,
 ) -> None:
     """Get an access token; it is printed alone, so that it can be piped."""
     wanted = " ".join(scope or ())
     calls = _calls(load_client_credential(client_file))
     token = Shell().run(calls.token(resource=resource, scope=scope_text(wanted)))
-    if format is Format.JSON:
+    if output is Format.JSON:
         show(_as_answer(token), Format.JSON)
     else:
         sys.stdout.write(token.value + "\n")
@@ -58,16 +58,16 @@ def inspect(
     api_key_file: Annotated[
         Path | None, typer.Option("--api-key-file", help="An API's credential file: ask the server (introspection).")
     ] = None,
-    format: FormatOption = Format.TABLE,  # noqa: A002
+    output: FormatOption = Format.TABLE,
 ) -> None:
     """Say what a token is. It is read here, unverified; with an API's own credential the server is asked about it."""
     token = read_token(file)
     if api_key_file is not None:
         calls = _calls(load_api_credential(api_key_file))
-        show(_with_times(Shell().run(calls.introspect(token))), format)
+        show(_with_times(Shell().run(calls.introspect(token))), output)
         next_step("where it is not active: ostiary explain TRACE, with the trace id of the refusal")
         return
-    show(_described(token), format)
+    show(_described(token), output)
     note("This only takes the token apart: whether it is genuine, alive or revoked is not known from here.")
     next_step("ostiary token inspect --api-key-file API.json asks the server about it")
 
