@@ -1,0 +1,1 @@
+"""The one guarded fetcher for URLs that somebody else registered."""
