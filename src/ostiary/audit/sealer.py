@@ -11,72 +11,87 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
 
 from ostiary.audit import chain
 from ostiary.audit import head as heads
 from ostiary.audit.export import HeadsFile
 from ostiary.audit.head import Head
 from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.key_management.base import Signer
 from ostiary.model.audit_row import AuditRow, AuditSegment
-from ostiary.protocol.jws import SigningPort
+from ostiary.model.signing_key import SigningKeyUse
 from ostiary.storage.base import Storage
+from ostiary.storage.connection import Conflict
 
 # Small enough that hashing and marking a segment holds up neither the event loop nor the database for long.
 ROWS_PER_SEGMENT = 500
-INTERVAL = 0.5
+# The algorithm of the installation's audit keys.
+AUDIT_ALG = "ES256"
 _EXPORT_BATCH = 1000
 
 logger = logging.getLogger("ostiary.audit")
 
 
+class AuditSigners(Protocol):
+    """Gives the key that signs heads now; ``SigningKeys`` does."""
+
+    def current(self, alg: str, use: SigningKeyUse) -> Signer: ...
+
+
 class Sealer:
     """Seals the audit log of one database.
 
-    signer: gives the audit key that signs now (``SigningKeys.current(alg, use="audit")``); may raise Unavailable.
+    signing_keys: its ``current`` may raise Unavailable.
     heads_file: where signed heads go, outside the database; None exports nothing (then a cut tail cannot be found).
     """
 
     def __init__(
         self,
         storage: Storage,
-        signer: Callable[[], SigningPort],
-        heads_file: HeadsFile | None,
-        *,
+        signing_keys: AuditSigners,
+        heads_file: Path | None,
         clock: Callable[[], float] = time.time,
+        *,
         rows_per_segment: int = ROWS_PER_SEGMENT,
     ) -> None:
         self._storage = storage
-        self._signer = signer
-        self._heads_file = heads_file
+        self._signing_keys = signing_keys
+        self._heads_file = HeadsFile(heads_file) if heads_file is not None else None
         self._clock = clock
         self._limit = rows_per_segment
-
-    async def run(self, stop: asyncio.Event, *, interval: float = INTERVAL) -> None:
-        """Seal and export every ``interval`` seconds until ``stop`` is set, and once more then; outlives faults."""
-        trouble = ""
-        while True:
-            stopping = stop.is_set()
-            trouble = await self._try(trouble)
-            if stopping:
-                return
-            try:
-                await asyncio.wait_for(stop.wait(), interval)
-            except TimeoutError:
-                continue
-
-    async def seal_all(self) -> int:
-        """Seal what is unsealed now, export what is not exported; how many rows this process sealed."""
-        sealed = 0
-        while True:
-            await self._export()
-            count = await self.seal_once()
-            sealed += count
-            if count < self._limit:
-                if count:
-                    await self._export()
-                return sealed
+        self._trouble = ""
 
     async def seal_once(self) -> int:
+        """One round of ``seal_all`` for a chore: a fault is logged once while it stays the same; how many rows."""
+        try:
+            sealed = await self.seal_all()
+        except (Unavailable, ConfigurationError) as error:
+            if str(error) != self._trouble:
+                logger.error("audit rows stay unsealed: %s", error)
+            self._trouble = str(error)
+            return 0
+        if self._trouble:
+            logger.info("audit rows are sealed again")
+            self._trouble = ""
+        return sealed
+
+    async def seal_all(self) -> int:
+        """Seal what is unsealed now, export what is not exported; how many rows this process sealed.
+
+        Raises Unavailable, and ConfigurationError: the file cannot be written, or knows more than the database.
+        """
+        await self._export()
+        sealed, full = 0, True
+        while full:
+            count = await self.seal_segment()
+            sealed, full = sealed + count, count == self._limit
+        if sealed:
+            await self._export()
+        return sealed
+
+    async def seal_segment(self) -> int:
         """Seal one segment, unless another process was quicker; how many rows it holds (0: nothing to do, or lost)."""
         async with self._storage.read() as work:
             last = await work.audit.last_segment()
@@ -86,10 +101,14 @@ class Sealer:
             return 0
         # Hashed and signed outside the transaction, which is everybody's; inside it only the last segment is compared.
         segment = self._build(installation, last, rows)
-        async with self._storage.write() as work:
-            if _number(await work.audit.last_segment()) != _number(last):
-                return 0
-            await work.audit.seal(segment, [(row.writer, row.number) for row in rows])
+        try:
+            async with self._storage.write() as work:
+                if _number(await work.audit.last_segment()) != _number(last):
+                    return 0
+                await work.audit.seal(segment, [(row.writer, row.number) for row in rows])
+        except (Conflict, LookupError):
+            # Another process won between the look and the write (PostgreSQL); ours is rolled back, its rows are sealed.
+            return 0
         return len(rows)
 
     def _build(self, installation: str, last: AuditSegment | None, rows: Sequence[AuditRow]) -> AuditSegment:
@@ -97,7 +116,8 @@ class Sealer:
         end = chain.link_all(previous, rows)
         now, number = int(self._clock()), _number(last) + 1
         head = Head(installation, number, len(rows), heads.text(previous), heads.text(end), heads.runs(rows), now)
-        return AuditSegment(number, len(rows), previous, end, heads.sign(head, self._signer()), now)
+        signature = heads.sign(head, self._signing_keys.current(AUDIT_ALG, "audit"))
+        return AuditSegment(number, len(rows), previous, end, signature, now)
 
     async def _export(self) -> None:
         """Append to the file what the database has and the file has not; refuse if the file knows better."""
@@ -120,18 +140,6 @@ class Sealer:
             if _number(last) <= missing[-1].segment:
                 return
             exported = heads.unverified(missing[-1].signature)
-
-    async def _try(self, trouble: str) -> str:
-        """One round; a fault is logged once, as long as it stays the same, and tried again."""
-        try:
-            await self.seal_all()
-        except (Unavailable, ConfigurationError) as error:
-            if str(error) != trouble:
-                logger.error("audit rows stay unsealed: %s", error)
-            return str(error)
-        if trouble:
-            logger.info("audit rows are sealed again")
-        return ""
 
 
 def _number(segment: AuditSegment | None) -> int:
