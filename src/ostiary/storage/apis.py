@@ -9,11 +9,11 @@ from sqlalchemy import bindparam, select
 from ostiary.errors import ConfigurationError
 from ostiary.model.api import Api
 from ostiary.storage.base import TENANT
-from ostiary.storage.connection import Conflict, Connection, Row
+from ostiary.storage.connection import Connection, Row
 from ostiary.storage.json_columns import decoder, to_json
 from ostiary.storage.ledger import Ledger
 from ostiary.storage.schema import APIS
-from ostiary.storage.statements import Statement, insertion, lookup, replacement
+from ostiary.storage.statements import Statement, addition, lookup, replacement
 
 _COLUMNS = tuple(Api.__dataclass_fields__)
 _SELECTED = [APIS.c[name] for name in _COLUMNS]
@@ -29,7 +29,7 @@ _LIST = Statement(
     .order_by(APIS.c.identifier)
     .limit(bindparam("limit"))
 )
-_ADD = insertion(APIS)
+_ADD = addition(APIS)
 _REPLACE = replacement(APIS, "tenant", "identifier")
 _SCOPES = decoder(dict[str, str])
 
@@ -66,12 +66,10 @@ class SqlApis:
         return [_from_row(row) for row in rows]
 
     async def add(self, api: Api) -> None:
-        try:
-            await self._connection.run(_ADD, _to_row(api))
-        except Conflict:
+        if not await self._connection.run(_ADD, _to_row(api)):
             raise ConfigurationError(
                 f"An API with the identifier {api.identifier!r} exists; choose another identifier, or change that API."
-            ) from None
+            )
         self._ledger.registry_changed(api.tenant)
 
     async def replace(self, api: Api) -> None:

@@ -13,13 +13,14 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select, tuple_, update
 
+from ostiary.errors import Unavailable
 from ostiary.model.audit_row import AuditRow, AuditSegment
 from ostiary.model.event import AuditEvent
 from ostiary.storage.base import TENANT
 from ostiary.storage.connection import Connection, Row
 from ostiary.storage.json_columns import decoder, to_json
 from ostiary.storage.schema import AUDIT_EVENTS, AUDIT_SEGMENTS
-from ostiary.storage.statements import Statement, insertion, lookup
+from ostiary.storage.statements import Statement, addition, insertion, lookup
 
 _EVENTS = AUDIT_EVENTS.c
 _COLUMNS = tuple(AuditRow.__dataclass_fields__)
@@ -43,7 +44,7 @@ _SEAL_ROW = Statement(
     .where(*_THIS, _EVENTS.segment.is_(None))
     .values(segment=bindparam("segment"), place=bindparam("place"))
 )
-_ADD_SEGMENT = insertion(AUDIT_SEGMENTS)
+_ADD_SEGMENT = addition(AUDIT_SEGMENTS)
 _SEGMENTS = Statement(
     select(*_SEGMENTS_SELECTED)
     .where(AUDIT_SEGMENTS.c.tenant == bindparam("tenant"), AUDIT_SEGMENTS.c.segment > bindparam("after"))
@@ -153,13 +154,16 @@ class SqlAudit:
     async def seal(self, segment: AuditSegment, rows: Sequence[tuple[str, int]]) -> None:
         """Write a segment and give its rows, each (writer, number), their places in this order.
 
-        Raises ``Conflict`` if the segment exists and ``LookupError`` if a row is missing or sealed already.
+        Raises Unavailable if another sealer took the segment or one of the rows; then nothing is written.
         """
-        await self._connection.run(_ADD_SEGMENT, {name: getattr(segment, name) for name in _SEGMENT_COLUMNS})
+        row = {name: getattr(segment, name) for name in _SEGMENT_COLUMNS}
+        if not await self._connection.run(_ADD_SEGMENT, row):
+            raise Unavailable("audit", f"segment {segment.segment} is sealed already")
         for place, (writer, number) in enumerate(rows):
+            sealed = {"segment": segment.segment, "place": place}
             row = {"of_tenant": segment.tenant, "of_writer": writer, "of_number": number}
-            if await self._connection.run(_SEAL_ROW, row | {"segment": segment.segment, "place": place}) != 1:
-                raise LookupError(f"audit row {number} of writer {writer} is missing or sealed already")
+            if not await self._connection.run(_SEAL_ROW, row | sealed):
+                raise Unavailable("audit", f"row {number} of writer {writer} is missing or sealed already")
 
     async def segments(self, after: int = 0, limit: int = 1000, *, tenant: str = TENANT) -> list[AuditSegment]:
         """Segments above ``after``, in order."""

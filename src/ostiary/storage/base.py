@@ -131,13 +131,32 @@ class Audit(Protocol):
         """Write an event under the next gapless number of this writer, in this unit of work."""
         ...
 
-    async def unsealed(self, limit: int, *, tenant: str = TENANT) -> list[AuditRow]: ...  # by (at, writer, number)
-    async def seal(self, segment: AuditSegment, rows: Sequence[tuple[str, int]]) -> None: ...  # (writer, number)
-    async def segments(self, after: int = 0, limit: int = 100, *, tenant: str = TENANT) -> list[AuditSegment]: ...
+    async def get(self, writer: str, number: int, *, tenant: str = TENANT) -> AuditRow | None: ...
+    async def unsealed(self, limit: int, *, tenant: str = TENANT) -> list[AuditRow]:
+        """Rows without a segment, ordered by (at, writer, number)."""
+        ...
+
+    async def seal(self, segment: AuditSegment, rows: Sequence[tuple[str, int]]) -> None:
+        """Write a segment and give its rows, each (writer, number), their places in this order.
+
+        Raises Unavailable if another sealer took the segment or one of the rows; then nothing is written.
+        """
+        ...
+
+    async def segments(self, after: int = 0, limit: int = 1000, *, tenant: str = TENANT) -> list[AuditSegment]: ...
     async def last_segment(self, *, tenant: str = TENANT) -> AuditSegment | None: ...
-    async def rows_of(self, segment: int, *, tenant: str = TENANT) -> list[AuditRow]: ...  # in chain order
-    async def drop_rows(self, segment: int, *, at: int, tenant: str = TENANT) -> int: ...  # sets dropped_at; how many
-    async def erase_personal(self, writer: str, number: int, *, tenant: str = TENANT) -> bool: ...  # False if none
+    async def rows_of(self, segment: int, *, tenant: str = TENANT) -> list[AuditRow]:
+        """The rows of a segment in the order of the chain."""
+        ...
+
+    async def drop_rows(self, segment: int, *, at: int, tenant: str = TENANT) -> int:
+        """Delete the rows of a sealed segment and write into it when (seconds); how many; the segment stays."""
+        ...
+
+    async def erase_personal(self, writer: str, number: int, *, tenant: str = TENANT) -> bool:
+        """Delete the personal data and the salt of a row; its digest stays."""
+        ...
+
     async def query(
         self,
         *,
@@ -148,7 +167,13 @@ class Audit(Protocol):
         after: tuple[int, str, int] | None = None,
         limit: int = 100,
         tenant: str = TENANT,
-    ) -> list[AuditRow]: ...
+    ) -> list[AuditRow]:
+        """Rows that match, ordered by (at, writer, number), from the first one beyond ``after``."""
+        ...
+
+    async def writers(self, *, tenant: str = TENANT) -> list[tuple[str, int]]:
+        """Every writer that has rows, with its last number."""
+        ...
 
 
 class Traces(Protocol):

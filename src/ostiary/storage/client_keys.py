@@ -13,7 +13,7 @@ from ostiary.storage.base import TENANT
 from ostiary.storage.connection import Conflict, Connection, Row
 from ostiary.storage.ledger import Ledger
 from ostiary.storage.schema import CLIENT_KEYS
-from ostiary.storage.statements import Statement, insertion, lookup, replacement
+from ostiary.storage.statements import Statement, addition, lookup, replacement
 
 _KEYS = CLIENT_KEYS.c
 _COLUMNS = tuple(ClientKey.__dataclass_fields__)
@@ -39,7 +39,7 @@ _DESCENDANTS = Statement(
     .where(_KEYS.tenant == bindparam("tenant"), _KEYS.thumbprint.in_(select(_FAMILY.c.thumbprint)))
     .order_by(_KEYS.created_at, _KEYS.kid)
 )
-_ADD = insertion(CLIENT_KEYS)
+_ADD = addition(CLIENT_KEYS)
 _REPLACE = replacement(CLIENT_KEYS, "tenant", "thumbprint")
 _THIS = (_KEYS.tenant == bindparam("of_tenant"), _KEYS.thumbprint == bindparam("of_thumbprint"))
 _SET_STATE = Statement(update(CLIENT_KEYS).where(*_THIS).values(state=bindparam("state")))
@@ -85,21 +85,20 @@ class SqlClientKeys:
 
     async def add(self, key: ClientKey) -> None:
         """ConfigurationError if the key, or another one under the same kid, is registered."""
-        # Read first: on PostgreSQL a conflict ends the transaction, and then nobody can be asked whose key it is.
+        if not await self._connection.run(_ADD, _to_row(key)):
+            raise await self._taken(key)
+        self._ledger.registry_changed(key.tenant)
+
+    async def _taken(self, key: ClientKey) -> ConfigurationError:
         holder = await self.by_thumbprint(key.thumbprint, tenant=key.tenant)
-        try:
-            if holder is None:
-                await self._connection.run(_ADD, _to_row(key))
-        except Conflict:
-            raise ConfigurationError(
-                f"Client {key.client_id!r} has another key with the kid {key.kid!r}; give the new key its own kid."
-            ) from None
         if holder is not None:
-            raise ConfigurationError(
+            return ConfigurationError(
                 f"This key is registered already: it is key {holder.kid!r} of client {holder.client_id!r}, and a key "
                 "belongs to one client; generate a new key."
             )
-        self._ledger.registry_changed(key.tenant)
+        return ConfigurationError(
+            f"Client {key.client_id!r} has another key with the kid {key.kid!r}; give the new key its own kid."
+        )
 
     async def replace(self, key: ClientKey) -> None:
         row = _to_row(key)

@@ -9,15 +9,15 @@ from sqlalchemy import bindparam, select
 from ostiary.errors import ConfigurationError
 from ostiary.model.client import Client
 from ostiary.storage.base import TENANT
-from ostiary.storage.connection import Conflict, Connection, Row
+from ostiary.storage.connection import Connection, Row
 from ostiary.storage.json_columns import decoder, to_json
 from ostiary.storage.ledger import Ledger
 from ostiary.storage.schema import CLIENTS
-from ostiary.storage.statements import Statement, insertion, lookup, replacement
+from ostiary.storage.statements import Statement, addition, lookup, replacement
 
 _COLUMNS = tuple(Client.__dataclass_fields__)
 _GET = lookup(CLIENTS, _COLUMNS, "tenant", "client_id")
-_ADD = insertion(CLIENTS)
+_ADD = addition(CLIENTS)
 _REPLACE = replacement(CLIENTS, "tenant", "client_id")
 _LIST = Statement(
     select(*(CLIENTS.c[name] for name in _COLUMNS))
@@ -59,12 +59,10 @@ class SqlClients:
         return [_from_row(row) for row in rows]
 
     async def add(self, client: Client) -> None:
-        try:
-            await self._connection.run(_ADD, _to_row(client))
-        except Conflict:
+        if not await self._connection.run(_ADD, _to_row(client)):
             raise ConfigurationError(
                 f"The client id {client.client_id!r} is taken; choose another one, or change the client that has it."
-            ) from None
+            )
         self._ledger.registry_changed(client.tenant)
 
     async def replace(self, client: Client) -> None:

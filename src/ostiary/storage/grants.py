@@ -7,14 +7,14 @@ from sqlalchemy import bindparam, update
 from ostiary.errors import ConfigurationError
 from ostiary.model.grant import Grant
 from ostiary.storage.base import TENANT
-from ostiary.storage.connection import Conflict, Connection
+from ostiary.storage.connection import Connection
 from ostiary.storage.ledger import Ledger
 from ostiary.storage.schema import GRANTS
-from ostiary.storage.statements import Statement, insertion, lookup
+from ostiary.storage.statements import Statement, addition, lookup
 
 _COLUMNS = tuple(Grant.__dataclass_fields__)
 _GET = lookup(GRANTS, _COLUMNS, "tenant", "grant_id")
-_ADD = insertion(GRANTS)
+_ADD = addition(GRANTS)
 _END = Statement(
     update(GRANTS)
     .where(
@@ -38,10 +38,8 @@ class SqlGrants:
         return Grant(*row) if row else None
 
     async def add(self, grant: Grant) -> None:
-        try:
-            await self._connection.run(_ADD, {name: getattr(grant, name) for name in _COLUMNS})
-        except Conflict:
-            raise ConfigurationError(f"A grant {grant.grant_id!r} exists; give the new one its own id.") from None
+        if not await self._connection.run(_ADD, {name: getattr(grant, name) for name in _COLUMNS}):
+            raise ConfigurationError(f"A grant {grant.grant_id!r} exists; give the new one its own id.")
         self._ledger.registry_changed(grant.tenant)
 
     async def end(self, grant_id: str, at: int, *, tenant: str = TENANT) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -11,7 +13,7 @@ from ostiary.storage.connection import Connection
 from ostiary.storage.schema import SETTINGS
 from ostiary.storage.statements import Statement, lookup
 
-_ROW = {name: bindparam(name) for name in ("tenant", "name", "value")}
+_ROW: dict[str, Any] = {name: bindparam(name) for name in ("tenant", "name", "value")}
 _ON = [SETTINGS.c.tenant, SETTINGS.c.name]
 _GET = lookup(SETTINGS, ("value",), "tenant", "name")
 _SET = Statement(

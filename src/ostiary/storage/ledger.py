@@ -8,6 +8,7 @@ never visible before a lower one.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -19,7 +20,7 @@ from ostiary.storage.connection import Connection
 from ostiary.storage.schema import COUNTERS, REVOCATIONS
 from ostiary.storage.statements import Statement, insertion
 
-_VALUES = {"tenant": bindparam("tenant"), "name": bindparam("name"), "value": bindparam("by")}
+_VALUES: dict[str, Any] = {"tenant": bindparam("tenant"), "name": bindparam("name"), "value": bindparam("by")}
 _ON = [COUNTERS.c.tenant, COUNTERS.c.name]
 _RAISED = {"value": COUNTERS.c.value + bindparam("by")}
 
@@ -65,11 +66,12 @@ class Ledger:
         self._changed: set[str] = set()
         self._revocations: list[Revocation] = []
         self._positions: Positions | None = None
+        self._deciding = False
 
-    def begin(self) -> None:
-        """A new transaction: nothing is owed and nothing is known."""
+    def begin(self, *, deciding: bool = False) -> None:
+        """A new transaction: nothing is owed and nothing is known; deciding: it writes what rests on the registry."""
+        self._deciding = deciding
         self.forget()
-        self._positions = None
 
     def forget(self) -> None:
         """Drop the debts of a unit of work that is rolled back."""
@@ -117,7 +119,7 @@ class Ledger:
         await self.settle()
         if self._positions is None:
             of_tenant = {"tenant": TENANT}
-            if self._shared:
+            if self._shared and self._deciding:
                 await self._connection.one(HOLD_REGISTRY, of_tenant)
             self._positions = positions_of(await self._connection.all(READ_COUNTERS, of_tenant))
         return self._positions

@@ -7,10 +7,10 @@ from sqlalchemy import bindparam, select
 from ostiary.errors import ConfigurationError
 from ostiary.model.signing_key import InstallationKey, SigningKeyUse
 from ostiary.storage.base import TENANT
-from ostiary.storage.connection import Conflict, Connection
+from ostiary.storage.connection import Connection
 from ostiary.storage.ledger import Ledger
 from ostiary.storage.schema import SIGNING_KEYS
-from ostiary.storage.statements import Statement, insertion, replacement
+from ostiary.storage.statements import Statement, addition, replacement
 
 _KEYS = SIGNING_KEYS.c
 _COLUMNS = tuple(InstallationKey.__dataclass_fields__)
@@ -19,7 +19,7 @@ _LIST = Statement(
     .where(_KEYS.tenant == bindparam("tenant"))
     .order_by(_KEYS.published_at, _KEYS.kid)
 )
-_ADD = insertion(SIGNING_KEYS)
+_ADD = addition(SIGNING_KEYS)
 _REPLACE = replacement(SIGNING_KEYS, "tenant", "kid")
 
 
@@ -36,10 +36,8 @@ class SqlSigningKeys:
         return [key for key in keys if use is None or key.use == use]
 
     async def add(self, key: InstallationKey) -> None:
-        try:
-            await self._connection.run(_ADD, {name: getattr(key, name) for name in _COLUMNS})
-        except Conflict:
-            raise ConfigurationError(f"A signing key {key.kid!r} exists; generate a new one.") from None
+        if not await self._connection.run(_ADD, {name: getattr(key, name) for name in _COLUMNS}):
+            raise ConfigurationError(f"A signing key {key.kid!r} exists; generate a new one.")
         self._ledger.registry_changed(key.tenant)
 
     async def replace(self, key: InstallationKey) -> None:

@@ -6,13 +6,13 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 
 from ostiary.errors import ConfigurationError, OAuthError, Unavailable, VerificationError
 from ostiary.storage.audit import AuditNumbers
-from ostiary.storage.base import TENANT, Positions
+from ostiary.storage.base import TENANT, Positions, UnitOfWork
 from ostiary.storage.connection import Conflict, Parameters, Row
 from ostiary.storage.group_commit import GroupCommit
 from ostiary.storage.ledger import READ_COUNTERS, positions_of
@@ -36,20 +36,20 @@ class SqliteConnection:
 
     async def one(self, statement: Statement, parameters: Parameters) -> Row | None:
         try:
-            row: Row | None = self._execute(statement.sqlite, parameters).fetchone()
+            row: Row | None = self._execute(statement.sqlite, statement.sqlite_values(parameters)).fetchone()
         except sqlite3.Error as error:
             raise _translated(error) from error
         return row
 
     async def all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         try:
-            return self._execute(statement.sqlite, parameters).fetchall()
+            return self._execute(statement.sqlite, statement.sqlite_values(parameters)).fetchall()
         except sqlite3.Error as error:
             raise _translated(error) from error
 
     async def run(self, statement: Statement, parameters: Parameters) -> int:
         try:
-            return self._execute(statement.sqlite, parameters).rowcount
+            return self._execute(statement.sqlite, statement.sqlite_values(parameters)).rowcount
         except sqlite3.Error as error:
             raise _translated(error) from error
 
@@ -60,7 +60,7 @@ def _translated(error: sqlite3.Error) -> Exception:
     return Unavailable("storage", str(error))
 
 
-class _Writing:
+class _Writing(AbstractAsyncContextManager[UnitOfWork]):
     """One caller of the group commit: enters its savepoint, leaves after the commit."""
 
     __slots__ = ("_group", "_number", "_work")
@@ -70,7 +70,7 @@ class _Writing:
         self._work = work
         self._number = 0
 
-    async def __aenter__(self) -> SqlUnitOfWork:
+    async def __aenter__(self) -> UnitOfWork:
         await self._group.enter()
         self._number = self._work.numbers.last
         return self._work
@@ -159,14 +159,14 @@ class SqliteStorage:
             self._reader.close()
             self._watcher.close()
 
-    def write(self) -> _Writing:
+    def write(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """A unit of work; see ``storage.base``."""
         if self._group is None:
             raise Unavailable("storage", "not open")
         return _Writing(self._group, self._work)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[SqlUnitOfWork]:
+    async def read(self) -> AsyncIterator[UnitOfWork]:
         """The repositories over one consistent reading."""
         if self._group is None:
             raise Unavailable("storage", "not open")
@@ -185,7 +185,7 @@ class SqliteStorage:
         try:
             (version,) = self._watcher.execute("PRAGMA data_version").fetchone()
             if version != self._known[0]:
-                rows = self._watcher.execute(READ_COUNTERS.sqlite, {"tenant": TENANT}).fetchall()
+                rows = self._watcher.execute(READ_COUNTERS.sqlite, (TENANT,)).fetchall()
                 self._known = (version, positions_of(rows))
         except sqlite3.Error as error:
             raise Unavailable("storage", str(error)) from error
@@ -193,5 +193,5 @@ class SqliteStorage:
 
     async def expire(self, now: int, *, batch: int = 1000) -> int:
         """Delete one batch of rows whose end has passed; how many."""
-        async with self.write() as work:
-            return await work.expire(now, batch)
+        async with self.write():
+            return await self._work.expire(now, batch)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from operator import itemgetter
+from typing import Any
 
-from sqlalchemy import ClauseElement, Table, bindparam, insert, select, update
+from sqlalchemy import ClauseElement, Compiled, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 
 class Statement:
-    """One statement for both dialects, with named parameters: ``:x`` for sqlite3, ``%(x)s`` for psycopg.
+    """One statement for both dialects, with named parameters.
 
     core: what both dialects run; ``postgresql``: what PostgreSQL runs instead, where the two must differ.
     """
@@ -20,19 +25,40 @@ class Statement:
         self._postgresql = core if postgresql is None else postgresql
 
     @cached_property
+    def _on_sqlite(self) -> Compiled:
+        return self._core.compile(dialect=sqlite.dialect(paramstyle="qmark"))
+
+    @cached_property
     def sqlite(self) -> str:
         """The text for sqlite3, compiled when it is first wanted."""
-        return str(self._core.compile(dialect=sqlite.dialect(paramstyle="named")))
+        return str(self._on_sqlite)
+
+    @cached_property
+    def sqlite_values(self) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+        """Puts named values into the order of the text: binding by place costs sqlite3 a third of binding by name."""
+        names = getattr(self._on_sqlite, "positiontup", None) or ()
+        if len(names) > 1:
+            return itemgetter(*names)
+        return lambda values: [values[name] for name in names]
 
     @cached_property
     def postgresql(self) -> str:
         """The text for psycopg, compiled when it is first wanted."""
-        return str(self._postgresql.compile(dialect=psycopg.dialect()))
+        return str(self._postgresql.compile(dialect=psycopg.PGDialect_psycopg()))  # type: ignore[no-untyped-call]
 
 
 def insertion(table: Table) -> Statement:
     """An INSERT of every column; the parameters bear the columns' names."""
     return Statement(insert(table).values({column: bindparam(column.name) for column in table.columns}))
+
+
+def addition(table: Table) -> Statement:
+    """An INSERT of every column that changes no row if a unique key is taken, and leaves the transaction whole."""
+    values: dict[str, Any] = {column.name: bindparam(column.name) for column in table.columns}
+    return Statement(
+        sqlite_insert(table).values(values).on_conflict_do_nothing(),
+        postgresql=postgresql_insert(table).values(values).on_conflict_do_nothing(),
+    )
 
 
 def lookup(table: Table, columns: tuple[str, ...], *by: str) -> Statement:
@@ -43,6 +69,6 @@ def lookup(table: Table, columns: tuple[str, ...], *by: str) -> Statement:
 
 def replacement(table: Table, *by: str) -> Statement:
     """An UPDATE of all columns but ``by``, which name the row."""
-    change = {column: bindparam(column.name) for column in table.columns if column.name not in by}
+    change: dict[Any, Any] = {column: bindparam(column.name) for column in table.columns if column.name not in by}
     # SQLAlchemy reserves a SET column's own name for its value, so the row is named by ``of_<column>``.
     return Statement(update(table).where(*(table.c[name] == bindparam(f"of_{name}") for name in by)).values(change))

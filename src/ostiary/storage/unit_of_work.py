@@ -5,7 +5,20 @@ from __future__ import annotations
 from ostiary.storage.apis import SqlApis
 from ostiary.storage.artifacts import SqlArtifacts
 from ostiary.storage.audit import AuditNumbers, SqlAudit
-from ostiary.storage.base import Positions
+from ostiary.storage.base import (
+    Apis,
+    Artifacts,
+    Audit,
+    ClientKeys,
+    Clients,
+    Grants,
+    InstallationKeys,
+    Positions,
+    Replay,
+    Revocations,
+    Tokens,
+    Traces,
+)
 from ostiary.storage.client_keys import SqlClientKeys
 from ostiary.storage.clients import SqlClients
 from ostiary.storage.connection import Connection
@@ -28,17 +41,17 @@ class SqlUnitOfWork:
         self.connection = connection
         self.numbers = numbers
         self.ledger = ledger = Ledger(connection, shared=shared)
-        self.clients = SqlClients(connection, ledger)
-        self.client_keys = SqlClientKeys(connection, ledger)
-        self.apis = SqlApis(connection, ledger)
-        self.grants = SqlGrants(connection, ledger)
-        self.tokens = SqlTokens(connection)
-        self.replay = SqlReplay(connection, shared=shared)
-        self.signing_keys = SqlSigningKeys(connection, ledger)
-        self.revocations = SqlRevocations(connection, ledger)
-        self.audit = SqlAudit(connection, numbers)
-        self.traces = SqlTraces(connection)
-        self.artifacts = SqlArtifacts(connection)
+        self.clients: Clients = SqlClients(connection, ledger)
+        self.client_keys: ClientKeys = SqlClientKeys(connection, ledger)
+        self.apis: Apis = SqlApis(connection, ledger)
+        self.grants: Grants = SqlGrants(connection, ledger)
+        self.tokens: Tokens = SqlTokens(connection)
+        self.replay: Replay = SqlReplay(connection, shared=shared)
+        self.signing_keys: InstallationKeys = SqlSigningKeys(connection, ledger)
+        self.revocations: Revocations = SqlRevocations(connection, ledger)
+        self.audit: Audit = SqlAudit(connection, numbers)
+        self.traces: Traces = SqlTraces(connection)
+        self.artifacts: Artifacts = SqlArtifacts(connection)
         self._settings = SqlSettings(connection)
 
     async def positions(self) -> Positions:

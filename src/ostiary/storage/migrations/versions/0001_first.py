@@ -23,8 +23,8 @@ def upgrade() -> None:
 
 
 def _insertion(table: str, **values: str | int) -> sa.Insert:
-    values = {"tenant": "default"} | values
-    return sa.table(table, *(sa.column(name) for name in values)).insert().values(values)
+    row = {"tenant": "default", **values}
+    return sa.table(table, *(sa.column(name) for name in row)).insert().values(row)
 
 
 def _text(name: str, *, key: bool = False, optional: bool = False) -> sa.Column[str]:

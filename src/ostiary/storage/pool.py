@@ -1,0 +1,158 @@
+"""A small pool of PostgreSQL connections; each one is a writer of the audit log with numbers of its own.
+
+A connection runs one transaction at a time, so its numbers can be given back without a lock between connections. A
+connection whose fate is unclear (lost, cancelled in the middle) is thrown away together with its writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from ostiary.errors import Unavailable
+from ostiary.storage.audit import AuditNumbers
+from ostiary.storage.connection import Conflict, Parameters, Row
+from ostiary.storage.statements import Statement
+from ostiary.storage.unit_of_work import SqlUnitOfWork
+
+_SETTINGS = (
+    # What was answered is durable, whatever the database's own default; a stronger default stays.
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+    "SET lock_timeout = '5s'",
+    "SET statement_timeout = '30s'",
+    "SET idle_in_transaction_session_timeout = '30s'",
+)
+
+
+def translated(error: psycopg.Error) -> Exception:
+    """Our word for a driver's error; serialization failures and deadlocks (40001, 40P01) are Unavailable: try again."""
+    if isinstance(error, psycopg.errors.UniqueViolation):
+        return Conflict(error.diag.constraint_name or "unique")
+    return Unavailable("storage", f"{type(error).__name__} {error.sqlstate or ''}".strip())
+
+
+class PostgresConnection:
+    """The port over psycopg: every call is a real await."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: psycopg.AsyncConnection[Row]) -> None:
+        self.raw = raw
+
+    async def one(self, statement: Statement, parameters: Parameters) -> Row | None:
+        try:
+            return await (await self.raw.execute(statement.postgresql, parameters)).fetchone()
+        except psycopg.Error as error:
+            raise translated(error) from error
+
+    async def all(self, statement: Statement, parameters: Parameters) -> list[Row]:
+        try:
+            return await (await self.raw.execute(statement.postgresql, parameters)).fetchall()
+        except psycopg.Error as error:
+            raise translated(error) from error
+
+    async def run(self, statement: Statement, parameters: Parameters) -> int:
+        try:
+            return (await self.raw.execute(statement.postgresql, parameters)).rowcount
+        except psycopg.Error as error:
+            raise translated(error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A connection of the pool with its repositories."""
+
+    connection: PostgresConnection
+    work: SqlUnitOfWork
+
+    async def execute(self, command: str) -> None:
+        """Run a command of transaction control."""
+        try:
+            await self.connection.raw.execute(command.encode())
+        except psycopg.Error as error:
+            raise translated(error) from error
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the connection is lost, or was left (cancelled) while a statement ran."""
+        raw = self.connection.raw
+        ended = raw.info.transaction_status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
+        return raw.closed or ended
+
+    @property
+    def failed(self) -> bool:
+        """Whether a statement failed, after which PostgreSQL would answer a COMMIT by rolling back."""
+        return self.connection.raw.info.transaction_status is not TransactionStatus.INTRANS
+
+
+class Pool:
+    """At most ``size`` connections, made when they are wanted; a waiter gives up after ``patience`` seconds."""
+
+    def __init__(self, url: str, *, size: int, patience: float) -> None:
+        self._url = url
+        self._patience = patience
+        self._free = asyncio.Semaphore(size)
+        self._idle: list[Slot] = []
+        self._closed = False
+
+    async def take(self, begin: str) -> Slot:
+        """A connection in a new transaction; Unavailable if there is none in time."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Unavailable("storage", "every connection is in use") from None
+        try:
+            return await self._begun(begin)
+        except BaseException:
+            self._free.release()
+            raise
+
+    async def _begun(self, begin: str) -> Slot:
+        while self._idle:
+            slot = self._idle.pop()
+            try:
+                await slot.execute(begin)
+            except Unavailable:
+                # It died while it lay idle (the server was started anew); nothing was sent on it, so another may try.
+                await slot.connection.raw.close()
+            except BaseException:
+                await slot.connection.raw.close()
+                raise
+            else:
+                return slot
+        slot = await self._connect()
+        await slot.execute(begin)
+        return slot
+
+    async def _connect(self) -> Slot:
+        if self._closed:
+            raise Unavailable("storage", "closed")
+        try:
+            raw = await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=5)
+            for command in _SETTINGS:
+                await raw.execute(command.encode())
+        except psycopg.Error as error:
+            raise translated(error) from error
+        connection = PostgresConnection(raw)
+        return Slot(connection, SqlUnitOfWork(connection, AuditNumbers(), shared=True))
+
+    async def give_back(self, slot: Slot) -> None:
+        """Take back a connection whose transaction has ended; any other one is closed."""
+        raw = slot.connection.raw
+        try:
+            if self._closed or raw.closed or raw.info.transaction_status is not TransactionStatus.IDLE:
+                await raw.close()
+            else:
+                self._idle.append(slot)
+        finally:
+            self._free.release()
+
+    async def close(self) -> None:
+        """Close what is idle now, and what is in use when it comes back."""
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().connection.raw.close()
