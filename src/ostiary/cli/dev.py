@@ -10,42 +10,35 @@ import uvloop
 
 from ostiary.admin.demo import DemoFiles, ensure_demo
 from ostiary.app import installation
-from ostiary.cli.output import fail
-from ostiary.errors import OstiaryError
 from ostiary.serving import logs
 from ostiary.serving.listeners import bind
 from ostiary.serving.prepare import prepare
 from ostiary.serving.run import serve_process
 from ostiary.settings import Settings, dev_settings
 
-app = typer.Typer(
-    help="Serve for trying out: local data, http on loopback, a demo API and client.", add_completion=False
-)
+app = typer.Typer(add_completion=False)
 
 
-@app.callback(invoke_without_command=True)
+@app.command(help="Serve for trying out: local data, http on loopback, a demo API and a demo client.")
 def dev(
     directory: Annotated[Path, typer.Option(help="Where the data is kept.", file_okay=False)] = Path(".ostiary"),
     port: Annotated[int, typer.Option(min=1, max=65535, help="The issuer is http://localhost:PORT.")] = 8400,
     management_port: Annotated[int, typer.Option(min=1, max=65535)] = 8401,
 ) -> None:
     """Start at once; stop with Ctrl-C; what was made stays in the folder for the next time."""
-    try:
-        settings = dev_settings(directory, port=port, management_port=management_port)
-        logs.configure("text", "warning")
-        api_sockets = bind(settings.server.host, settings.server.port)
-        management_sockets = bind(settings.management.host, settings.management.port)
-        files = uvloop.run(_prepare(settings, directory))
-        uvloop.run(
-            serve_process(
-                settings,
-                api=api_sockets,
-                management=management_sockets,
-                on_ready=lambda: _announce(settings, files),
-            )
+    settings = dev_settings(directory, port=port, management_port=management_port)
+    logs.configure("text", "warning")
+    api_sockets = bind(settings.server.host, settings.server.port)
+    management_sockets = bind(settings.management.host, settings.management.port)
+    files = uvloop.run(_prepare(settings, directory))
+    uvloop.run(
+        serve_process(
+            settings,
+            api=api_sockets,
+            management=management_sockets,
+            on_ready=lambda: _announce(settings, files),
         )
-    except OstiaryError as error:
-        fail(error)
+    )
 
 
 async def _prepare(settings: Settings, directory: Path) -> DemoFiles:

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 import uvloop
 
-from ostiary.cli.output import fail, next_step
-from ostiary.errors import OstiaryError
+from ostiary.cli.output import next_step, note
 from ostiary.serving import logs
 from ostiary.serving.listeners import bind
 from ostiary.serving.prepare import prepare
@@ -17,24 +16,20 @@ from ostiary.serving.run import serve_process
 from ostiary.serving.supervisor import Supervisor
 from ostiary.settings import Settings, load_settings, serve_checks
 
-app = typer.Typer(help="Serve for production.", add_completion=False)
+app = typer.Typer(add_completion=False)
 
 
-@app.callback(invoke_without_command=True)
+@app.command(help="Serve for production, until SIGTERM or SIGINT; then answer what is in flight and stop.")
 def serve(
     config: Annotated[
         Path, typer.Option(help="The configuration file.", envvar="OSTIARY_CONFIG", dir_okay=False)
     ] = Path("ostiary.toml"),
 ) -> None:
-    """Serve until SIGTERM or SIGINT; then answer what is in flight and stop."""
-    try:
-        settings = load_settings(config)
-        serve_checks(settings)
-        logs.configure(settings.log.format, settings.log.level)
-        code = run(settings, config)
-    except OstiaryError as error:
-        fail(error)
-    raise typer.Exit(code)
+    """Serve with the settings of ``config`` and the environment."""
+    settings = load_settings(config)
+    serve_checks(settings)
+    logs.configure(settings.log.format, settings.log.level)
+    raise SystemExit(run(settings, config))
 
 
 def run(settings: Settings, config: Path) -> int:
@@ -46,8 +41,8 @@ def run(settings: Settings, config: Path) -> int:
 
     def announce() -> None:
         port, management_port = api_sockets[0].getsockname()[1], management_sockets[0].getsockname()[1]
-        typer.echo(f"Serving {settings.issuer} on {server.host} port {port}, {server.workers} worker(s)", err=True)
-        typer.echo(f"Management on {management.host} port {management_port}: /livez /readyz /metrics /admin", err=True)
+        note(f"Serving {settings.issuer} on {server.host} port {port}, {server.workers} worker(s)")
+        note(f"Management on {management.host} port {management_port}: /livez /readyz /metrics /admin")
         next_step("ostiary client list")
 
     if server.workers > 1:
