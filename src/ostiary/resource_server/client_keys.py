@@ -1,0 +1,83 @@
+"""The keys of clients that sign their requests themselves, asked of the key store by (client, kid).
+
+An answer is kept for ``ttl`` seconds (30 by default): that is how long a retired or revoked key may still pass here.
+That a client has no such key is kept for 10 seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+import msgspec
+
+from ostiary.errors import Unavailable, VerificationError
+from ostiary.protocol import jwk, strict_json
+from ostiary.resource_server.answer_cache import AnswerCache
+from ostiary.resource_server.http import HttpRequest, HttpResponse
+from ostiary.resource_server.introspection import endpoint, public_error
+from ostiary.resource_server.keys import IssuerKeys
+from ostiary.resource_server.needs import ClientKeyFound, NeedClientKey
+
+DEFAULT_TTL = 30.0
+ABSENT_TTL = 10.0
+DEFAULT_SIZE = 4096
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """The outcome of one look-up; found is None if the client has no such key."""
+
+    found: ClientKeyFound | None
+
+
+class ClientKeys:
+    """Look-ups at one issuer's key store. No I/O: ``ask`` is the steps of an exchange that a flight drives."""
+
+    def __init__(
+        self, source: IssuerKeys, clock: Callable[[], float], *, ttl: float = DEFAULT_TTL, size: int = DEFAULT_SIZE
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._ttl = ttl
+        # Absent keys are cheap to invent: they have their own memory, so that they cannot push real ones out.
+        self._present: AnswerCache[NeedClientKey, Looked] = AnswerCache(size)
+        self._absent: AnswerCache[NeedClientKey, Looked] = AnswerCache(size)
+
+    def known(self, need: NeedClientKey, now: float) -> Looked | None:
+        """The kept outcome, if there is one."""
+        return self._present.get(need, now) or self._absent.get(need, now)
+
+    def ask(self, need: NeedClientKey) -> Generator[HttpRequest, HttpResponse, Looked]:
+        """The steps of one look-up. Raises Unavailable for anything but a plain answer."""
+        asked = self._clock()
+        config, metadata = self._source.config, self._source.metadata
+        if metadata is None or metadata.ostiary_client_keys_endpoint is None:
+            raise Unavailable("key store", f"the metadata of {config.issuer} names no ostiary_client_keys_endpoint")
+        form = {"client_id": need.client_id, "kid": need.kid, **config.authentication(asked)}
+        response = yield HttpRequest(endpoint(self._source, metadata.ostiary_client_keys_endpoint), form)
+        looked = Looked(_read(response, need))
+        if looked.found is None:
+            self._absent.add(need, looked, asked + min(ABSENT_TTL, self._ttl))
+        else:
+            self._present.add(need, looked, asked + self._ttl)
+        return looked
+
+
+def _read(response: HttpResponse, need: NeedClientKey) -> ClientKeyFound | None:
+    if response.status == 404:
+        return None
+    if response.status != 200:
+        raise Unavailable("key store", f"it answers {response.status}: {public_error(response)}")
+    try:
+        answer = strict_json.decode_object(response.body)
+        keys = jwk.parse_public_keys(response.body, skip_unusable=True) if answer.get("keys") else []
+    except VerificationError as error:
+        raise Unavailable("key store", f"its answer is not usable: {error.seen}") from error
+    # The answer must be about the client that was asked for: a key of another one proves nothing.
+    if answer.get("client_id") != need.client_id:
+        raise Unavailable("key store", "its answer is about another client")
+    scope = answer.get("scope", "")
+    scopes = frozenset(scope.split()) if isinstance(scope, str) else frozenset()
+    for key in keys:
+        if key.kid == need.kid:
+            return ClientKeyFound(need.client_id, key, scopes)
+    return None

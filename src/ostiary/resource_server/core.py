@@ -1,0 +1,241 @@
+"""The guard of an API: one object for every framework, driving the verifier from an event loop or from threads."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ostiary.errors import ConfigurationError, OstiaryError, Unavailable
+from ostiary.protocol import client_request_jwt
+from ostiary.protocol.credential import Credential
+from ostiary.resource_server import configuration, protected_resource
+from ostiary.resource_server.attempt import Attempt
+from ostiary.resource_server.client_keys import DEFAULT_TTL as CLIENT_KEY_TTL
+from ostiary.resource_server.configuration import Issuers
+from ostiary.resource_server.errors import MalformedRequest, MissingCredential, Refused, refusal
+from ostiary.resource_server.http import Http, HttpPort
+from ostiary.resource_server.introspection import DEFAULT_TTL as INTROSPECTION_TTL
+from ostiary.resource_server.needs import RevocationHook
+from ostiary.resource_server.principal import Principal
+from ostiary.resource_server.request import ApiRequest, find_credential
+from ostiary.resource_server.scopes import Implies, broader_by_colon
+from ostiary.resource_server.sinks import Sinks
+from ostiary.resource_server.sources import Sources
+from ostiary.resource_server.token_cache import DEFAULT_SIZE, TokenCache
+from ostiary.resource_server.verifier import Rules, Verifier
+from ostiary.trace import TraceSink, new_trace_id
+
+if TYPE_CHECKING:
+    from ostiary.replay.base import ReplayMemory
+
+logger = logging.getLogger("ostiary.resource_server")
+
+
+class ResourceServer:
+    """Admits or refuses each request to an API.
+
+    issuer: whom to trust: a URL, an IssuerConfig, or several. Default: OSTIARY_ISSUER.
+    audience: this API's identifier (several while it changes; the first is its own). Default: OSTIARY_AUDIENCE.
+    credential: this API's own identity: a Credential or the path of its file. Default: OSTIARY_API_KEY_FILE. Without it
+    only self-contained tokens can be verified.
+    accept_client_requests: take a client's own JWT in ``client_request_header`` (``protocol.client_request_jwt``).
+    replay: the memory of their ``jti``; default: a file shared by the processes of this host, see
+    ``configuration.default_replay_file``. ``MemoryReplay()`` is enough for one process only, so it must be asked for.
+    public_url: where callers reach this API, the front of ``htu``; never taken from Host. Default: the audience.
+    implies: which scope implies which, see ``ostiary.resource_server.scopes``.
+    scopes: the scopes of this API with a description, for its metadata and OpenAPI.
+    traces: where refused decisions go; default: the log ``ostiary.traces``, the file OSTIARY_TRACE_FILE, and, with a
+    credential, the issuer.
+    introspection_ttl, client_key_ttl: seconds; how long an answer may be kept, and so a revoked one be taken.
+    token_cache_size: verified tokens kept, 0 for none. leeway: seconds between clocks, at most 60.
+    revoked: asked at each request, for tokens seen before too.
+    Raises ConfigurationError.
+    """
+
+    def __init__(
+        self,
+        issuer: Issuers = None,
+        audience: str | Sequence[str] | None = None,
+        credential: Credential | Path | str | None = None,
+        *,
+        accept_client_requests: bool = False,
+        client_request_header: str = client_request_jwt.HEADER,
+        replay: ReplayMemory | None = None,
+        public_url: str | None = None,
+        implies: Implies = broader_by_colon,
+        scopes: Mapping[str, str] | None = None,
+        traces: TraceSink | Sequence[TraceSink] | None = None,
+        introspection_ttl: float = INTROSPECTION_TTL,
+        client_key_ttl: float = CLIENT_KEY_TTL,
+        token_cache_size: int = DEFAULT_SIZE,
+        leeway: float = 10,
+        revoked: RevocationHook | None = None,
+        clock: Callable[[], float] = time.time,
+        http: HttpPort | None = None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        read = configuration.read(issuer, audience, credential, public_url, environment)
+        self.clock = clock
+        self.audience = read.audiences[0]
+        self.scopes = dict(scopes or {})
+        self._environment = environment
+        self._given_replay = replay
+        self._http = http or Http()
+        self.sources = Sources(
+            read.issuers,
+            self._http,
+            clock,
+            replay=lambda: self.replay,
+            introspection_ttl=introspection_ttl,
+            client_key_ttl=client_key_ttl,
+        )
+        if accept_client_requests:
+            configuration.check_public_url(read.public_url)
+            if not self.sources.own:
+                raise ConfigurationError(
+                    "Client JWTs need the API's own identity, to look their keys up: set OSTIARY_API_KEY_FILE."
+                )
+        rules = Rules(
+            audiences=read.audiences,
+            public_url=read.public_url,
+            direct_header=configuration.header_name(client_request_header) if accept_client_requests else None,
+            leeway=leeway,
+            implies=implies,
+            revoked=revoked,
+            reference_issuer=self.sources.reference_issuer,
+            direct_issuer=self.sources.own[0].issuer if self.sources.own else "",
+        )
+        self.verifier = Verifier(rules, self.sources.keys, TokenCache(token_cache_size))
+        self.metadata_url = protected_resource.url(self.audience)
+        self.metadata_path = protected_resource.path(self.audience)
+        self._sinks = Sinks(traces, self.sources, self._http, clock, environment)
+        self._announce(accept_client_requests)
+
+    async def check(self, request: ApiRequest, scopes: Sequence[str] = ()) -> Principal:
+        """The caller of ``request``, if they may do what needs all of ``scopes``. Raises Refused."""
+        attempt = Attempt(request, scopes, self.clock())
+        decision = self.verifier.verify(attempt)
+        try:
+            need = next(decision)
+            while True:
+                try:
+                    answer = await self.sources.answer(need, attempt.now)
+                except OstiaryError as error:
+                    need = decision.throw(error)
+                else:
+                    need = decision.send(answer)
+        except StopIteration as admitted:
+            return admitted.value  # type: ignore[no-any-return]
+        except OstiaryError as error:
+            raise self._refuse(attempt, error) from error
+
+    def check_sync(self, request: ApiRequest, scopes: Sequence[str] = ()) -> Principal:
+        """The same from a thread."""
+        attempt = Attempt(request, scopes, self.clock())
+        decision = self.verifier.verify(attempt)
+        try:
+            need = next(decision)
+            while True:
+                try:
+                    answer = self.sources.answer_sync(need, attempt.now)
+                except OstiaryError as error:
+                    need = decision.throw(error)
+                else:
+                    need = decision.send(answer)
+        except StopIteration as admitted:
+            return admitted.value  # type: ignore[no-any-return]
+        except OstiaryError as error:
+            raise self._refuse(attempt, error) from error
+
+    def presented(self, request: ApiRequest) -> bool:
+        """Whether ``request`` carries any credential, good or bad, that this guard would look at."""
+        try:
+            find_credential(request, self.verifier.rules.direct_header)
+        except MissingCredential:
+            return any(name == b"authorization" for name, _ in request.headers)
+        except MalformedRequest:
+            return True
+        return True
+
+    @cached_property
+    def replay(self) -> ReplayMemory:
+        """The memory of used ``jti``, opened at first use."""
+        if self._given_replay is not None:
+            return self._given_replay
+        from ostiary.replay.sqlite import SqliteReplayMemory
+
+        path = configuration.default_replay_file(self.audience, self._environment)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return SqliteReplayMemory(path)
+
+    def protected_resource_metadata(self) -> bytes:
+        """The document of RFC 9728 about this API, JSON."""
+        return protected_resource.document(self.audience, tuple(self.sources.keys), self.scopes)
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
+        """The life of an application (ASGI): keys fetched before the first request, traces sent before the end.
+
+        An issuer that cannot be reached does not keep the application from starting; its tokens are refused meanwhile.
+        """
+        if app is not None:
+            self._furnish(app)
+        for issuer in self.sources.keys:
+            try:
+                await self.sources.ready(issuer, None, self.clock())
+            except Unavailable as error:
+                logger.warning("%s; its tokens are refused until it answers", error)
+        try:
+            yield
+        finally:
+            self._sinks.close()
+            if isinstance(self._http, Http):
+                await self._http.aclose()
+
+    @property
+    def __wrapped__(self) -> Any:
+        # FastAPI asks a dependency what it wraps: a security scheme, so that OpenAPI shows it. Nobody else is told.
+        if "fastapi" not in sys.modules:
+            raise AttributeError("__wrapped__")
+        from ostiary.resource_server import fastapi
+
+        return fastapi.scheme_of(self)
+
+    async def __call__(self, connection: Any, security_scopes: Any) -> Principal:
+        """As a dependency of FastAPI: ``Security(guard, scopes=["orders:read"])``."""
+        from ostiary.resource_server import fastapi
+
+        return await fastapi.depend(self, connection, security_scopes)
+
+    def _furnish(self, app: Any) -> None:
+        if "fastapi" in sys.modules:
+            from ostiary.resource_server import fastapi
+
+            fastapi.furnish(self, app)
+        elif "starlette" in sys.modules:
+            from ostiary.resource_server import starlette
+
+            starlette.furnish(self, app)
+
+    def _refuse(self, attempt: Attempt, error: OstiaryError) -> Refused:
+        trace_id = new_trace_id()
+        if isinstance(error, Unavailable):
+            logger.error("%s (%s)", error, trace_id)
+        self._sinks.record(attempt.story(error, self.audience, trace_id))
+        return refusal(error, trace_id, needed=attempt.scopes, resource_metadata=self.metadata_url)
+
+    def _announce(self, direct: bool) -> None:
+        for config in self.sources.keys.values():
+            kinds = "self-contained tokens"
+            if config.config.credential is not None:
+                kinds += ", reference tokens" + (", client JWTs" if direct else "")
+            else:
+                kinds += " only (no API key: OSTIARY_API_KEY_FILE)"
+            logger.info("%s trusts %s and can verify %s", self.audience, config.issuer, kinds)

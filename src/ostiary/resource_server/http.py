@@ -1,0 +1,148 @@
+"""The way to the authorization server: TLS verified, no redirects, no proxies, no cookies, size and time capped."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from asyncio import AbstractEventLoop
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Protocol
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+import httpx2
+import msgspec
+
+from ostiary.errors import ConfigurationError, Unavailable
+
+MAX_BYTES = 262_144
+TIMEOUT = 5.0
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class HttpRequest(msgspec.Struct, frozen=True):
+    """A GET, or a POST of ``form`` (application/x-www-form-urlencoded)."""
+
+    url: str
+    form: dict[str, str] | None = None
+
+
+class HttpResponse(msgspec.Struct, frozen=True):
+    """An answer, whatever its status. headers: names in lower case."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = {}
+
+
+class HttpPort(Protocol):
+    """Sends one request, from an event loop or from a thread. Raises Unavailable if no whole answer comes in time."""
+
+    async def send(self, request: HttpRequest) -> HttpResponse: ...
+    def send_sync(self, request: HttpRequest) -> HttpResponse: ...
+
+
+def checked_url(url: str) -> str:
+    """``url`` if keys and tokens may travel there: https, or http to loopback. Raises ConfigurationError."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        return url
+    raise ConfigurationError(f"The URL {url[:200]} must begin with https://; http is for loopback only.")
+
+
+class Http:
+    """The port over ``httpx2``, with connections kept open for each event loop and for the threads.
+
+    tls: how certificates are verified, such as a context with a private authority; the system's trust by default.
+    timeout: seconds for a whole exchange; max_bytes: of an answer's body.
+    """
+
+    def __init__(
+        self, *, tls: ssl.SSLContext | None = None, timeout: float = TIMEOUT, max_bytes: int = MAX_BYTES
+    ) -> None:
+        self._given_tls = tls
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._loops: WeakKeyDictionary[AbstractEventLoop, httpx2.AsyncClient] = WeakKeyDictionary()
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._send(request)
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise _unavailable(request, error) from error
+
+    def send_sync(self, request: HttpRequest) -> HttpResponse:
+        ends = time.monotonic() + self._timeout
+        client = self._client
+        try:
+            with client.stream(_method(request), request.url, data=request.form) as response:
+                body = bytearray()
+                for chunk in response.iter_raw():
+                    self._collect(body, chunk, request)
+                    if time.monotonic() > ends:
+                        raise Unavailable("issuer", f"{_place(request)} answers too slowly")
+                return _response(response, body, request)
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise _unavailable(request, error) from error
+        finally:
+            client.cookies.clear()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop."""
+        client = self._loops.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
+
+    async def _send(self, request: HttpRequest) -> HttpResponse:
+        loop = asyncio.get_running_loop()
+        client = self._loops.get(loop)
+        if client is None:
+            client = httpx2.AsyncClient(verify=self._tls, timeout=self._timeout, trust_env=False, headers=_HEADERS)
+            self._loops[loop] = client
+        try:
+            async with client.stream(_method(request), request.url, data=request.form) as response:
+                body = bytearray()
+                async for chunk in response.aiter_raw():
+                    self._collect(body, chunk, request)
+                return _response(response, body, request)
+        finally:
+            client.cookies.clear()
+
+    def _collect(self, body: bytearray, chunk: bytes, request: HttpRequest) -> None:
+        body += chunk
+        if len(body) > self._max_bytes:
+            raise Unavailable("issuer", f"{_place(request)} answers more than {self._max_bytes} octets")
+
+    @cached_property
+    def _client(self) -> httpx2.Client:
+        return httpx2.Client(verify=self._tls, timeout=self._timeout, trust_env=False, headers=_HEADERS)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return self._given_tls or httpx2.create_ssl_context()
+
+
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "ostiary"}
+
+
+def _response(response: httpx2.Response, body: bytearray, request: HttpRequest) -> HttpResponse:
+    # What was asked for uncompressed is never inflated: a small answer cannot become a large one.
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise Unavailable("issuer", f"{_place(request)} answers compressed, unasked")
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return HttpResponse(response.status_code, bytes(body), headers)
+
+
+def _method(request: HttpRequest) -> str:
+    return "GET" if request.form is None else "POST"
+
+
+def _unavailable(request: HttpRequest, error: Exception) -> Unavailable:
+    return Unavailable("issuer", f"{_place(request)}: {type(error).__name__}")
+
+
+def _place(request: HttpRequest) -> str:
+    return request.url.split("?", 1)[0]

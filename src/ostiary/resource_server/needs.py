@@ -1,0 +1,64 @@
+"""What the verifier asks of whoever drives it; the answers come from caches or from the network."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from ostiary.protocol.jwk import VerificationKey
+from ostiary.resource_server.principal import Principal
+
+
+class NeedKey(msgspec.Struct, frozen=True):
+    """The issuer's key of that kid; answered by a VerificationKey, or by None if the issuer publishes none such."""
+
+    issuer: str
+    kid: str
+
+
+class NeedClientKey(msgspec.Struct, frozen=True):
+    """The key ``kid`` of a client; answered by a ClientKeyFound, or by None if the client has none such."""
+
+    client_id: str
+    kid: str
+
+
+class NeedIntrospection(msgspec.Struct, frozen=True):
+    """What the issuer says about a reference token; answered by its claims, or by None if it is not active.
+
+    digest: SHA-256 of the token, under which the answer may be cached.
+    """
+
+    issuer: str
+    token: str
+    digest: bytes
+
+    def __repr__(self) -> str:
+        return f"NeedIntrospection(issuer={self.issuer!r})"
+
+
+class NeedReplayCheck(msgspec.Struct, frozen=True):
+    """Whether (issuer, jti) is seen for the first time; answered by a bool. expires_at: seconds since the epoch."""
+
+    issuer: str
+    jti: str
+    expires_at: float
+
+
+class ClientKeyFound(msgspec.Struct, frozen=True):
+    """A key of a client in the key store, and the scopes that the store allows that client at this API."""
+
+    client_id: str
+    key: VerificationKey
+    scopes: frozenset[str] = frozenset()
+
+
+Need = NeedKey | NeedClientKey | NeedIntrospection | NeedReplayCheck
+Answer = VerificationKey | ClientKeyFound | dict[str, object] | bool | None
+
+
+class RevocationHook(Protocol):
+    """Asked at each request, for cached tokens too; raises VerificationError("revocation") or Unavailable."""
+
+    def __call__(self, principal: Principal, now: float) -> None: ...

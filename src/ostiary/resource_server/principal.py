@@ -1,0 +1,35 @@
+"""Who calls, and what they may: what an admitted request is handed to the API as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """The caller of one request, every check passed.
+
+    client_id: the client that calls; subject: on whose behalf (the client itself where there is no user).
+    scopes: as granted; ask ``may`` whether a narrower one is implied.
+    issuer, audience: who made the token, and for which APIs. For a direct JWT the issuer is the one whose key store
+    knows the client.
+    token_id: ``jti``; grant_id, rev: what a later revocation may name; expires_at: seconds since the epoch.
+    kind: ``"access_token"`` or ``"client_request"`` (a client's own JWT, without a token).
+    claims: everything the token says; not to be changed.
+    user: None as long as clients act for themselves.
+    """
+
+    client_id: str
+    subject: str
+    scopes: frozenset[str]
+    issuer: str
+    audience: tuple[str, ...]
+    token_id: str
+    expires_at: float
+    kind: Literal["access_token", "client_request"] = "access_token"
+    grant_id: str | None = None
+    rev: int | None = None
+    claims: Mapping[str, object] = {}
+    user: str | None = None

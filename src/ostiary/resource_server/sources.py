@@ -1,0 +1,140 @@
+"""The answers to the verifier's needs: from what is known, else by an exchange that all who wait share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING
+
+from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.protocol.metadata import AuthorizationServerMetadata
+from ostiary.resource_server.client_keys import ClientKeys, Looked
+from ostiary.resource_server.flights import Flights
+from ostiary.resource_server.http import HttpPort, HttpRequest, HttpResponse
+from ostiary.resource_server.introspection import Introspected, Introspection
+from ostiary.resource_server.issuer import IssuerConfig
+from ostiary.resource_server.keys import IssuerKeys, Next
+from ostiary.resource_server.needs import Answer, Need, NeedClientKey, NeedIntrospection, NeedKey, NeedReplayCheck
+
+if TYPE_CHECKING:
+    from ostiary.replay.base import ReplayMemory
+
+Steps = Generator[HttpRequest, HttpResponse, Introspected | Looked]
+
+
+class Sources:
+    """Everything that this API asks of others, for each issuer; once for async callers, once for threads."""
+
+    def __init__(
+        self,
+        configs: Sequence[IssuerConfig],
+        http: HttpPort,
+        clock: Callable[[], float],
+        *,
+        replay: Callable[[], ReplayMemory],
+        introspection_ttl: float,
+        client_key_ttl: float,
+    ) -> None:
+        self.keys = {config.issuer: IssuerKeys(config, clock) for config in configs}
+        self._introspections = {
+            issuer: Introspection(keys, clock, ttl=introspection_ttl) for issuer, keys in self.keys.items()
+        }
+        self.own = [config for config in configs if config.credential is not None]
+        self._client_keys = ClientKeys(self.keys[self.own[0].issuer], clock, ttl=client_key_ttl) if self.own else None
+        self._replay = replay
+        self._fetches: Flights[None] = Flights(http)
+        self._questions: Flights[Introspected | Looked] = Flights(http)
+
+    def reference_issuer(self, installation: str) -> str:
+        """The issuer to ask about a reference token of ``installation``; empty if there is none.
+
+        A token is shown to no issuer but its own: with several, each has to say which installation it is.
+        """
+        for config in self.own:
+            if config.installation == installation:
+                return config.issuer
+        undeclared = [config for config in self.own if config.installation is None]
+        return undeclared[0].issuer if len(self.own) == 1 and undeclared else ""
+
+    async def answer(self, need: Need, now: float) -> Answer:
+        """The answer to ``need``. Raises Unavailable."""
+        match need:
+            case NeedKey(issuer, kid):
+                await self.ready(issuer, kid, now)
+                return self.keys[issuer].find(kid, now)
+            case NeedReplayCheck(issuer, jti, expires_at):
+                return await self._replay().first_time(issuer, jti, expires_at=expires_at, now=now)
+            case _:
+                issuer, known, steps = self._asked(need, now)
+                if known is None:
+                    await self.ready(issuer, None, now)
+                    known = await self._questions.run(_flight_key(need), steps)
+                return _unpacked(known)
+
+    def answer_sync(self, need: Need, now: float) -> Answer:
+        """The same from a thread."""
+        match need:
+            case NeedKey(issuer, kid):
+                self.ready_sync(issuer, kid, now)
+                return self.keys[issuer].find(kid, now)
+            case NeedReplayCheck(issuer, jti, expires_at):
+                return self._replay().first_time_sync(issuer, jti, expires_at=expires_at, now=now)
+            case _:
+                issuer, known, steps = self._asked(need, now)
+                if known is None:
+                    self.ready_sync(issuer, None, now)
+                    known = self._questions.run_sync(_flight_key(need), steps)
+                return _unpacked(known)
+
+    async def ready(self, issuer: str, kid: str | None, now: float) -> None:
+        """Fetch the issuer's metadata and keys if that is due before ``kid`` (None: none) can be told."""
+        step = self._plan(issuer, kid, now)
+        if step in (Next.FETCH, Next.ASK):
+            try:
+                await self._fetches.run(issuer, self.keys[issuer].fetch)
+            except Unavailable:
+                if step is Next.FETCH:
+                    raise
+
+    def ready_sync(self, issuer: str, kid: str | None, now: float) -> None:
+        """The same from a thread."""
+        step = self._plan(issuer, kid, now)
+        if step in (Next.FETCH, Next.ASK):
+            try:
+                self._fetches.run_sync(issuer, self.keys[issuer].fetch)
+            except Unavailable:
+                if step is Next.FETCH:
+                    raise
+
+    def metadata(self, issuer: str) -> AuthorizationServerMetadata | None:
+        """What is known of the issuer; None before its first answer."""
+        return self.keys[issuer].metadata
+
+    def _plan(self, issuer: str, kid: str | None, now: float) -> Next:
+        keys = self.keys[issuer]
+        step = keys.plan(kid, now)
+        if step is Next.RENEW:
+            self._fetches.start(issuer, keys.fetch)
+        elif step is Next.UNKNOWN and self._fetches.running(issuer):
+            return Next.FETCH  # somebody asked a moment ago: wait for the same answer
+        return step
+
+    def _asked(
+        self, need: NeedClientKey | NeedIntrospection, now: float
+    ) -> tuple[str, Introspected | Looked | None, Callable[[], Steps]]:
+        if isinstance(need, NeedIntrospection):
+            introspection = self._introspections[need.issuer]
+            return need.issuer, introspection.known(need, now), lambda: introspection.ask(need)
+        client_keys = self._client_keys
+        if client_keys is None:
+            raise ConfigurationError("Client JWTs need the API's own identity: set OSTIARY_API_KEY_FILE.")
+        return self.own[0].issuer, client_keys.known(need, now), lambda: client_keys.ask(need)
+
+
+def _flight_key(need: NeedClientKey | NeedIntrospection) -> object:
+    return (need.issuer, need.digest) if isinstance(need, NeedIntrospection) else need
+
+
+def _unpacked(answer: object) -> Answer:
+    if isinstance(answer, Introspected):
+        return answer.claims
+    return answer.found if isinstance(answer, Looked) else None

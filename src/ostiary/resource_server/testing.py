@@ -1,0 +1,1 @@
+"""The pytest plugin: test tokens for an API, without a network."""
