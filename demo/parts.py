@@ -1,0 +1,131 @@
+"""The processes of the demo: the server, the sample API, and the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+START_SECONDS = 30.0
+
+
+class StepFailed(Exception):
+    """A step did not do what it claims."""
+
+
+@dataclass(slots=True)
+class Demo:
+    """Where everything is; ``folder`` holds all data of the demo and is thrown away at its end."""
+
+    folder: Path
+    issuer_port: int
+    management_port: int
+    api_port: int
+    reference_api_port: int
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def issuer(self) -> str:
+        return f"http://localhost:{self.issuer_port}"
+
+    @property
+    def api(self) -> str:
+        return f"http://localhost:{self.api_port}"
+
+    @property
+    def reference_api(self) -> str:
+        return f"http://localhost:{self.reference_api_port}"
+
+    def ostiary(self, *arguments: str, given: str | None = None, code: int = 0) -> str:
+        """Run the command line; its standard output. Raises StepFailed unless it ends with ``code``."""
+        finished = subprocess.run(
+            [sys.executable, "-m", "ostiary", *arguments],
+            input=given,
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            timeout=60,
+            check=False,
+        )
+        if finished.returncode != code:
+            command = " ".join(("ostiary", *arguments))
+            raise StepFailed(f"`{command}` ended with {finished.returncode}:\n{finished.stdout}{finished.stderr}")
+        return finished.stdout
+
+    def start(self, name: str, command: list[str], url: str, environment: dict[str, str] | None = None) -> None:
+        """Start a process that lives as long as the demo, and wait until ``url`` answers."""
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env={**os.environ, **(environment or {})},
+            )
+        self.processes.append(process)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
+            with contextlib.suppress(httpx2.HTTPError):
+                httpx2.get(url, timeout=2.0)
+                return
+            time.sleep(0.02)
+        raise StepFailed(f"{name} did not start; it said:\n{log.read_text(errors='replace')}")
+
+    def start_server(self) -> None:
+        """The server, as ``ostiary dev`` runs it."""
+        ports = ["--port", str(self.issuer_port), "--management-port", str(self.management_port)]
+        command = [sys.executable, "-m", "ostiary", "dev", "--directory", str(self.folder / ".ostiary"), *ports]
+        self.start("server", command, f"http://127.0.0.1:{self.management_port}/readyz")
+
+    def start_api(self, name: str, port: int, audience: str) -> None:
+        """The sample FastAPI application, protected by the guard, as an API of its own."""
+        samples = Path(__file__).resolve().parent.parent / "samples" / "fastapi_orders"
+        command = [sys.executable, "-m", "uvicorn", "app:app", "--app-dir", str(samples), "--port", str(port)]
+        environment = {
+            "OSTIARY_ISSUER": self.issuer,
+            "OSTIARY_AUDIENCE": audience,
+            "OSTIARY_API_KEY_FILE": str(self.folder / f"{name}.json"),
+            "OSTIARY_REPLAY_FILE": str(self.folder / f"{name}-replay.db"),
+        }
+        self.start(name, command, f"http://127.0.0.1:{port}/", environment)
+
+    def stop(self) -> None:
+        """Stop every process, the last one first."""
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def demo(folder: Path) -> Iterator[Demo]:
+    """A demo on free ports below ``folder``."""
+    ports = _free_ports(4)
+    parts = Demo(folder, *ports)
+    try:
+        yield parts
+    finally:
+        parts.stop()
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        return [int(listener.getsockname()[1]) for listener in listeners]

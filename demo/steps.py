@@ -1,0 +1,259 @@
+"""The steps of the demo, in order; each does one thing for real, and raises StepFailed unless it came out right."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+
+import httpx2
+from parts import Demo, StepFailed
+
+from ostiary.client import ClientAuth, ClientRequestAuth
+from ostiary.protocol import client_assertion, jws
+from ostiary.protocol.credential import Credential
+from ostiary.protocol.jwk import SigningKey
+
+Step = Callable[[Demo], str]
+
+_kept: dict[str, str] = {}
+
+
+def start_server(parts: Demo) -> str:
+    """The server is ready"""
+    began = time.monotonic()
+    parts.start_server()
+    return f"{parts.issuer}, {time.monotonic() - began:.2f} s after its start"
+
+
+def register_apis(parts: Demo) -> str:
+    """Two APIs are registered, one for each kind of token, with keys of their own"""
+    for name, identifier, kind in (
+        ("orders-api", parts.api, "self-contained"),
+        ("stock-api", parts.reference_api, "reference"),
+    ):
+        scopes = ["--scope", "orders:read=see orders", "--scope", "orders:write=change orders"]
+        parts.ostiary(
+            "api", "create", identifier, "--name", name, *scopes, "--tokens", kind, "--generate", f"{name}.json"
+        )
+    return f"{parts.api} takes self-contained tokens, {parts.reference_api} takes reference tokens"
+
+
+def register_client(parts: Demo) -> str:
+    """A client is registered; its private key stays in its own file"""
+    parts.ostiary(
+        "client", "create", "orders-client", "--name", "Orders client", "--generate", "orders-client.json",
+        "--grant", f"{parts.api}=orders:read", "--grant", f"{parts.reference_api}=orders:read",
+    )  # fmt: skip
+    mode = oct((parts.folder / "orders-client.json").stat().st_mode & 0o777)
+    _expect("mode of the key file", mode, "0o600")
+    return "orders-client.json, mode 0600"
+
+
+def start_apis(parts: Demo) -> str:
+    """The sample APIs are ready"""
+    parts.start_api("orders-api", parts.api_port, parts.api)
+    parts.start_api("stock-api", parts.reference_api_port, parts.reference_api)
+    return "samples/fastapi_orders, protected by the guard"
+
+
+def get_token(parts: Demo) -> str:
+    """The client proves itself by its key (private_key_jwt) and gets a token"""
+    _kept["token"] = _token(parts, parts.api)
+    return f"a self-contained token of {len(_kept['token'])} characters"
+
+
+def admitted(parts: Demo) -> str:
+    """The API admits it"""
+    return f"GET /orders: {_call(parts.api, _kept['token'], 200).text}"
+
+
+def client_library(parts: Demo) -> str:
+    """The client library does the same in one line"""
+    auth = ClientAuth.from_file(parts.folder / "orders-client.json", resource=parts.api)
+    with httpx2.Client(auth=auth) as http:
+        _expect("status", http.get(f"{parts.api}/orders").status_code, 200)
+    return 'httpx2.Client(auth=ClientAuth.from_file("orders-client.json", ...))'
+
+
+def refused_without_token(parts: Demo) -> str:
+    """Without a token: refused"""
+    return _reason(httpx2.get(f"{parts.api}/orders"), 401)
+
+
+def refused_altered(parts: Demo) -> str:
+    """With an altered token: refused"""
+    head, payload, signature = _kept["token"].split(".")
+    altered = payload[:-2] + ("A" if payload[-2] != "A" else "B") + payload[-1]
+    response = _call(parts.api, f"{head}.{altered}.{signature}", 401)
+    _kept["trace"] = _trace(response)
+    return _reason(response, 401)
+
+
+def refused_scope(parts: Demo) -> str:
+    """With too little scope: refused"""
+    response = httpx2.post(f"{parts.api}/orders", headers=_bearer(_kept["token"]), json={"item": "lamp"})
+    return _reason(response, 403)
+
+
+def refused_foreign_key(parts: Demo) -> str:
+    """With a foreign key: no token"""
+    credential = _credential(parts)
+    foreign = SigningKey.generate("ES256", kid=credential.key.kid)
+    return _refused_request(parts, _assertion(credential, foreign))
+
+
+def refused_replay(parts: Demo) -> str:
+    """With an assertion used before: no token"""
+    credential = _credential(parts)
+    assertion = _assertion(credential, credential.key)
+    first = _request(parts, assertion)
+    _expect("status of the first use", first.status_code, 200)
+    return _refused_request(parts, assertion)
+
+
+def reference_token(parts: Demo) -> str:
+    """A reference token, which means nothing by itself, is admitted by its API"""
+    _kept["reference"] = _token(parts, parts.reference_api)
+    _call(parts.reference_api, _kept["reference"], 200)
+    return f"{_kept['reference'][:14]}...; only its hash is stored"
+
+
+def rotate(parts: Demo) -> str:
+    """The signing key is rotated on the running server; the token of before stays good"""
+    before = _kid(_kept["token"])
+    outcome = parts.ostiary("keys", "rotate", "--format", "json")
+    deadline = time.monotonic() + 15
+    while _kid(fresh := _token(parts, parts.api)) == before:
+        if time.monotonic() > deadline:
+            raise StepFailed(f"the key did not change: {outcome}")
+        time.sleep(0.5)
+    _call(parts.api, _kept["token"], 200)
+    _call(parts.api, fresh, 200)
+    return f"kid {before[:8]}... -> {_kid(fresh)[:8]}..., tokens of both are admitted"
+
+
+def revoke(parts: Demo) -> str:
+    """A token is revoked; introspection says so at once, for both kinds"""
+    for name, token in (("orders-api", _kept["token"]), ("stock-api", _kept["reference"])):
+        _expect("active before", _introspect(parts, name, token), True)
+        parts.ostiary("token", "revoke", "--client-file", "orders-client.json", given=token)
+        _expect("active after", _introspect(parts, name, token), False)
+    return '{"active": false}'
+
+
+def direct(parts: Demo) -> str:
+    """The client calls the API with a JWT of its own, without a token"""
+    auth = ClientRequestAuth.from_file(parts.folder / "orders-client.json", audience=parts.api)
+    with httpx2.Client(auth=auth) as http:
+        response = http.get(f"{parts.api}/whoami")
+    _expect("status", response.status_code, 200)
+    return f"GET /whoami: {response.text}"
+
+
+def explain(parts: Demo) -> str:
+    """A refusal of the API is explained to the operator by its trace id"""
+    deadline = time.monotonic() + 15
+    while True:  # the API sends its traces in batches
+        try:
+            told = parts.ostiary("explain", _kept["trace"])
+            break
+        except StepFailed:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+    return "\n    ".join(line.rstrip() for line in told.strip().splitlines())
+
+
+def verify_audit(parts: Demo) -> str:
+    """The audit log is complete and unaltered"""
+    time.sleep(1.2)  # rows are sealed within a second
+    return parts.ostiary("audit", "verify").strip().splitlines()[0]
+
+
+STEPS: tuple[Step, ...] = (
+    start_server,
+    register_apis,
+    register_client,
+    start_apis,
+    get_token,
+    admitted,
+    client_library,
+    refused_without_token,
+    refused_altered,
+    refused_scope,
+    refused_foreign_key,
+    refused_replay,
+    reference_token,
+    rotate,
+    revoke,
+    direct,
+    explain,
+    verify_audit,
+)
+
+
+def _token(parts: Demo, resource: str) -> str:
+    return parts.ostiary("token", "get", "--client-file", "orders-client.json", "--resource", resource).strip()
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _call(api: str, token: str, status: int) -> httpx2.Response:
+    response = httpx2.get(f"{api}/orders", headers=_bearer(token))
+    _expect("status", response.status_code, status)
+    return response
+
+
+def _credential(parts: Demo) -> Credential:
+    return Credential.parse((parts.folder / "orders-client.json").read_bytes())
+
+
+def _assertion(credential: Credential, key: SigningKey) -> str:
+    payload = client_assertion.build(
+        credential.client_id, credential.issuer, now=time.time(), jti=secrets.token_urlsafe(16)
+    )
+    return jws.sign(payload, key, typ=client_assertion.TYP)
+
+
+def _request(parts: Demo, assertion: str) -> httpx2.Response:
+    form = {
+        "grant_type": "client_credentials",
+        "resource": parts.api,
+        "client_assertion_type": client_assertion.ASSERTION_TYPE,
+        "client_assertion": assertion,
+    }
+    return httpx2.post(f"{parts.issuer}/token", data=form)
+
+
+def _refused_request(parts: Demo, assertion: str) -> str:
+    response = _request(parts, assertion)
+    _expect("refused", response.status_code in (400, 401), True)
+    body = response.json()
+    return f"{response.status_code} {body['error']}: {body['error_description']}"
+
+
+def _introspect(parts: Demo, api: str, token: str) -> bool:
+    told = parts.ostiary("token", "inspect", "--api-key-file", f"{api}.json", "--format", "json", given=token)
+    return bool(json.loads(told)["active"])
+
+
+def _reason(response: httpx2.Response, status: int) -> str:
+    _expect("status", response.status_code, status)
+    return f"{status} {response.headers['www-authenticate']}"
+
+
+def _trace(response: httpx2.Response) -> str:
+    return str(response.json()["trace"])
+
+
+def _kid(token: str) -> str:
+    return str(jws.parse(token).header.kid)
+
+
+def _expect(what: str, seen: object, expected: object) -> None:
+    if seen != expected:
+        raise StepFailed(f"{what}: {seen!r} instead of {expected!r}")
