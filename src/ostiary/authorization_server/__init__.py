@@ -1,0 +1,1 @@
+"""The authorization server: proves clients, issues tokens, introspects and revokes them."""

@@ -1,0 +1,76 @@
+"""The issuer's endpoints as one raw ASGI application: a dictionary of paths, no framework on the hot path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ostiary.authorization_server.context import AuthorizationServer
+from ostiary.authorization_server.endpoints import ENDPOINTS, Endpoint
+from ostiary.authorization_server.http import (
+    ASGIApp,
+    ClientGone,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    boundary,
+    json_response,
+    read_request,
+    send_response,
+)
+
+
+def create_asgi(server: AuthorizationServer) -> ASGIApp:
+    """The application that serves ``server`` below the path of its issuer, well-known paths at their own places."""
+    return _Application(server).serve
+
+
+def routes(issuer: str) -> dict[str, Endpoint]:
+    """Every path that is served, with its endpoint."""
+    return {path: endpoint for endpoint in ENDPOINTS for path in endpoint.paths(issuer)}
+
+
+class _Application:
+    def __init__(self, server: AuthorizationServer) -> None:
+        self._server = server
+        self._routes: Mapping[str, Endpoint] = routes(server.issuer)
+        self._max_body: int = server.settings.server.max_body_bytes
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method: str = scope["method"]
+        endpoint = self._routes.get(scope["path"])
+        if endpoint is None:
+            response = json_response({"error": "not_found"}, status=404)
+        elif method not in endpoint.methods:
+            response = _method_not_allowed(endpoint)
+        else:
+            try:
+                request = await read_request(scope, receive, self._max_body)
+                response = await endpoint.handler(self._server, request)
+            except ClientGone:
+                return
+            except Exception as error:
+                response = boundary(error, endpoint.name)
+        await send_response(send, response, head=method == "HEAD")
+
+
+def _method_not_allowed(endpoint: Endpoint) -> Response:
+    response = json_response({"error": "invalid_request", "error_description": "method not allowed"}, status=405)
+    response.headers += ((b"allow", ", ".join(endpoint.methods).encode()),)
+    return response
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        phase = (await receive())["type"].removeprefix("lifespan.")
+        await send({"type": f"lifespan.{phase}.complete"})
+        if phase == "shutdown":
+            return

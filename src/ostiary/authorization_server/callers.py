@@ -1,0 +1,30 @@
+"""Who may ask on behalf of an API: the API's own identity, and for nothing but that API (RFC 7662 sections 2.1, 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ostiary.authorization_server.exchange import Exchange
+from ostiary.errors import OAuthError
+from ostiary.model.api import Api
+
+
+async def apis_of_caller(exchange: Exchange) -> Sequence[Api]:
+    """The active APIs whose identity the caller is.
+
+    Raises OAuthError("unauthorized_client", 403) for a client that is no API's identity: it has no business here, and a
+    client that asks about its own tokens learns from the token response all that it may know.
+    """
+    client = exchange.client.client
+    apis = [api for api in await exchange.server.registry.apis_of(client.client_id) if api.state == "active"]
+    if client.kind != "api" or not apis:
+        raise OAuthError(
+            "unauthorized_client",
+            "this endpoint is for APIs",
+            status=403,
+            check="caller",
+            seen=f"a client of kind {client.kind} with {len(apis)} active APIs",
+            expected="the identity of an active API",
+            mend="authenticate with the API's own key: ostiary api create --generate",
+        )
+    return apis

@@ -1,0 +1,47 @@
+"""The authorization server as its endpoints see it: settings, storage, what is known, keys, clock and counters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ostiary.authorization_server.concurrency import Concurrency
+from ostiary.authorization_server.key_use import KeyUse
+from ostiary.authorization_server.registry import Registry
+from ostiary.storage.base import Storage
+
+if TYPE_CHECKING:
+    from ostiary.authorization_server.published_keys import PublishedKeys
+    from ostiary.authorization_server.signing_keys import SigningKeys
+    from ostiary.settings import Settings
+
+EventHook = Callable[[str, Mapping[str, str]], None]
+
+
+def _ignore(name: str, labels: Mapping[str, str]) -> None:
+    """The hook of a server whose events nobody counts."""
+
+
+@dataclass(slots=True)
+class AuthorizationServer:
+    """Built once a process; ``on_event(name, labels)`` is called for each decision and must be cheap."""
+
+    settings: Settings
+    storage: Storage
+    registry: Registry
+    signing_keys: SigningKeys
+    published_keys: PublishedKeys
+    clock: Callable[[], float]
+    on_event: EventHook = _ignore
+    concurrency: Concurrency = field(default_factory=Concurrency)
+    key_use: KeyUse = field(default_factory=KeyUse)
+
+    @property
+    def issuer(self) -> str:
+        """The issuer identifier: from configuration, never from a request."""
+        return self.settings.issuer
+
+    async def flush(self) -> None:
+        """Write what is kept back from the hot path: the last use of client keys. For a chore every few seconds."""
+        await self.key_use.flush(self.storage)

@@ -1,0 +1,39 @@
+"""What an endpoint is; the metadata is derived from these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from ostiary.authorization_server.exchange import Handler
+
+
+def issuer_path(issuer: str) -> str:
+    """The path of the issuer, without a closing slash; ``""`` for most."""
+    return urlsplit(issuer).path.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint.
+
+    path: below the path of the issuer. metadata_key: the member of the metadata that names its URL, if one does.
+    authenticates: whether clients authenticate there. places: where it is served, if not below the issuer.
+    """
+
+    name: str
+    path: str
+    methods: tuple[str, ...]
+    handler: Handler
+    metadata_key: str | None = None
+    authenticates: bool = False
+    places: Callable[[str], tuple[str, ...]] | None = field(default=None)
+
+    def paths(self, issuer: str) -> tuple[str, ...]:
+        """Every path at which it is served under this issuer."""
+        return self.places(issuer) if self.places is not None else (issuer_path(issuer) + self.path,)
+
+    def url(self, issuer: str) -> str:
+        """Its URL: made of the issuer, never of a request."""
+        return issuer.rstrip("/") + self.path

@@ -1,0 +1,75 @@
+"""Introspection: RFC 7662. An API asks whether a token that it was shown, of either format, is good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from ostiary.audit import tags
+from ostiary.authorization_server import issued_tokens, tokens
+from ostiary.authorization_server.callers import apis_of_caller
+from ostiary.authorization_server.endpoints.base import Endpoint
+from ostiary.authorization_server.exchange import Answer, Exchange, authenticated
+from ostiary.authorization_server.http import Response, json_response
+from ostiary.authorization_server.issued_tokens import Named
+from ostiary.errors import OAuthError
+from ostiary.model.api import Api
+from ostiary.model.token import AccessToken
+from ostiary.storage.base import UnitOfWork
+
+INACTIVE = {"active": False}
+
+
+async def _decide(exchange: Exchange) -> Answer:
+    apis = await apis_of_caller(exchange)
+    token = exchange.form.get("token")
+    if token is None:
+        raise OAuthError("invalid_request", "token is missing", check="token", expected="the parameter token")
+    return partial(_answer, exchange, apis, issued_tokens.named(exchange.server, token, exchange.now))
+
+
+async def _answer(exchange: Exchange, apis: Sequence[Api], name: Named, work: UnitOfWork) -> Response:
+    token = await _good_token(exchange, apis, name, work)
+    exchange.server.on_event("introspected", {"active": "yes" if token else "no"})
+    # "If the introspection call is properly authorized but the token is not active, does not exist on this server, or
+    # the protected resource is not allowed to introspect this particular token, then the authorization server MUST
+    # return an introspection response with the 'active' field set to 'false'. Note that to avoid disclosing too much
+    # of the authorization server's state to a third party, the authorization server SHOULD NOT include any additional
+    # information about an inactive token, including why the token is inactive." RFC 7662 2.2
+    return json_response(INACTIVE if token is None else members(exchange.server.issuer, token))
+
+
+async def _good_token(exchange: Exchange, apis: Sequence[Api], name: Named, work: UnitOfWork) -> AccessToken | None:
+    token = await name.find(work)
+    if token is None or token.audience not in [api.identifier for api in apis]:
+        return None
+    return token if await issued_tokens.fault(exchange.server, work, token, exchange.now) is None else None
+
+
+def members(issuer: str, token: AccessToken) -> dict[str, object]:
+    """What an API is told of a good token: RFC 7662 section 2.2, and the same claims as in a self-contained one."""
+    claims = tokens.claims(issuer, token)
+    return {
+        "active": True,
+        "iss": claims.iss,
+        "sub": claims.sub,
+        "aud": token.audience,
+        "exp": token.expires_at,
+        "iat": token.issued_at,
+        "jti": claims.jti,
+        "client_id": claims.client_id,
+        "scope": claims.scope,
+        "token_type": "Bearer",
+        "grant_id": claims.grant_id,
+        "rev": claims.rev,
+    }
+
+
+ENDPOINT = Endpoint(
+    "introspect",
+    "/introspect",
+    ("POST",),
+    authenticated("introspection", tags.INTROSPECTION_REFUSED, _decide),
+    "introspection_endpoint",
+    authenticates=True,
+)

@@ -1,0 +1,29 @@
+"""The public signing keys of the installation, with caching headers: RFC 7517 section 5, RFC 9111."""
+
+from __future__ import annotations
+
+from ostiary.authorization_server.context import AuthorizationServer
+from ostiary.authorization_server.endpoints.base import Endpoint
+from ostiary.authorization_server.http import Request, Response
+
+
+async def _handler(server: AuthorizationServer, request: Request) -> Response:
+    await server.registry.current()
+    document, etag = server.signing_keys.jwks(), server.signing_keys.etag
+    headers = (
+        # A key is published longer before its first use than anybody may keep this answer (settings, publish_before).
+        (b"cache-control", f"public, max-age={server.settings.keys.jwks_max_age}".encode()),
+        (b"etag", etag.encode()),
+        (b"x-content-type-options", b"nosniff"),
+    )
+    if _has(request.headers.get(b"if-none-match", b""), etag.encode()):
+        return Response(304, headers, b"")
+    return Response(200, ((b"content-type", b"application/jwk-set+json"), *headers), document)
+
+
+def _has(sent: bytes, etag: bytes) -> bool:
+    # "A recipient MUST use the weak comparison function when comparing entity tags for If-None-Match" RFC 9110 13.1.2
+    return any(tag.strip().removeprefix(b"W/") in (etag, b"*") for tag in sent.split(b","))
+
+
+ENDPOINT = Endpoint("jwks", "/jwks", ("GET", "HEAD"), _handler, "jwks_uri")

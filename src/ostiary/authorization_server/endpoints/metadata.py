@@ -1,0 +1,67 @@
+"""The metadata of the issuer: RFC 8414, and the same document where OpenID Connect Discovery 1.0 looks for it.
+
+It says what exists, derived from ENDPOINTS, METHODS and GRANTS, and is made of configuration alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ostiary.authorization_server.client_authentication import METHODS
+from ostiary.authorization_server.context import AuthorizationServer
+from ostiary.authorization_server.endpoints.base import Endpoint, issuer_path
+from ostiary.authorization_server.grants import GRANTS
+from ostiary.authorization_server.http import Request, Response
+
+MAX_AGE = 300
+_HEADERS = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", f"public, max-age={MAX_AGE}".encode()),
+    (b"x-content-type-options", b"nosniff"),
+)
+# RFC 8414 2 knows members on client authentication for these endpoints alone.
+_NAMED_AUTHENTICATION = ("token_endpoint", "introspection_endpoint", "revocation_endpoint")
+
+
+def endpoint(published: Sequence[Endpoint]) -> Endpoint:
+    """The endpoint that tells of those that are ``published``."""
+    documents: dict[str, bytes] = {}
+
+    async def handler(server: AuthorizationServer, request: Request) -> Response:
+        issuer = server.issuer
+        if issuer not in documents:
+            documents[issuer] = msgspec.json.encode(members(issuer, published))
+        return Response(200, _HEADERS, documents[issuer])
+
+    path = "/.well-known/oauth-authorization-server"
+    return Endpoint("metadata", path, ("GET", "HEAD"), handler, places=_places)
+
+
+def members(issuer: str, published: Sequence[Endpoint]) -> dict[str, object]:
+    """The members of the metadata of ``issuer``."""
+    found: dict[str, object] = {"issuer": issuer}
+    found.update({one.metadata_key: one.url(issuer) for one in published if one.metadata_key})
+    algorithms = sorted({name for method in METHODS for name in method.signing_algorithms})
+    for name in _NAMED_AUTHENTICATION:
+        if name in found:
+            found[f"{name}_auth_methods_supported"] = [method.name for method in METHODS]
+            found[f"{name}_auth_signing_alg_values_supported"] = algorithms
+    found["grant_types_supported"] = [grant.name for grant in GRANTS]
+    # REQUIRED by RFC 8414 2, although there is no authorization endpoint yet; 3.2 would leave an empty array out, but
+    # clients that insist on the member exist and clients that stumble over the empty array do not.
+    found["response_types_supported"] = []
+    return found
+
+
+def _places(issuer: str) -> tuple[str, ...]:
+    # "any terminating '/' MUST be removed before inserting '/.well-known/' and the well-known URI suffix between the
+    # host component and the path component" RFC 8414 3.1; OpenID Connect Discovery 4 appends, MCP tries both.
+    path = issuer_path(issuer)
+    places = (
+        f"/.well-known/oauth-authorization-server{path}",
+        f"/.well-known/openid-configuration{path}",
+        f"{path}/.well-known/openid-configuration",
+    )
+    return tuple(dict.fromkeys(places))

@@ -1,0 +1,90 @@
+"""The token endpoint: RFC 6749 section 3.2."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ostiary.audit import tags
+from ostiary.authorization_server import tokens
+from ostiary.authorization_server.endpoints.base import Endpoint
+from ostiary.authorization_server.exchange import Answer, Exchange, authenticated
+from ostiary.authorization_server.grants import GRANTS, GrantType
+from ostiary.authorization_server.http import Response, json_response
+from ostiary.authorization_server.tokens import Issued
+from ostiary.errors import OAuthError
+from ostiary.model.event import AuditEvent
+from ostiary.protocol.checks import shown
+from ostiary.storage.base import UnitOfWork
+
+_GRANTS = {grant.name: grant for grant in GRANTS}
+
+
+async def _decide(exchange: Exchange) -> Answer:
+    grant = _grant_type(exchange)
+    try:
+        approval = await grant.handler(exchange)
+    except OAuthError:
+        exchange.trace.context |= {name: exchange.form[name] for name in grant.parameters if name in exchange.form}
+        raise
+    return partial(_answer, exchange, await tokens.issue(exchange, approval))
+
+
+def _grant_type(exchange: Exchange) -> GrantType:
+    named = exchange.form.get("grant_type")
+    if named is None:
+        raise OAuthError("invalid_request", "grant_type is missing", check="grant_type", expected=" or ".join(_GRANTS))
+    grant = _GRANTS.get(named)
+    if grant is None:
+        raise OAuthError(
+            "unsupported_grant_type",
+            "this grant type is not supported",
+            check="grant_type",
+            seen=shown(named),
+            expected=" or ".join(_GRANTS),
+        )
+    if named not in exchange.client.client.grant_types:
+        raise OAuthError(
+            "unauthorized_client",
+            "this client may not use this grant type",
+            check="grant_type",
+            seen=shown(named),
+            expected=" or ".join(exchange.client.client.grant_types) or "none",
+            mend="let the operator allow the client this grant type",
+        )
+    return grant
+
+
+async def _answer(exchange: Exchange, issued: Issued, work: UnitOfWork) -> Response:
+    await work.tokens.add(issued.record)
+    await work.audit.append(_event(exchange, issued))
+    exchange.server.on_event("token_issued", {"format": issued.record.format})
+    answer = {
+        "access_token": issued.text,
+        "token_type": "Bearer",
+        "expires_in": issued.life,
+        "scope": issued.record.scope,
+    }
+    return json_response(answer)
+
+
+def _event(exchange: Exchange, issued: Issued) -> AuditEvent:
+    record = issued.record
+    return AuditEvent(
+        tag=tags.TOKEN_ISSUED,
+        outcome="allowed",
+        at=int(exchange.now * 1000),
+        actor=record.client_id,
+        target=record.jti,
+        key_thumbprint=record.key_thumbprint,
+        details={"api": record.audience, "scope": record.scope, "format": record.format},
+    )
+
+
+ENDPOINT = Endpoint(
+    "token",
+    "/token",
+    ("POST",),
+    authenticated("token", tags.TOKEN_REFUSED, _decide),
+    "token_endpoint",
+    authenticates=True,
+)

@@ -1,0 +1,83 @@
+"""Finds a token that was handed in among those that were issued, and says whether it is still good.
+
+Two formats, one rule: a self-contained token is verified, then judged by its record exactly as a reference token is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ostiary.errors import VerificationError
+from ostiary.model.token import AccessToken
+from ostiary.protocol import access_token, token_format
+from ostiary.protocol import claims as common
+from ostiary.protocol import jws as compact
+from ostiary.storage.base import UnitOfWork
+
+if TYPE_CHECKING:
+    from ostiary.authorization_server.context import AuthorizationServer
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What names a token: the ``jti`` of a verified self-contained one, or the digest of a reference token."""
+
+    jti: str | None = None
+    digest: bytes | None = None
+
+    async def find(self, work: UnitOfWork) -> AccessToken | None:
+        """Its record, None if there is none (any more)."""
+        if self.digest is not None:
+            return await work.tokens.by_digest(self.digest)
+        return await work.tokens.by_jti(self.jti) if self.jti is not None else None
+
+
+NOBODY = Named()
+
+
+def named(server: AuthorizationServer, token: str, now: float) -> Named:
+    """What ``token`` names, or NOBODY if it is no access token of ours that could be good at ``now``.
+
+    RFC 7009 2.1 and RFC 7662 2.1 let callers hint at a type and the server look further: the format tells it all.
+    """
+    try:
+        if token_format.looks_like(token):
+            kind = token_format.parse(token).kind
+            return Named(digest=token_format.digest(token)) if kind == token_format.REFERENCE_ACCESS_TOKEN else NOBODY
+        return Named(jti=_verified_jti(server, token, now))
+    except VerificationError:
+        return NOBODY
+
+
+def _verified_jti(server: AuthorizationServer, token: str, now: float) -> str | None:
+    jws = compact.parse(token)
+    # A key that was withdrawn or removed is not found, and with it nothing that it signed.
+    key = server.signing_keys.verification_key(jws.header.kid) if jws.header.kid is not None else None
+    if key is None:
+        return None
+    # Whom the token is for is checked against its record, by whoever asks; here it only has to name someone.
+    audience = common.audiences(jws.claims())
+    return access_token.verify(jws, key, issuer=server.issuer, audience=audience, now=now).jti
+
+
+async def fault(server: AuthorizationServer, work: UnitOfWork, token: AccessToken, now: float) -> str | None:
+    """Why ``token`` is not good at ``now`` (seconds since the epoch), None if it is.
+
+    "the authorization server MUST perform all applicable checks against a token's state": expiry, revocation, signature
+    (RFC 7662 section 4), and that what it hangs on still stands.
+    """
+    if token.expires_at <= now:
+        return "expired"
+    if token.signing_kid is not None and server.signing_keys.verification_key(token.signing_kid) is None:
+        return "its signing key is withdrawn"
+    ending = await work.revocations.ends(token)
+    if ending is not None:
+        return f"revoked by {ending.kind}"
+    client = await work.clients.get(token.client_id)
+    if client is None or client.state != "active":
+        return "its client is disabled"
+    grant = await work.grants.get(token.grant_id)
+    if grant is None or grant.ended_at is not None or (grant.expires_at is not None and grant.expires_at <= now):
+        return "its grant has ended"
+    return None

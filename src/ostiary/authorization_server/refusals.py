@@ -1,0 +1,73 @@
+"""A refusal is a write: its audit event and its trace go into one transaction, and the caller gets the trace id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ostiary.authorization_server.http import Response, error_response, report
+from ostiary.errors import OAuthError, OstiaryError, Unavailable
+from ostiary.model.event import AuditEvent
+from ostiary.storage.base import UnitOfWork
+from ostiary.trace import TraceRecord, new_trace_id
+
+if TYPE_CHECKING:
+    from ostiary.authorization_server.exchange import Exchange
+
+_DAY = 86_400
+
+
+async def record(work: UnitOfWork, exchange: Exchange, error: Exception) -> Response:
+    """Write the refusal (or fault) into ``work`` and return what the caller is told."""
+    caller = exchange.caller
+    if caller is not None:
+        caller.retrace(exchange.trace.note)
+    exchange.trace.context |= {"method": exchange.request.method, "path": exchange.request.path}
+    told = error if isinstance(error, OstiaryError) else OstiaryError(type(error).__name__)
+    trace = exchange.trace.refuse(told, at=exchange.now, trace_id=new_trace_id())
+    await work.audit.append(_event(exchange, trace))
+    keep = exchange.server.settings.traces.retention_days * _DAY
+    await work.traces.add(trace, expires_at=int(exchange.now) + keep, source="server")
+    exchange.server.on_event("refused", {"endpoint": exchange.trace.kind, "check": trace.checks[-1].name})
+    return error_response(error, trace.trace_id)
+
+
+async def answer(exchange: Exchange, error: Exception) -> Response:
+    """Record a refusal that happened outside a transaction, in one of its own.
+
+    If the database cannot take it, nothing is decided: the answer is 503 (500 for a fault of our own), and its trace id
+    stands in the log.
+    """
+    if not isinstance(error, OAuthError):
+        report(error, "", exchange.trace.kind)
+    try:
+        async with exchange.server.storage.write() as work:
+            return await record(work, exchange, error)
+    except OstiaryError as fault:
+        return _unrecorded(exchange, error, fault)
+
+
+def _unrecorded(exchange: Exchange, error: Exception, fault: OstiaryError) -> Response:
+    trace_id = new_trace_id()
+    report(fault, trace_id, exchange.trace.kind)
+    exchange.server.on_event("refused", {"endpoint": exchange.trace.kind, "check": "storage"})
+    if isinstance(error, OAuthError):
+        error = fault if isinstance(fault, Unavailable) else Unavailable("storage")
+    return error_response(error, trace_id)
+
+
+def _event(exchange: Exchange, trace: TraceRecord) -> AuditEvent:
+    caller = exchange.caller
+    details = {name: value for name, value in trace.context.items() if name not in ("method", "path")}
+    if caller is not None:
+        details.pop("client_id", None)
+    return AuditEvent(
+        tag=exchange.refused_tag,
+        outcome="refused" if trace.outcome == "refused" else "fault",
+        at=int(exchange.now * 1000),
+        actor=caller.client.client_id if caller else "",
+        key_thumbprint=caller.key_thumbprint if caller else "",
+        reason=trace.checks[-1].name,
+        trace_id=trace.trace_id,
+        details=details,
+        personal={"address": exchange.request.client_address} if exchange.request.client_address else {},
+    )

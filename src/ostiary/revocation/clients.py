@@ -1,0 +1,20 @@
+"""Disables a client and ends every token that it has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ostiary.audit import tags
+from ostiary.revocation.act import Act
+from ostiary.storage.base import UnitOfWork
+
+
+async def revoke_client(work: UnitOfWork, client_id: str, act: Act) -> bool:
+    """Whether there was such a client and it was active until now. Enabling it again brings no token back."""
+    client = await work.clients.get(client_id)
+    if client is None or client.state == "disabled":
+        return False
+    await work.clients.replace(replace(client, state="disabled", updated_at=int(act.now)))
+    await work.revocations.append(act.row("client", client_id))
+    await work.audit.append(act.event(tags.CLIENT_DISABLED, client_id))
+    return True
