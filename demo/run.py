@@ -1,4 +1,4 @@
-"""The main job, end to end, with real processes: ``make demo``. A tick a step; exits 0 only if every step did its job."""
+"""The main job, end to end, with real processes: ``make demo``. A tick a step; exits 0 only if every step worked."""
 
 from __future__ import annotations
 
