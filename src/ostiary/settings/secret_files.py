@@ -21,17 +21,18 @@ def read_secret_file(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise ConfigurationError(f"The secret file {path} cannot be read: {error.strerror}.") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         # The permissions are asked of the open file, so that nobody can swap it between the look and the reading.
-        status = os.fstat(file.fileno())
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ConfigurationError(f"The secret file {path} is no regular file: name a file.")
         if status.st_mode & _OTHERS:
             raise ConfigurationError(f"The secret file {path} is open to other users of this machine: chmod 600 {path}")
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ConfigurationError(f"The secret file {path} is longer than {MAX_BYTES} bytes: name the right file.")
-    return content
+        if status.st_size > MAX_BYTES:
+            raise ConfigurationError(f"The secret file {path} is longer than {MAX_BYTES} bytes: name the right file.")
+        return os.read(descriptor, MAX_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def write_secret_file(path: Path, content: bytes) -> None:

@@ -21,16 +21,22 @@ def known_keys() -> tuple[str, ...]:
 
 
 def nearest(key: str) -> str:
-    """The known key that looks most like ``key``; the names that the operator chose are taken from ``key``."""
+    """The known key or section that looks most like ``key``; names that the operator chose are taken from ``key``."""
     parts = key.split(".")
     candidates = [_with_names_of(known, parts) for known in known_keys()]
-    in_section = [known for known in candidates if known.rpartition(".")[0] == key.rpartition(".")[0]]
-    close = difflib.get_close_matches(key, in_section, n=1) or difflib.get_close_matches(
-        parts[-1], _last(candidates), n=1
-    )
-    if not close:
-        return difflib.get_close_matches(key, candidates, n=1, cutoff=0.0)[0]
-    return close[0] if close[0] in in_section else next(known for known in candidates if known.endswith(close[0]))
+    beside = _beside(parts, candidates)
+    if close := difflib.get_close_matches(key, beside, n=1):
+        return close[0]
+    if close := difflib.get_close_matches(parts[-1], [known.rpartition(".")[2] for known in candidates], n=1):
+        return next(known for known in candidates if known.rpartition(".")[2] == close[0])
+    return difflib.get_close_matches(key, candidates, n=1, cutoff=0.0)[0]
+
+
+def _beside(parts: list[str], candidates: list[str]) -> list[str]:
+    """The keys and sections that may stand where ``parts`` stands."""
+    split = [known.split(".") for known in candidates]
+    there = [known[: len(parts)] for known in split if known[: len(parts) - 1] == parts[:-1]]
+    return list(dict.fromkeys(".".join(known) for known in there))
 
 
 def _keys(section: type[BaseModel], prefix: str) -> Iterator[str]:
@@ -58,7 +64,3 @@ def _with_names_of(known: str, parts: list[str]) -> str:
     return ".".join(
         parts[place] if name == "<name>" and place < len(parts) - 1 else name for place, name in enumerate(names)
     )
-
-
-def _last(keys: list[str]) -> list[str]:
-    return [key.rpartition(".")[2] for key in keys]
