@@ -1,0 +1,72 @@
+"""How commands reach the installation on this machine: its settings and its database, without a server in between."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ostiary.errors import ConfigurationError
+from ostiary.key_management.base import KeyManagement
+from ostiary.key_management.file import FileKeyManagement
+from ostiary.settings import Settings, dev_settings, load_settings
+from ostiary.storage.base import Storage
+from ostiary.storage.open import storage_for
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The settings file (default: OSTIARY_CONFIG, ./ostiary.toml, else .ostiary/)."),
+]
+"""The option of every command that works on the local installation: ``config: ConfigOption = None``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """The installation on this machine, its database open."""
+
+    settings: Settings
+    storage: Storage
+    clock: Callable[[], float] = time.time
+
+    def key_management(self) -> KeyManagement:
+        """Raises ConfigurationError: there is no key-encryption key, or it cannot be read."""
+        return FileKeyManagement.from_settings(self.settings.keys)
+
+
+def local_settings(
+    config: Path | None, *, environ: Mapping[str, str] = os.environ, folder: Path | None = None
+) -> Settings:
+    """The settings in ``config``, else in what OSTIARY_CONFIG names, else in ostiary.toml, else of ``ostiary dev``.
+
+    folder: where to look for the latter two; default: the present one. Raises ConfigurationError.
+    """
+    here = folder or Path()
+    named = config or (Path(environ["OSTIARY_CONFIG"]) if environ.get("OSTIARY_CONFIG") else None)
+    if named is None and (here / "ostiary.toml").exists():
+        named = here / "ostiary.toml"
+    if named is not None:
+        return load_settings(named, environ)
+    if (here / ".ostiary" / "ostiary.db").exists():
+        return dev_settings(here / ".ostiary")
+    raise ConfigurationError(
+        "There is no installation here: name its settings by --config or OSTIARY_CONFIG, or change to the folder that"
+        " holds ostiary.toml or .ostiary."
+    )
+
+
+@asynccontextmanager
+async def open_local(config: Path | None) -> AsyncIterator[Local]:
+    """The installation that ``local_settings`` finds. Raises ConfigurationError and Unavailable."""
+    settings = local_settings(config)
+    storage = storage_for(settings.storage.url)
+    await storage.open()
+    try:
+        yield Local(settings, storage)
+    finally:
+        await storage.close()
