@@ -18,8 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ostiary.cli import CONFIGURATION, FAILED, UNAVAILABLE
-from ostiary.client.errors import TokenRequestRefused
 from ostiary.errors import ConfigurationError, OAuthError, OstiaryError, Unavailable, VerificationError
+
+
+PIPED_WIDTH = 100_000
 
 
 class Format(StrEnum):
@@ -65,9 +67,8 @@ def next_step(text: str) -> None:
 def fail(error: OstiaryError | str, exit_code: int | None = None) -> NoReturn:
     """Tell on standard error what went wrong and what to do about it, and leave with its exit code."""
     console = _console(sys.stderr)
-    message = str(error) if isinstance(error, str) else _sentence(error)
+    message, step = (error, "") if isinstance(error, str) else _told(error)
     console.print(Text.assemble(("Error: ", "bold red"), safe(message)))
-    step = "" if isinstance(error, str) else _mend(error)
     if step:
         next_step(step)
     raise SystemExit(_exit_code(error) if exit_code is None else exit_code)
@@ -79,30 +80,27 @@ def safe(value: object) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _sentence(error: OstiaryError) -> str:
+def _told(error: OstiaryError) -> tuple[str, str]:
+    """What went wrong, and what to do about it."""
+    # Imported where something went wrong, because it brings the HTTP client along: a server's commands start without it.
+    from ostiary.client.errors import TokenRequestRefused
+
     match error:
         case TokenRequestRefused():
             said = f": {error.description}" if error.description else ""
-            return f"refused with {error.code}{said}" + (f" (trace {error.trace})" if error.trace else "")
-        case OAuthError():
-            return f"refused with {error.code}: {error.description}"
-        case VerificationError() if error.seen or error.expected:
-            return f"{error.public} ({error.check}): seen {error.seen}, expected {error.expected}"
-        case _:
-            return str(error)
-
-
-def _mend(error: OstiaryError) -> str:
-    match error:
-        case TokenRequestRefused():
+            found = f" (trace {error.trace})" if error.trace else ""
             explain = f"ostiary explain {error.trace}" if error.trace else ""
-            return "; ".join(step for step in (error.mend, explain) if step)
-        case VerificationError() | OAuthError():
-            return error.mend
+            return f"refused with {error.code}{said}{found}", "; ".join(filter(None, (error.mend, explain)))
+        case OAuthError():
+            return f"refused with {error.code}: {error.description}", error.mend
+        case VerificationError() if error.seen or error.expected:
+            return f"{error.public} ({error.check}): seen {error.seen}, expected {error.expected}", error.mend
+        case VerificationError():
+            return str(error), error.mend
         case Unavailable():
-            return f"try again in {error.retry_after} s"
+            return str(error), f"try again in {error.retry_after} s"
         case _:
-            return ""
+            return str(error), ""
 
 
 def _exit_code(error: OstiaryError | str) -> int:
@@ -116,12 +114,15 @@ def _exit_code(error: OstiaryError | str) -> int:
 
 
 def _console(stream: TextIO) -> Console:
-    # No wrapping where nobody looks: a line that is piped stays one line.
-    return Console(file=stream, highlight=False, markup=False, soft_wrap=not stream.isatty())
+    # A line that is piped stays one line, and nothing is cut off.
+    piped = not stream.isatty()
+    return Console(file=stream, highlight=False, markup=False, soft_wrap=piped, width=PIPED_WIDTH if piped else None)
 
 
 def _pairs(members: Row, columns: Sequence[str] | None) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name in columns or list(members):
         table.add_row(Text(name, style="bold"), Text(_cell(members.get(name))))
     return table
@@ -130,7 +131,7 @@ def _pairs(members: Row, columns: Sequence[str] | None) -> Table:
 def _table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(row.get(name))) for name in columns))
     return table
