@@ -20,7 +20,6 @@ from rich.text import Text
 from ostiary.cli import CONFIGURATION, FAILED, UNAVAILABLE
 from ostiary.errors import ConfigurationError, OAuthError, OstiaryError, Unavailable, VerificationError
 
-
 PIPED_WIDTH = 100_000
 
 
@@ -82,7 +81,7 @@ def safe(value: object) -> str:
 
 def _told(error: OstiaryError) -> tuple[str, str]:
     """What went wrong, and what to do about it."""
-    # Imported where something went wrong, because it brings the HTTP client along: a server's commands start without it.
+    # Imported late, because it brings the HTTP client along: a server's commands start without it.
     from ostiary.client.errors import TokenRequestRefused
 
     match error:
