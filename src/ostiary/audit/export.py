@@ -37,17 +37,14 @@ class HeadsFile:
         """
         try:
             descriptor = os.open(self.path, os.O_RDONLY)
+            try:
+                return self._last_seen(descriptor)
+            finally:
+                os.close(descriptor)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._unusable(error) from error
-        try:
-            present = os.fstat(descriptor)
-            if self._seen[:2] != (present.st_ino, present.st_size):
-                self._seen = (present.st_ino, present.st_size, _last(descriptor))
-            return self._seen[2]
-        finally:
-            os.close(descriptor)
 
     def append(self, signed: Sequence[tuple[int, str]]) -> int:
         """Append those of ``signed`` (segment, compact JWS; in order) that the file does not hold yet; how many.
@@ -77,6 +74,13 @@ class HeadsFile:
             return
         except OSError as error:
             raise self._unusable(error) from error
+
+    def _last_seen(self, descriptor: int) -> Head | None:
+        """The last head; read only if the file has changed since it was last looked at."""
+        present = os.fstat(descriptor)
+        if self._seen[:2] != (present.st_ino, present.st_size):
+            self._seen = (present.st_ino, present.st_size, _last(descriptor))
+        return self._seen[2]
 
     def _append_locked(self, descriptor: int, signed: Sequence[tuple[int, str]]) -> int:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
