@@ -52,6 +52,7 @@ class AccessTokenClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
 
 _STANDARD = frozenset(AccessTokenClaims.__struct_fields__) - {"extra"}
+_USUAL = _STANDARD - {"auth_time", "acr", "amr", "sid", "cnf"}
 
 
 def build(claims: AccessTokenClaims) -> bytes:
@@ -104,7 +105,7 @@ def verify(
     issued = common.check_not_future(members, "iat", now, leeway, note)
     if issued is None:
         raise VerificationError(ISSUED_AT, "iat missing", seen="absent", expected="a time", mend='send the claim "iat"')
-    return AccessTokenClaims(
+    claims = AccessTokenClaims(
         iss=issuer,
         sub=common.text(members, "sub", check=SUBJECT),
         aud=audiences,
@@ -116,12 +117,19 @@ def verify(
         nbf=not_before,
         grant_id=common.optional_text(members, "grant_id"),
         rev=common.whole_number(members, "rev"),
+    )
+    return claims if members.keys() <= _USUAL else _with_rarer(claims, members)
+
+
+def _with_rarer(claims: AccessTokenClaims, members: dict[str, object]) -> AccessTokenClaims:
+    return msgspec.structs.replace(
+        claims,
         auth_time=common.numeric_date(members, "auth_time", CLAIMS),
         acr=common.optional_text(members, "acr"),
         amr=_methods(members),
         sid=common.optional_text(members, "sid"),
         cnf=_confirmation(members),
-        extra={} if members.keys() <= _STANDARD else {k: v for k, v in members.items() if k not in _STANDARD},
+        extra={name: value for name, value in members.items() if name not in _STANDARD},
     )
 
 

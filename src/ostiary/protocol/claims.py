@@ -138,7 +138,7 @@ def check_audience(audiences: Collection[str], mine: str | Collection[str], note
     section 4.1.3).
     """
     own = (mine,) if isinstance(mine, str) else mine
-    if not any(value in own for value in audiences):
+    if frozenset(own).isdisjoint(audiences):
         raise VerificationError(
             AUDIENCE,
             "audience mismatch",
