@@ -94,6 +94,7 @@ def test_next_key_is_registered_by_the_present_one(
     token = jws.parse(received.form()["next_key"][0])
     found = next_key.verify(token, key.verification_key, client_id=CLIENT_ID, issuer=issuer, now=clock.now)
     assert found.key.thumbprint == new.verification_key.thumbprint
+    assert authorization_server.proven(received)
     assert new.private_jwk()["d"] not in received.body.decode()
 
 

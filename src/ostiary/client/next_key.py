@@ -22,9 +22,10 @@ def register_next_key(
     Only the public half leaves this machine. The new key inherits the end of the present one and falls with it.
     Raises TokenRequestRefused, Unavailable, VerificationError, ConfigurationError.
     """
-    metadata = yield from AuthorizationServerCalls(ClientProof(credential, clock=clock, jti=jti)).metadata()
+    proof = ClientProof(credential, clock=clock, jti=jti)
+    metadata = yield from AuthorizationServerCalls(proof).metadata()
     url = endpoint(metadata, "ostiary_next_key_endpoint")
     payload = next_key.build(credential.client_id, credential.issuer, new_key, now=clock(), jti=jti())
-    form = {"next_key": jws.sign(payload, credential.key, typ=next_key.TYP)}
+    form = {"next_key": jws.sign(payload, credential.key, typ=next_key.TYP)} | proof.parameters()
     question = Question(url, "next key endpoint", form)
     answers.require_success(question, (yield question))
