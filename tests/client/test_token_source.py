@@ -195,13 +195,16 @@ def test_token_at_its_end_is_not_used_any_more(tokens: TokenSource, source: Sour
     assert tokens.token().value == "token-2"
 
 
-def test_failed_renewal_leaves_the_old_token_in_use(tokens: TokenSource, source: Source, clock: TurnedClock) -> None:
+def test_failed_renewal_leaves_the_old_token_in_use_and_is_logged(
+    tokens: TokenSource, source: Source, clock: TurnedClock, caplog: pytest.LogCaptureFixture
+) -> None:
     tokens.token()
     source.error = Unavailable("token endpoint")
     clock.now += 575
     tokens.token()
     landed(tokens)
     assert tokens.token().value == "token-1"
+    assert "token endpoint is unavailable" in caplog.text
 
 
 def test_failed_request_fails_everybody_who_waited_with_the_same_error(tokens: TokenSource, source: Source) -> None:

@@ -138,7 +138,9 @@ class TokenSource:
             self._failed_at, self._error = self._clock(), error
             self._pause = _pause(self._failures, error)
             self._forget(flight)
-        _log.warning("no new token: %s", error)
+            behind = self._token is not None and self._failed_at < _usable_until(self._token)
+        # Who waits is told by the error; a renewal behind the callers' back has nobody else to tell.
+        _log.log(logging.WARNING if behind else logging.DEBUG, "no new token: %s", error)
         flight.outcome.set_exception(error)
 
     def _forget(self, flight: _Flight) -> None:
