@@ -75,6 +75,10 @@ class GroupCommit:
         """Wait for the turn of this caller; Unavailable if the database stays busy or is closed."""
         while self._phase is not Phase.OPEN or self._occupied:
             await self._queue()
+        if not self._connection.in_transaction:
+            # A neighbour's error (disk full, input/output) made SQLite roll the batch back; a savepoint would begin
+            # and commit a transaction of its own.
+            raise Unavailable("storage", "the transaction was lost")
         self._occupied = True
         try:
             self._connection.execute("SAVEPOINT caller")
@@ -92,9 +96,10 @@ class GroupCommit:
             self._driver = asyncio.create_task(self._drive(), name="ostiary-group-commit")
         try:
             await turn
-        finally:
+        except BaseException:
             if turn in self._entrants:
                 self._entrants.remove(turn)
+            raise
 
     async def leave(self) -> None:
         """End the body well and wait until it is durable; Unavailable if it is not."""
@@ -208,9 +213,8 @@ class GroupCommit:
 
     async def close(self, close_connection: Callable[[], None]) -> None:
         """Let the running batch end, refuse later callers, close the connection in the worker thread."""
-        driver = self._driver
-        if driver is not None and not driver.done():
-            await asyncio.wait({driver})
+        while self._driver is not None and not self._driver.done():
+            await asyncio.wait({self._driver})
         self._phase = Phase.CLOSED
         await asyncio.get_running_loop().run_in_executor(self._thread, close_connection)
         self._thread.shutdown()

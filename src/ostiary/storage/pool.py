@@ -42,21 +42,24 @@ class PostgresConnection:
     def __init__(self, raw: psycopg.AsyncConnection[Row]) -> None:
         self.raw = raw
 
+    async def _execute(self, statement: Statement, parameters: Parameters) -> psycopg.AsyncCursor[Row]:
+        return await self.raw.execute(statement.postgresql.encode(), statement.postgresql_values(parameters))
+
     async def one(self, statement: Statement, parameters: Parameters) -> Row | None:
         try:
-            return await (await self.raw.execute(statement.postgresql, parameters)).fetchone()
+            return await (await self._execute(statement, parameters)).fetchone()
         except psycopg.Error as error:
             raise translated(error) from error
 
     async def all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         try:
-            return await (await self.raw.execute(statement.postgresql, parameters)).fetchall()
+            return await (await self._execute(statement, parameters)).fetchall()
         except psycopg.Error as error:
             raise translated(error) from error
 
     async def run(self, statement: Statement, parameters: Parameters) -> int:
         try:
-            return (await self.raw.execute(statement.postgresql, parameters)).rowcount
+            return (await self._execute(statement, parameters)).rowcount
         except psycopg.Error as error:
             raise translated(error) from error
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ClauseElement, Compiled, Table, bindparam, insert, select, update
+from sqlalchemy import BindParameter, ClauseElement, Compiled, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.postgresql import psycopg
@@ -29,6 +29,10 @@ class Statement:
         return self._core.compile(dialect=sqlite.dialect(paramstyle="qmark"))
 
     @cached_property
+    def _on_postgresql(self) -> Compiled:
+        return self._postgresql.compile(dialect=psycopg.PGDialect_psycopg())  # type: ignore[no-untyped-call]
+
+    @cached_property
     def sqlite(self) -> str:
         """The text for sqlite3, compiled when it is first wanted."""
         return str(self._on_sqlite)
@@ -37,18 +41,27 @@ class Statement:
     def sqlite_values(self) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
         """Puts named values into the order of the text: binding by place costs sqlite3 a third of binding by name."""
         names = getattr(self._on_sqlite, "positiontup", None) or ()
-        # What the statement itself says, such as a LIMIT of 1, is a parameter of the text too.
-        constants = {name: value for name, value in self._on_sqlite.params.items() if value is not None}
-        if constants:
-            return lambda values: [constants[name] if name in constants else values[name] for name in names]
-        if len(names) > 1:
-            return itemgetter(*names)
-        return lambda values: [values[name] for name in names]
+        fixed = _fixed(self._on_sqlite)
+        if fixed or len(names) < 2:
+            return lambda values: [({**fixed, **values})[name] for name in names]
+        return itemgetter(*names)
 
     @cached_property
     def postgresql(self) -> str:
         """The text for psycopg, compiled when it is first wanted."""
-        return str(self._postgresql.compile(dialect=psycopg.PGDialect_psycopg()))  # type: ignore[no-untyped-call]
+        return str(self._on_postgresql)
+
+    @cached_property
+    def postgresql_values(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+        """Adds the constants of the statement to the named values."""
+        fixed = _fixed(self._on_postgresql)
+        return lambda values: {**fixed, **values}
+
+
+def _fixed(compiled: Compiled) -> dict[str, Any]:
+    """The constants of a statement, which SQLAlchemy turns into parameters of its own."""
+    binds: dict[str, BindParameter[Any]] = getattr(compiled, "binds", {})
+    return {name: bind.value for name, bind in binds.items() if not bind.required}
 
 
 def insertion(table: Table) -> Statement:

@@ -1,0 +1,1 @@
+"""The contract of storage, on SQLite and on PostgreSQL."""
