@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping, Seq
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from ostiary.resource_server.admission import admit
 from ostiary.resource_server.errors import Refused
 from ostiary.resource_server.request import ApiRequest
 
@@ -32,7 +33,7 @@ def api_request(scope: Scope) -> ApiRequest:
 
 
 class AsgiGuard:
-    """Lets through whoever the guard admits; the Principal is ``scope["state"]["principal"]`` and ``scope["ostiary"]``.
+    """Lets through whoever the guard admits; the Principal is ``scope["state"]["principal"]``.
 
     scopes: needed for every request. public: paths that anyone may ask for, such as ``/healthz``.
     """
@@ -56,11 +57,10 @@ class AsgiGuard:
             return
         if path not in self._public:
             try:
-                principal = await self._guard.check(api_request(scope), self._scopes)
+                principal = await admit(self._guard, api_request(scope), self._scopes, scope)
             except Refused as refused:
                 await _refuse(kind, scope, receive, send, refused)
                 return
-            scope["ostiary"] = principal
             scope.setdefault("state", {})["principal"] = principal
         await self._app(scope, receive, send)
 

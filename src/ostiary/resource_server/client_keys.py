@@ -33,9 +33,16 @@ class ClientKeys:
     """Look-ups at one issuer's key store. No I/O: ``ask`` is the steps of an exchange that a flight drives."""
 
     def __init__(
-        self, source: IssuerKeys, clock: Callable[[], float], *, ttl: float = DEFAULT_TTL, size: int = DEFAULT_SIZE
+        self,
+        source: IssuerKeys,
+        audience: str,
+        clock: Callable[[], float],
+        *,
+        ttl: float = DEFAULT_TTL,
+        size: int = DEFAULT_SIZE,
     ) -> None:
         self._source = source
+        self._audience = audience
         self._clock = clock
         self._ttl = ttl
         # Absent keys are cheap to invent: they have their own memory, so that they cannot push real ones out.
@@ -52,32 +59,46 @@ class ClientKeys:
         config, metadata = self._source.config, self._source.metadata
         if metadata is None or metadata.ostiary_client_keys_endpoint is None:
             raise Unavailable("key store", f"the metadata of {config.issuer} names no ostiary_client_keys_endpoint")
-        form = {"client_id": need.client_id, "kid": need.kid, **config.authentication(asked)}
+        form = {"client": need.client_id, "kid": need.kid, **config.authentication(asked)}
         response = yield HttpRequest(endpoint(self._source, metadata.ostiary_client_keys_endpoint), form)
-        looked = Looked(_read(response, need))
+        looked = Looked(_read(response, need, self._audience))
         if looked.found is None:
             self._absent.add(need, looked, asked + min(ABSENT_TTL, self._ttl))
         else:
-            self._present.add(need, looked, asked + self._ttl)
+            self._present.add(need, looked, min(asked + self._ttl, looked.found.expires_at))
         return looked
 
 
-def _read(response: HttpResponse, need: NeedClientKey) -> ClientKeyFound | None:
+def _read(response: HttpResponse, need: NeedClientKey, audience: str) -> ClientKeyFound | None:
     if response.status == 404:
         return None
     if response.status != 200:
         raise Unavailable("key store", f"it answers {response.status}: {public_error(response)}")
     try:
         answer = strict_json.decode_object(response.body)
-        keys = jwk.parse_public_keys(response.body, skip_unusable=True) if answer.get("keys") else []
+        keys = jwk.parse_public_keys(response.body, skip_unusable=True)
     except VerificationError as error:
         raise Unavailable("key store", f"its answer is not usable: {error.seen}") from error
     # The answer must be about the client that was asked for: a key of another one proves nothing.
     if answer.get("client_id") != need.client_id:
         raise Unavailable("key store", "its answer is about another client")
-    scope = answer.get("scope", "")
-    scopes = frozenset(scope.split()) if isinstance(scope, str) else frozenset()
     for key in keys:
         if key.kid == need.kid:
-            return ClientKeyFound(need.client_id, key, scopes)
+            return ClientKeyFound(need.client_id, key, _scopes(answer, audience), _end(answer, need.kid))
     return None
+
+
+def _scopes(answer: dict[str, object], audience: str) -> frozenset[str]:
+    """What the key store allows the client at this API; nothing where it does not say."""
+    by_api = answer.get("scopes")
+    named = by_api.get(audience) if isinstance(by_api, dict) else None
+    return frozenset(scope for scope in named if isinstance(scope, str)) if isinstance(named, list) else frozenset()
+
+
+def _end(answer: dict[str, object], kid: str) -> float:
+    """When the key ends, seconds since the epoch: the member ``exp`` of its JWK."""
+    keys = answer["keys"]
+    for key in keys if isinstance(keys, list) else []:
+        if isinstance(key, dict) and key.get("kid") == kid and isinstance(key.get("exp"), int | float):
+            return float(key["exp"])
+    return float("inf")

@@ -47,7 +47,7 @@ class ResourceServer:
     only self-contained tokens can be verified.
     accept_client_requests: take a client's own JWT in ``client_request_header`` (``protocol.client_request_jwt``).
     replay: the memory of their ``jti``; default: a file shared by the processes of this host, see
-    ``configuration.default_replay_file``. ``MemoryReplay()`` is enough for one process only, so it must be asked for.
+    ``configuration.default_replay_file``. ``ProcessReplayMemory()`` serves one process only, so it must be asked for.
     public_url: where callers reach this API, the front of ``htu``; never taken from Host. Default: the audience.
     implies: which scope implies which, see ``ostiary.resource_server.scopes``.
     scopes: the scopes of this API with a description, for its metadata and OpenAPI.
@@ -90,6 +90,7 @@ class ResourceServer:
         self._http = http or Http()
         self.sources = Sources(
             read.issuers,
+            self.audience,
             self._http,
             clock,
             replay=lambda: self.replay,
@@ -151,6 +152,14 @@ class ResourceServer:
                     need = decision.send(answer)
         except StopIteration as admitted:
             return admitted.value  # type: ignore[no-any-return]
+        except OstiaryError as error:
+            raise self._refuse(attempt, error) from error
+
+    def allow(self, request: ApiRequest, principal: Principal, scopes: Sequence[str]) -> None:
+        """Whether the caller of ``request``, already verified, may do what needs all of ``scopes``. Raises Refused."""
+        attempt = Attempt(request, scopes, self.clock())
+        try:
+            self.verifier.admit(attempt, principal)
         except OstiaryError as error:
             raise self._refuse(attempt, error) from error
 

@@ -19,6 +19,7 @@ except ImportError as error:
     raise missing_extra("fastapi", error) from error
 
 from ostiary.resource_server import starlette
+from ostiary.resource_server.admission import admit
 from ostiary.resource_server.asgi import api_request
 from ostiary.resource_server.errors import Refused
 from ostiary.resource_server.principal import Principal
@@ -77,7 +78,7 @@ def scheme_of(guard: ResourceServer) -> Scheme:
 async def depend(guard: ResourceServer, connection: HTTPConnection, security_scopes: SecurityScopes) -> Principal:
     """The caller of ``connection``. Raises RefusedRequest."""
     try:
-        return await guard.check(api_request(connection.scope), security_scopes.scopes)
+        return await admit(guard, api_request(connection.scope), security_scopes.scopes, connection.scope)
     except Refused as refused:
         _answer_in_json(connection)
         raise RefusedRequest(refused) from refused

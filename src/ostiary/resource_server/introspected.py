@@ -23,6 +23,7 @@ def introspected_principal(
     note: Note | None = None,
 ) -> Principal:
     """The caller that an active ``answer`` of ``issuer`` describes. now, leeway: seconds. Raises VerificationError."""
+    answer = {name: value for name, value in answer.items() if value is not None}
     if "iss" in answer:
         claims.check_issuer(answer, issuer, note)
     named = claims.audiences(answer)

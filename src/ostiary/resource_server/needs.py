@@ -47,11 +47,12 @@ class NeedReplayCheck(msgspec.Struct, frozen=True):
 
 
 class ClientKeyFound(msgspec.Struct, frozen=True):
-    """A key of a client in the key store, and the scopes that the store allows that client at this API."""
+    """A key of a client in the key store, the scopes that the store allows that client at this API, the key's end."""
 
     client_id: str
     key: VerificationKey
     scopes: frozenset[str] = frozenset()
+    expires_at: float = float("inf")
 
 
 Need = NeedKey | NeedClientKey | NeedIntrospection | NeedReplayCheck

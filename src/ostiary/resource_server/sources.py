@@ -27,6 +27,7 @@ class Sources:
     def __init__(
         self,
         configs: Sequence[IssuerConfig],
+        audience: str,
         http: HttpPort,
         clock: Callable[[], float],
         *,
@@ -39,7 +40,9 @@ class Sources:
             issuer: Introspection(keys, clock, ttl=introspection_ttl) for issuer, keys in self.keys.items()
         }
         self.own = [config for config in configs if config.credential is not None]
-        self._client_keys = ClientKeys(self.keys[self.own[0].issuer], clock, ttl=client_key_ttl) if self.own else None
+        self._client_keys = (
+            ClientKeys(self.keys[self.own[0].issuer], audience, clock, ttl=client_key_ttl) if self.own else None
+        )
         self._replay = replay
         self._fetches: Flights[None] = Flights(http)
         self._questions: Flights[Introspected | Looked] = Flights(http)
@@ -62,7 +65,8 @@ class Sources:
                 await self.ready(issuer, kid, now)
                 return self.keys[issuer].find(kid, now)
             case NeedReplayCheck(issuer, jti, expires_at):
-                return await self._replay().first_time(issuer, jti, expires_at=expires_at, now=now)
+                memory = self._replay()
+                return await memory.first_time(issuer, jti, expires_at=expires_at, now=now)
             case _:
                 issuer, known, steps = self._asked(need, now)
                 if known is None:

@@ -14,6 +14,7 @@ try:
 except ImportError as error:
     raise missing_extra("starlette", error) from error
 
+from ostiary.resource_server.admission import admit
 from ostiary.resource_server.asgi import api_request
 from ostiary.resource_server.errors import Refused
 from ostiary.resource_server.principal import Principal
@@ -66,7 +67,7 @@ class OstiaryBackend(AuthenticationBackend):
         if self._anonymous and not self._guard.presented(request):
             return None
         try:
-            principal = await self._guard.check(request)
+            principal = await admit(self._guard, request, (), conn.scope)
         except Refused as refused:
             raise RefusedCredential(refused) from refused
         return AuthCredentials(["authenticated", *sorted(principal.scopes)]), Caller(principal)

@@ -21,7 +21,7 @@ from ostiary.trace import TraceRecord
 
 QUEUE = 1000
 BATCH = 100
-MAX_BATCH_BYTES = 48 * 1024
+MAX_BATCH_BYTES = 16 * 1024  # before it is encoded as a form, which may make it three times as long
 INTERVAL = 1.0
 _TRIES = 3
 

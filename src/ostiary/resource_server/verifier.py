@@ -78,7 +78,7 @@ class Verifier:
             principal = yield from self._reference(attempt, token)
         else:
             principal = yield from self._self_contained(attempt, token)
-        self._admit(attempt, principal)
+        self.admit(attempt, principal)
         return principal
 
     def _self_contained(self, attempt: Attempt, token: bytes) -> Decision:
@@ -214,7 +214,7 @@ class Verifier:
             kind="client_request",
             claims=parsed.claims(),
         )
-        self._admit(attempt, principal)
+        self.admit(attempt, principal)
         # The memory must outlive the last moment at which the JWT would be taken.
         first = yield NeedReplayCheck(f"{rules.audiences[0]} {client_id}", proved.jti, proved.exp + rules.leeway + 1)
         if first is not True:
@@ -227,7 +227,8 @@ class Verifier:
             )
         return principal
 
-    def _admit(self, attempt: Attempt, principal: Principal) -> None:
+    def admit(self, attempt: Attempt, principal: Principal) -> None:
+        """Sender constraint, revocation, scopes: what is decided at each request. Raises VerificationError."""
         rules = self.rules
         attempt.client_id = principal.client_id
         if "cnf" in principal.claims:
