@@ -35,6 +35,10 @@ async def _decide(exchange: Exchange) -> Answer:
         raise OAuthError("invalid_request", "client is missing", check="client", expected="the parameter client")
     keys = await _keys(exchange, apis, client_id)
     answer: dict[str, object] = {"client_id": client_id, "keys": [_jwk(key) for key in keys]}
+    client = await exchange.server.registry.client(client_id) if keys else None
+    if client is not None:
+        # What the client may do at the APIs that ask: a request that it signs itself carries no scopes.
+        answer["scopes"] = {api.identifier: sorted(client.scopes.get(api.identifier, ())) for api in apis}
     return partial(_answer, exchange, answer)
 
 
