@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -179,7 +180,7 @@ class World:
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
-    def assertion(self, client_id: str = "shop", kid: str | None = None, **changes: Any) -> str:
+    def assertion(self, client_id: str = "shop", kid: str | None = None, /, **changes: Any) -> str:
         """A client assertion; ``changes`` replace claims, None leaves one out; ``typ`` and ``key`` go elsewhere."""
         key: SigningKey = changes.pop("key", None) or signing_key(kid or f"{client_id}-1")
         typ = changes.pop("typ", client_assertion.TYP)
@@ -188,13 +189,13 @@ class World:
         claims = {name: value for name, value in claims.items() if value is not None}
         return jws.sign(json.dumps(claims).encode(), key, typ=typ)
 
-    def form(self, client_id: str = "shop", **parameters: Any) -> dict[str, str]:
+    def form(self, client_id: str = "shop", /, **parameters: Any) -> dict[str, str]:
         """The parameters by which a client authenticates, and more."""
         assertion = parameters.pop("assertion", None) or self.assertion(client_id)
         given = {"client_assertion_type": client_assertion.ASSERTION_TYPE, "client_assertion": assertion}
         return {name: value for name, value in (given | parameters).items() if value is not None}
 
-    def token_form(self, client_id: str = "shop", **parameters: Any) -> dict[str, str]:
+    def token_form(self, client_id: str = "shop", /, **parameters: Any) -> dict[str, str]:
         return self.form(client_id, **({"grant_type": "client_credentials"} | parameters))
 
     def post(self, path: str, form: Mapping[str, str] | bytes, **headers: str) -> Answer:
@@ -205,10 +206,10 @@ class World:
     def get(self, path: str, **headers: str) -> Answer:
         return self.run(self.call("GET", path, b"", headers))
 
-    def token(self, client_id: str = "shop", **parameters: Any) -> Answer:
+    def token(self, client_id: str = "shop", /, **parameters: Any) -> Answer:
         return self.post("/token", self.token_form(client_id, **parameters))
 
-    def access_token(self, client_id: str = "shop", **parameters: Any) -> str:
+    def access_token(self, client_id: str = "shop", /, **parameters: Any) -> str:
         answer = self.token(client_id, **parameters)
         assert answer.status == 200, answer.body
         return str(answer.json["access_token"])
@@ -242,6 +243,20 @@ class World:
     def audit(self) -> list[Any]:
         rows: list[Any] = self.read(lambda work: work.audit.query(limit=1000))
         return rows
+
+
+@contextmanager
+def shop_world(folder: Path, *, issuer: str = ISSUER) -> Iterator[World]:
+    """The usual world: the APIs of orders and of bills, the clients ``shop`` (orders) and ``other`` (bills)."""
+    world = World(folder, issuer=issuer)
+    try:
+        world.add_api(ORDERS)
+        world.add_api(BILLS, scopes={"bills:read": "read"})
+        world.add_client("shop")
+        world.add_client("other", scopes={BILLS: ("bills:read",)})
+        yield world
+    finally:
+        world.close()
 
 
 def scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:

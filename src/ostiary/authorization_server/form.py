@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
 from ostiary.errors import OAuthError
 
 MAX_FIELDS = 64
-_ESCAPE_CUT_SHORT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+_CACHED_VALUES = 1024
+_CACHED_LENGTH = 256
+# A percent sign without its two digits, or one that stands for a control character.
+_BAD_ESCAPE = re.compile(r"%(?![2-689A-Fa-f][0-9A-Fa-f]|7[0-9A-Ea-e])")
 
 
 def parse(body: bytes) -> dict[str, str]:
@@ -23,8 +26,8 @@ def parse(body: bytes) -> dict[str, str]:
     except UnicodeDecodeError:
         refuse("the form holds an octet that is not ASCII", "percent-encoded UTF-8")
     escaped = "%" in text
-    if escaped and _ESCAPE_CUT_SHORT.search(text):
-        refuse("a percent sign without two hexadecimal digits", "percent-encoded UTF-8")
+    if (escaped and _BAD_ESCAPE.search(text)) or not text.isprintable():
+        refuse("a control character, or a percent sign without two hexadecimal digits", "percent-encoded UTF-8")
     if text.count("&") >= MAX_FIELDS:
         refuse(f"more than {MAX_FIELDS} fields", f"at most {MAX_FIELDS} fields")
     return _parameters(text, escaped or "+" in text)
@@ -39,8 +42,6 @@ def _parameters(text: str, escaped: bool) -> dict[str, str]:
         if name in parameters:
             _refuse_repetition(name)
         parameters[name] = value
-    if _UNPRINTABLE.search(text) or (escaped and any(map(_UNPRINTABLE.search, parameters.values()))):
-        refuse("a control character", "printable characters")
     # "Parameters sent without a value MUST be treated as if they were omitted from the request." RFC 6749 3.2
     return {name: value for name, value in parameters.items() if value}
 
@@ -50,10 +51,18 @@ def _decoded(text: str) -> str:
         text = text.replace("+", " ")
     if "%" not in text:
         return text
+    return _unescaped_again(text) if len(text) <= _CACHED_LENGTH else _unescaped(text)
+
+
+def _unescaped(text: str) -> str:
     try:
         return unquote_to_bytes(text).decode("utf-8")
     except UnicodeDecodeError:
         refuse("percent-encoded octets that are not UTF-8", "percent-encoded UTF-8")
+
+
+# The same few values come with every request: the type of the assertion, the resource.
+_unescaped_again = lru_cache(_CACHED_VALUES)(_unescaped)
 
 
 def _refuse_repetition(name: str) -> NoReturn:

@@ -8,6 +8,7 @@ from ostiary.authorization_server.endpoints import (
     next_key,
     revoke,
     token,
+    traces,
 )
 from ostiary.authorization_server.endpoints.base import Endpoint
 
@@ -18,6 +19,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     jwks.ENDPOINT,
     client_keys.ENDPOINT,
     next_key.ENDPOINT,
+    traces.ENDPOINT,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED))
 

@@ -1,0 +1,70 @@
+"""Audience injection: an assertion that was made for another server, or for a URL, must fail here (CVE-2025-27370)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ostiary.authorization_server.endpoints import ENDPOINTS
+from tests.authorization_server.world import ISSUER, World, shop_world
+from tests.endpoints.test_client_authentication import refused_by
+
+WHERE_CLIENTS_AUTHENTICATE = [endpoint.path for endpoint in ENDPOINTS if endpoint.authenticates]
+FURTHER = [f"{ISSUER}/{name}" for name in ("par", "device", "bc-authorize")]
+URLS = [*(endpoint.url(ISSUER) for endpoint in ENDPOINTS), *FURTHER]
+    f"{ISSUER}/{name}" for name in ("par", "device", "bc-authorize")
+]
+AUDIENCES: list[Any] = [
+    *URLS,
+    [ISSUER, "https://evil.example.com"],
+    ["https://evil.example.com", ISSUER],
+    [ISSUER, ISSUER],
+    [*URLS, ISSUER],
+    [],
+    [[ISSUER]],
+    {"iss": ISSUER},
+    ISSUER + "/",
+    ISSUER.upper(),
+    ISSUER.replace("https", "HTTPS"),
+    ISSUER.replace("https", "http"),
+    ISSUER + ":443",
+    ISSUER + " ",
+    " " + ISSUER,
+    ISSUER + "?",
+    ISSUER + "#",
+    ISSUER.replace("auth.", "auth%2E"),
+    "https://evil.example.com",
+    "",
+    True,
+    0,
+]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """The usual world."""
+    with shop_world(tmp_path) as built:
+        yield built
+
+
+@pytest.mark.parametrize("path", WHERE_CLIENTS_AUTHENTICATE)
+def test_only_the_issuer_alone_is_an_audience(world: World, path: str) -> None:
+    """standards 1, 2; attack 19: at every endpoint where clients authenticate."""
+    for audience in AUDIENCES:
+        answer = world.post(path, world.token_form(assertion=world.assertion(aud=audience), token="x"))
+        refused_by(world, answer, "audience")
+
+
+@pytest.mark.parametrize("audience", [ISSUER, [ISSUER]])
+def test_the_issuer_as_text_or_array_of_one_is_accepted(world: World, audience: Any) -> None:
+    """standards 1"""
+    assert world.token(assertion=world.assertion(aud=audience)).status == 200
+
+
+def test_every_endpoint_that_takes_forms_authenticates() -> None:
+    """standards 2: the corpus above runs over all of them."""
+    assert set(WHERE_CLIENTS_AUTHENTICATE) >= {"/token", "/introspect", "/revoke", "/client-keys", "/client-keys/next"}
+    assert all(endpoint.authenticates for endpoint in ENDPOINTS if endpoint.methods == ("POST",))
