@@ -49,7 +49,9 @@ def get(
         sys.stdout.write(token.value + "\n")
     life = int(token.expires_at - token.obtained_at)
     note(f"A token for {life} s" + (f" with the scope: {token.scope}" if token.scope else ""))
-    next_step("ostiary token get ... | ostiary token inspect, or let ostiary curl URL do it all")
+    next_step(
+        "ostiary curl URL, with the same options, calls the API; ostiary token inspect shows what the token holds"
+    )
 
 
 @app.command("inspect")
