@@ -27,7 +27,9 @@ DEFAULT_MAX_BYTES = 4 * 1024 * 1024
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(TraceRecord)
-_OPEN_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+# O_NONBLOCK: a pipe in the place of the file is refused and not waited for.
+_FURTHER_FLAGS = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK"))
+_OPEN_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | sum(_FURTHER_FLAGS)
 
 
 class FileSink:

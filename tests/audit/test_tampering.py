@@ -99,7 +99,8 @@ def test_a_renumbered_row_is_removed_here_and_inserted_there(sealed: Log) -> Non
 def test_an_inserted_row_is_named(sealed: Log) -> None:
     sealed.tamper(
         "INSERT INTO audit_events SELECT tenant, 'intruder', 1, at, tag, outcome, actor, target, key_thumbprint,"
-        " reason, trace_id, details, personal, personal_salt, personal_digest, segment, 9 FROM audit_events WHERE number = 6"
+        " reason, trace_id, details, personal, personal_salt, personal_digest, segment, 9 FROM audit_events"
+        " WHERE number = 6"
     )
     assert sealed.found() == [("row_inserted", "intruder:1")]
 

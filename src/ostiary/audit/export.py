@@ -36,7 +36,7 @@ class HeadsFile:
         Raises ConfigurationError when the file cannot be read.
         """
         try:
-            descriptor = os.open(self.path, os.O_RDONLY)
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
             try:
                 return self._last_seen(descriptor)
             finally:
