@@ -48,7 +48,7 @@ def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
 def postgres_copy(migrated_database: str, postgres_server: PostgresServer) -> Iterator[str]:
     url, template = migrated_database + "_copy", migrated_database.rpartition("/")[2]
     with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {template}_copy TEMPLATE {template}")  # type: ignore[arg-type]
+        connection.execute(f"CREATE DATABASE {template}_copy TEMPLATE {template}")
     yield url
     postgres_server.drop_database(url)
 

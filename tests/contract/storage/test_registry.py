@@ -70,7 +70,7 @@ async def test_what_changes_no_registration_leaves_the_position(registered: Stor
 
 async def test_a_rolled_back_change_leaves_the_position(registered: Storage) -> None:
     before = await registered.positions()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError):  # noqa: PT012 - the block is what is tested
         async with registered.write() as work:
             await work.clients.replace(client(state="disabled"))
             await work.positions()

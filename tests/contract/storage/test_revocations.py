@@ -96,7 +96,7 @@ async def test_rows_of_one_act_get_positions_in_their_order(storage: Storage) ->
 
 
 async def test_a_rolled_back_row_takes_no_position(storage: Storage) -> None:
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError):  # noqa: PT012 - the block is what is tested
         async with storage.write() as work:
             await work.revocations.append(revocation())
             await work.revocations.since(0)

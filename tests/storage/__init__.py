@@ -1,0 +1,1 @@
+"""What only one adapter of storage has: files, group commit, migrations."""
