@@ -8,11 +8,12 @@ from ostiary.admin.commands import NewKey
 from ostiary.admin.existing import existing_client
 from ostiary.audit import tags
 from ostiary.errors import ConfigurationError, VerificationError
+from ostiary.model import names
 from ostiary.model.client import Client
 from ostiary.model.client_key import ClientKey
 from ostiary.protocol.jwk import VerificationKey, parse_public_key, parse_public_keys
 from ostiary.revocation.act import Act
-from ostiary.storage.base import Storage
+from ostiary.storage.base import Storage, UnitOfWork
 
 
 async def add_keys(storage: Storage, client_id: str, command: NewKey, act: Act) -> list[ClientKey]:
@@ -22,18 +23,33 @@ async def add_keys(storage: Storage, client_id: str, command: NewKey, act: Act) 
     """
     async with storage.write() as work:
         client = await existing_client(work, client_id)
-        keys = keys_of_command(client, command, int(act.now))
-        for key in keys:
-            await work.client_keys.add(key)
-            await work.audit.append(act.event(tags.CLIENT_KEY_ADDED, client_id, kid=key.kid, thumbprint=key.thumbprint))
-        return keys
+        return await register_keys(work, client, command, act)
+
+
+async def register_keys(work: UnitOfWork, client: Client, command: NewKey, act: Act) -> list[ClientKey]:
+    """The same for a client that was read or made in this unit of work."""
+    keys = keys_of_command(client, command, int(act.now))
+    for key in keys:
+        await work.client_keys.add(key)
+        await work.audit.append(
+            act.event(tags.CLIENT_KEY_ADDED, client.client_id, kid=key.kid, thumbprint=key.thumbprint, owner=key.owner)
+        )
+    return keys
 
 
 def keys_of_command(client: Client, command: NewKey, now: int) -> list[ClientKey]:
     """The records of the keys that ``command`` holds. Raises ConfigurationError."""
     not_before = command.not_before if command.not_before is not None else now
     if command.expires_at is not None and command.expires_at <= max(now, not_before):
-        raise ConfigurationError("the key would expire before it may be used: expires_at must lie after not_before")
+        raise ConfigurationError(
+            "the key would expire before it may be used: its end must lie in the future and after its beginning"
+        )
+    parsed = parse_keys(command)
+    for key in parsed:
+        try:
+            names.one_line(key.kid)
+        except ValueError as error:
+            raise ConfigurationError(f"this key is refused: its kid {error}") from None
     return [
         ClientKey(
             client_id=client.client_id,
@@ -51,16 +67,18 @@ def keys_of_command(client: Client, command: NewKey, now: int) -> list[ClientKey
             last_used_at=None,
             tenant=client.tenant,
         )
-        for key in parse_keys(command)
+        for key in parsed
     ]
 
 
 def parse_keys(command: NewKey) -> list[VerificationKey]:
     """Parse JWK, JWKS or PEM text. Raises ConfigurationError with the reason and the mend."""
     try:
+        # A kid or an algorithm can be said of one key only.
         if command.kid is not None or command.alg is not None:
             return [parse_public_key(command.key, kid=command.kid, alg=command.alg)]
-        return parse_public_keys(command.key.encode())
+        return parse_public_keys(command.key)
     except VerificationError as error:
-        mend = f"; {error.mend}" if error.mend else ""
-        raise ConfigurationError(f"this key is refused: {error.public}{mend}") from error
+        seen = f"; seen: {error.seen}" if error.seen else ""
+        mend = error.mend or (f"expected: {error.expected}" if error.expected else "")
+        raise ConfigurationError(f"this key is refused{seen}" + (f"; {mend}" if mend else "")) from None

@@ -2,110 +2,113 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from ostiary.model.client import USER_SUBJECT_PREFIX
+from ostiary.model import names
+from ostiary.model.api import TokenFormat
 
 MAX_LIFE = 86_400  # seconds; no access token is given a longer life than a day
+MAX_APIS = 100
+MAX_SCOPES = 200
+MAX_KEYS = 20
 
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
-_CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
-
-
-def check_scope(scope: str) -> str:
-    """A scope token, RFC 6749 section 3.3. Raises ValueError."""
-    if not _SCOPE_TOKEN.fullmatch(scope):
-        raise ValueError(f"{scope!r} is no scope: printable ASCII without blank, quote and backslash, at most 128 long")
-    return scope
-
-
-def check_client_id(client_id: str) -> str:
-    """A client_id that an operator may choose. Raises ValueError.
-
-    RFC 9700 4.15: a client's ``sub`` must not be confused with a user's, so it cannot begin like one.
-    """
-    if not _CLIENT_ID.fullmatch(client_id):
-        raise ValueError(f"{client_id!r} is no client id: 1 to 64 of A-Z a-z 0-9 . _ ~ -")
-    if client_id.startswith(USER_SUBJECT_PREFIX):
-        raise ValueError(f"a client id cannot begin with {USER_SUBJECT_PREFIX!r}, which is how users' subjects begin")
-    return client_id
-
-
-Scope = Annotated[str, AfterValidator(check_scope)]
-ClientId = Annotated[str, AfterValidator(check_client_id)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Owner = Annotated[str, Field(max_length=200)]
+Scope = Annotated[str, AfterValidator(names.scope)]
+ClientId = Annotated[str, AfterValidator(names.client_id)]
+ApiClientId = Annotated[str, AfterValidator(names.api_client_id)]
+Identifier = Annotated[str, AfterValidator(names.api_identifier)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(names.one_line)]
+Owner = Annotated[str, Field(max_length=200), AfterValidator(names.one_line)]
+Description = Annotated[str, Field(max_length=500), AfterValidator(names.one_line)]
+Kid = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(names.one_line)]
+Alg = Annotated[str, Field(max_length=20)]
+Url = Annotated[str, Field(max_length=2000)]
 Life = Annotated[int, Field(ge=10, le=MAX_LIFE, description="seconds")]
 Moment = Annotated[int, Field(ge=0, le=4_102_444_800, description="seconds since the epoch")]
+Concurrency = Annotated[int, Field(ge=1, le=10_000)]
+Scopes = Annotated[
+    dict[Identifier, Annotated[list[Scope], Field(max_length=MAX_SCOPES)]],
+    Field(max_length=MAX_APIS, description="for each API, by its identifier, what the client may have"),
+]
 
 
 class Command(BaseModel):
-    """An unknown member is an error, so that a misspelt one is never ignored."""
+    """An unknown member is an error, so that a misspelt one is never ignored; a number is a number, no text."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 class NewKey(Command):
     """Public keys for a client: one JWK, a JWKS or PEM text."""
 
     key: Annotated[str, Field(min_length=1, max_length=65_536)]
-    kid: Annotated[str, Field(min_length=1, max_length=256)] | None = None
-    alg: str | None = None
+    kid: Kid | None = None
+    alg: Alg | None = None
     not_before: Moment | None = None
     expires_at: Moment | None = None
     owner: Owner = ""
 
 
+Keys = Annotated[list[NewKey], Field(max_length=MAX_KEYS)]
+
+
 class NewClient(Command):
-    """A client and what it may have: for each API, by its identifier, the scopes."""
+    """A client and what it may have."""
 
     client_id: ClientId | None = None
     name: Name
     owner: Owner = ""
-    scopes: dict[str, list[Scope]] = {}
+    scopes: Scopes = {}
     token_life: Life | None = None
-    jwks_uri: Annotated[str, Field(max_length=2000)] | None = None
+    jwks_uri: Url | None = None
     may_register_keys: bool = False
-    max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
-    keys: list[NewKey] = []
+    max_concurrency: Concurrency = 64
+    keys: Keys = []
 
 
 class ClientChanges(Command):
-    """What may be changed of a client; what is absent stays."""
+    """What may be changed of a client; what is absent stays. Only token_life and jwks_uri can be taken away by null."""
 
     name: Name | None = None
     owner: Owner | None = None
-    scopes: dict[str, list[Scope]] | None = None
+    scopes: Scopes | None = None
     token_life: Life | None = None
-    jwks_uri: Annotated[str, Field(max_length=2000)] | None = None
+    jwks_uri: Url | None = None
     may_register_keys: bool | None = None
-    max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    max_concurrency: Concurrency | None = None
+
+    @field_validator("name", "owner", "scopes", "may_register_keys", "max_concurrency")
+    @classmethod
+    def _is_not_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("cannot be null: leave it out to keep it as it is")
+        return value
 
 
 class NewApi(Command):
     """An API: its identifier is ``resource`` in requests and ``aud`` in tokens (RFC 8707)."""
 
-    identifier: Annotated[str, Field(min_length=1, max_length=500)]
+    identifier: Identifier
     name: Name
     owner: Owner = ""
-    scopes: dict[Scope, str] = {}
-    token_format: Literal["self-contained", "reference"] = "self-contained"
-    token_alg: str = "ES256"
-    token_life: Life = 600
-    keys: list[NewKey] = Field(default=[], description="the API's own identity; with none it cannot ask the server")
+    scopes: Annotated[dict[Scope, Description], Field(max_length=MAX_SCOPES)] = {}
+    token_format: TokenFormat = "self-contained"
+    token_alg: Alg = "ES256"
+    token_life: Life | None = None
+    client_id: ApiClientId | None = None
+    keys: Annotated[Keys, Field(description="the API's own identity; with none it cannot ask the server")] = []
 
 
 class Rotation(Command):
     """A turn of the signing keys; ``compromised`` withdraws the present key at once."""
 
-    alg: str | None = None
+    alg: Alg | None = None
     compromised: bool = False
 
 
 class KeyEnd(Command):
     """How a key of a client ends: ``retired`` is refused from now on, ``revoked`` also ends the tokens it obtained."""
 
+    kid: Kid
     state: Literal["retired", "revoked"]

@@ -1,11 +1,15 @@
-"""What an operator ends: a client, a client's key, a token; each with all that hangs on it."""
+"""What an operator ends: a client, a client's key, a token; each with all that hangs on it.
+
+What stands in ``ostiary.toml`` can be ended too, at once and for good, though not be changed otherwise: a leak does not
+wait for a restart.
+"""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from ostiary import revocation
-from ostiary.admin.existing import existing_client, registered_client
+from ostiary.admin.existing import existing_client
 from ostiary.errors import ConfigurationError
 from ostiary.model.client import Client
 from ostiary.model.client_key import ClientKey
@@ -16,7 +20,7 @@ from ostiary.storage.base import Storage
 async def disable_client(storage: Storage, client_id: str, act: Act) -> Client:
     """Disable the client and end its tokens; the next request of every process knows. Raises ConfigurationError."""
     async with storage.write() as work:
-        await registered_client(work, client_id)
+        await existing_client(work, client_id)
         await revocation.revoke_client(work, client_id, act)
         return await existing_client(work, client_id)
 
@@ -30,8 +34,6 @@ async def end_client_key(
         key = await work.client_keys.get(client_id, kid)
         if key is None:
             raise ConfigurationError(f"client {client_id!r} has no key {kid!r}: see `ostiary client show {client_id}`")
-        if key.source == "static":
-            raise ConfigurationError(f"key {kid!r} stands in ostiary.toml: remove it there and restart the server")
         end = revocation.retire_client_key if state == "retired" else revocation.revoke_client_key
         return await end(work, key.thumbprint, act)
 

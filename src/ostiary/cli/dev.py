@@ -14,7 +14,7 @@ from ostiary.serving import logs
 from ostiary.serving.listeners import bind
 from ostiary.serving.prepare import prepare
 from ostiary.serving.run import serve_process
-from ostiary.settings import Settings, dev_settings
+from ostiary.settings import Settings, dev_settings, remember_ports
 
 app = typer.Typer(add_completion=False)
 
@@ -27,6 +27,7 @@ def dev(
 ) -> None:
     """Start at once; stop with Ctrl-C; what was made stays in the folder for the next time."""
     settings = dev_settings(directory, port=port, management_port=management_port)
+    remember_ports(directory, port, management_port)
     logs.configure("text", "warning")
     api_sockets = bind(settings.server.host, settings.server.port)
     management_sockets = bind(settings.management.host, settings.management.port)
@@ -44,7 +45,7 @@ def dev(
 async def _prepare(settings: Settings, directory: Path) -> DemoFiles:
     await prepare(settings)
     async with installation(settings) as parts:
-        return await ensure_demo(parts.storage, settings.issuer, directory, parts.clock)
+        return await ensure_demo(parts.storage, settings, directory, parts.clock)
 
 
 def _announce(settings: Settings, files: DemoFiles) -> None:

@@ -25,6 +25,10 @@ ConfigOption = Annotated[
 ]
 """The option of every command that works on the local installation: ``config: ConfigOption = None``."""
 
+DirectoryOption = Annotated[
+    Path | None, typer.Option("--directory", help="The data of ostiary dev, if not in ./.ostiary.", file_okay=False)
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Local:
@@ -40,12 +44,19 @@ class Local:
 
 
 def local_settings(
-    config: Path | None, *, environ: Mapping[str, str] = os.environ, folder: Path | None = None
+    config: Path | None,
+    *,
+    directory: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    folder: Path | None = None,
 ) -> Settings:
     """The settings in ``config``, else in what OSTIARY_CONFIG names, else in ostiary.toml, else of ``ostiary dev``.
 
+    directory: the data of ``ostiary dev``, if it is named; then no settings file is looked for.
     folder: where to look for the latter two; default: the present one. Raises ConfigurationError.
     """
+    if directory is not None:
+        return _dev_data(config, directory)
     here = folder or Path()
     named = config or (Path(environ["OSTIARY_CONFIG"]) if environ.get("OSTIARY_CONFIG") else None)
     if named is None and (here / "ostiary.toml").exists():
@@ -60,10 +71,18 @@ def local_settings(
     )
 
 
+def _dev_data(config: Path | None, directory: Path) -> Settings:
+    if config is not None:
+        raise ConfigurationError("--config and --directory name two installations: give one of them.")
+    if not (directory / "ostiary.db").exists():
+        raise ConfigurationError(f"There is no data of `ostiary dev` in {directory}: start it there first.")
+    return dev_settings(directory)
+
+
 @asynccontextmanager
-async def open_local(config: Path | None) -> AsyncIterator[Local]:
+async def open_local(config: Path | None, *, directory: Path | None = None) -> AsyncIterator[Local]:
     """The installation that ``local_settings`` finds. Raises ConfigurationError and Unavailable."""
-    settings = local_settings(config)
+    settings = local_settings(config, directory=directory)
     storage = storage_for(settings.storage.url)
     await storage.open()
     try:

@@ -12,10 +12,13 @@ from ostiary.settings.secret_files import write_secret_file
 from ostiary.settings.sections import Settings
 
 _KEY_BYTES = 32
+_PORTS_FILE = "ports"
 
 
-def dev_settings(directory: Path, *, port: int = 8400, management_port: int = 8401) -> Settings:
+def dev_settings(directory: Path, *, port: int | None = None, management_port: int | None = None) -> Settings:
     """Settings for trying out; makes ``directory`` (``.ostiary``) and the key-encryption key in it, once.
+
+    port, management_port: where None, those that ``ostiary dev`` was last started with there, else 8400 and 8401.
 
     Raises ConfigurationError when the folder cannot be made.
     """
@@ -27,6 +30,8 @@ def dev_settings(directory: Path, *, port: int = 8400, management_port: int = 84
     key_file = folder / "key-encryption-key"
     if not key_file.exists():
         write_secret_file(key_file, base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)).rstrip(b"=") + b"\n")
+    known_port, known_management_port = _known_ports(folder)
+    port, management_port = port or known_port, management_port or known_management_port
     tables = {
         "issuer": f"http://localhost:{port}",
         "storage": {"url": f"sqlite:///{folder / 'ostiary.db'}"},
@@ -38,3 +43,18 @@ def dev_settings(directory: Path, *, port: int = 8400, management_port: int = 84
         "fetching": {"allow_networks": ("127.0.0.0/8", "::1/128"), "allow_http": True},
     }
     return validated(tables, folder, "ostiary dev").model_copy(update={"dev": True})
+
+
+def remember_ports(directory: Path, port: int, management_port: int) -> None:
+    """Keep the ports of ``ostiary dev`` for the commands that work on its data beside it."""
+    (directory / _PORTS_FILE).write_text(f"{port} {management_port}\n", encoding="ascii")
+
+
+def _known_ports(folder: Path) -> tuple[int, int]:
+    try:
+        port, management_port = (folder / _PORTS_FILE).read_text(encoding="ascii").split()
+        return int(port), int(management_port)
+    except FileNotFoundError:
+        return 8400, 8401
+    except (OSError, ValueError):
+        raise ConfigurationError(f"{folder / _PORTS_FILE} cannot be read: remove it and start `ostiary dev`.") from None

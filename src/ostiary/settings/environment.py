@@ -13,7 +13,10 @@ from ostiary.settings.unknown_keys import known_keys, nearest
 PREFIX = "OSTIARY_"
 SECRETS = frozenset({"storage.url"})  # besides keys.key_encryption_key, whose _FILE is a setting of its own
 # What the client and the guard of an API read; a server may run where one of them does.
-OTHER_PARTS = frozenset({"AUDIENCE", "API_KEY_FILE", "CONFIG", "CREDENTIAL", "CREDENTIAL_FILE"})
+OTHER_PARTS = frozenset(
+    {"AUDIENCE", "API_KEY_FILE", "CLIENT_FILE", "TRACE_FILE", "REPLAY_FILE"}
+    | {"CONFIG", "CREDENTIAL", "CREDENTIAL_FILE", "ADMIN_URL", "ADMIN_FILE"}
+)
 OTHER_PREFIXES = ("TEST_", "BENCH_", "DEMO_")
 
 

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 
+from ostiary.model import names
 from ostiary.model.api import TokenFormat
-from ostiary.settings.fields import MAX_RESOURCE_LENGTH, ClientId, Paths, Seconds, Section, SigningAlgorithm, Texts
+from ostiary.settings.fields import ClientId, Paths, Seconds, Section, SigningAlgorithm, Texts
 
-API_CLIENT_PREFIX = "api_"
-
-
-def _resource(text: str) -> str:
-    # RFC 8707 section 2: "Its value MUST be an absolute URI ... The URI MUST NOT include a fragment component."
-    parts = urlsplit(text)
-    if not parts.scheme or not (parts.netloc or parts.path) or "#" in text or not text.isprintable() or " " in text:
-        raise ValueError("must be an absolute URI without a fragment, such as https://orders.example.com")
-    if len(text) > MAX_RESOURCE_LENGTH:
-        raise ValueError(f"must have at most {MAX_RESOURCE_LENGTH} characters")
-    return text
+API_CLIENT_PREFIX = names.API_CLIENT_PREFIX
 
 
-def _scope(text: str) -> str:
-    # RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
-    if not text or any(not "!" <= character <= "~" or character in '"\\' for character in text):
-        raise ValueError('is no scope: printable ASCII without space, quote and backslash, such as "orders:read"')
-    return text
-
-
-Resource = Annotated[str, AfterValidator(_resource)]
-Scope = Annotated[str, AfterValidator(_scope)]
+Resource = Annotated[str, AfterValidator(names.api_identifier)]
+Scope = Annotated[str, AfterValidator(names.scope)]
 
 
 class StaticClient(Section):

@@ -10,13 +10,14 @@ from ostiary.admin.api.guard import READ, WRITE, AdminGuard
 from ostiary.admin.api.rows import Limit, Page, Row
 from ostiary.admin.commands import NewApi
 from ostiary.admin.existing import existing_api
+from ostiary.admin.limits import Limits
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.revocation.act import Act
 
 
 def apis_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
     router = APIRouter(tags=["APIs"])
-    storage = server.storage
+    storage, limits = server.storage, Limits.of(server.settings)
     reader, writer = Depends(guard.requires(READ)), guard.requires(WRITE)
 
     @router.get("/apis", dependencies=[reader])
@@ -26,7 +27,7 @@ def apis_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
 
     @router.post("/apis", status_code=201)
     async def create_api(command: NewApi, act: Annotated[Act, Depends(writer)]) -> Row:
-        return asdict(await apis.create_api(storage, command, act))
+        return asdict(await apis.create_api(storage, limits, command, act))
 
     @router.get("/apis/show", dependencies=[reader])
     async def show_api(identifier: Annotated[str, Query(max_length=500)]) -> Row:

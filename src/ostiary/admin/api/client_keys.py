@@ -29,9 +29,9 @@ def client_keys_router(server: AuthorizationServer, guard: AdminGuard) -> APIRou
     async def add_keys(client_id: str, command: NewKey, act: Annotated[Act, Depends(writer)]) -> list[Row]:
         return [asdict(key) for key in await client_keys.add_keys(storage, client_id, command, act)]
 
-    @router.post("/clients/{client_id}/keys/{kid}/end")
-    async def end_key(client_id: str, kid: str, command: KeyEnd, act: Annotated[Act, Depends(writer)]) -> list[Row]:
-        ended = await endings.end_client_key(storage, client_id, kid, command.state, act)
+    @router.post("/clients/{client_id}/keys/end")
+    async def end_key(client_id: str, command: KeyEnd, act: Annotated[Act, Depends(writer)]) -> list[Row]:
+        ended = await endings.end_client_key(storage, client_id, command.kid, command.state, act)
         return [asdict(key) for key in ended]
 
     @router.get("/clients/{client_id}/tokens", dependencies=[reader])

@@ -10,13 +10,14 @@ from ostiary.admin.api.guard import READ, WRITE, AdminGuard
 from ostiary.admin.api.rows import Limit, Page, Row
 from ostiary.admin.commands import ClientChanges, NewClient
 from ostiary.admin.existing import existing_client
+from ostiary.admin.limits import Limits
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.revocation.act import Act
 
 
 def clients_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
     router = APIRouter(tags=["clients"])
-    storage = server.storage
+    storage, limits = server.storage, Limits.of(server.settings)
     reader, writer = Depends(guard.requires(READ)), guard.requires(WRITE)
 
     @router.get("/clients", dependencies=[reader])
@@ -26,7 +27,7 @@ def clients_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
 
     @router.post("/clients", status_code=201)
     async def create_client(command: NewClient, act: Annotated[Act, Depends(writer)]) -> Row:
-        return asdict(await clients.create_client(storage, command, act))
+        return asdict(await clients.create_client(storage, limits, command, act))
 
     @router.get("/clients/{client_id}", dependencies=[reader])
     async def show_client(client_id: str) -> Row:
@@ -35,7 +36,7 @@ def clients_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
 
     @router.patch("/clients/{client_id}")
     async def change_client(client_id: str, changes: ClientChanges, act: Annotated[Act, Depends(writer)]) -> Row:
-        return asdict(await clients.change_client(storage, client_id, changes, act))
+        return asdict(await clients.change_client(storage, limits, client_id, changes, act))
 
     @router.post("/clients/{client_id}/disable")
     async def disable_client(client_id: str, act: Annotated[Act, Depends(writer)]) -> Row:

@@ -1,4 +1,4 @@
-"""Who may use the admin API: an access token of our own for the API ``<issuer>/admin``, judged by its record each time."""
+"""Who may use the admin API: an access token of our own for ``<issuer>/admin``, judged by its record each time."""
 
 from __future__ import annotations
 

@@ -1,0 +1,166 @@
+"""What an operator is told of clients, keys, APIs and signing keys: the same members by command and by admin API.
+
+No secret and no wrapped key is among them: a member must be named here to leave the server.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from ostiary.model.api import ApiSource, ApiState, TokenFormat
+from ostiary.model.client import ClientKind, ClientSource, ClientState
+from ostiary.model.client_key import KeySource, KeyState
+from ostiary.model.signing_key import SigningKeyState, SigningKeyUse
+
+Jwk = Annotated[dict[str, str], BeforeValidator(lambda text: json.loads(text) if isinstance(text, str) else text)]
+
+
+class Answer(BaseModel):
+    """Made from a record of ``model`` by ``of``; times are seconds since the epoch."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ClientAnswer(Answer):
+    """A client; what its members mean is told in ``model.client``."""
+
+    client_id: str
+    name: str
+    kind: ClientKind
+    state: ClientState
+    owner: str
+    source: ClientSource
+    authentication_method: str
+    grant_types: list[str]
+    scopes: dict[str, list[str]]
+    token_life: int | None
+    jwks_uri: str | None
+    may_register_keys: bool
+    max_concurrency: int
+    created_at: int
+    updated_at: int
+
+
+class ClientKeyAnswer(Answer):
+    """A public key of a client; what its members mean is told in ``model.client_key``."""
+
+    client_id: str
+    kid: str
+    thumbprint: str
+    alg: str
+    jwk: Jwk
+    source: KeySource
+    state: KeyState
+    owner: str
+    not_before: int
+    expires_at: int | None
+    parent: str | None
+    created_at: int
+    last_used_at: int | None
+
+
+class ApiAnswer(Answer):
+    """An API; what its members mean is told in ``model.api``."""
+
+    identifier: str
+    name: str
+    state: ApiState
+    source: ApiSource
+    owner: str
+    client_id: str | None
+    scopes: dict[str, str]
+    token_format: TokenFormat
+    token_alg: str
+    token_life: int
+    created_at: int
+    updated_at: int
+
+
+class SigningKeyAnswer(Answer):
+    """A signing key of the installation, without its private half; see ``model.signing_key``."""
+
+    kid: str
+    use: SigningKeyUse
+    alg: str
+    state: SigningKeyState
+    public_jwk: Jwk
+    published_at: int
+    activated_at: int | None
+    retired_at: int | None
+    remove_after: int | None
+
+
+class RotationAnswer(Answer):
+    """What a rotation did to the keys of one algorithm; ``at``: when the new key signs or began to."""
+
+    use: SigningKeyUse
+    alg: str
+    outcome: Literal["switched", "scheduled", "withdrawn"]
+    at: int
+    old_kid: str
+    new_kid: str
+
+
+class TokenAnswer(Answer):
+    """An access token that was issued, without its hash; see ``model.token``."""
+
+    jti: str
+    format: TokenFormat
+    client_id: str
+    subject: str
+    grant_id: str
+    audience: str
+    scope: str
+    key_thumbprint: str
+    signing_kid: str | None
+    issued_at: int
+    expires_at: int
+
+
+class AuditAnswer(Answer):
+    """One event of the audit log; ``at`` is in milliseconds since the epoch; see ``model.audit_row``."""
+
+    writer: str
+    number: int
+    at: int
+    tag: str
+    outcome: str
+    actor: str
+    target: str
+    key_thumbprint: str
+    reason: str
+    trace_id: str
+    details: dict[str, str]
+    personal: dict[str, str] | None
+    segment: int | None
+
+
+class CheckAnswer(Answer):
+    """One check of a decision."""
+
+    name: str
+    passed: bool
+    seen: str
+    expected: str
+    mend: str
+
+
+class TraceAnswer(Answer):
+    """A refused decision; ``source``: ``"server"`` or the client_id of the API that sent it; see ``trace``."""
+
+    trace_id: str
+    at: float
+    kind: str
+    outcome: str
+    public: str
+    checks: list[CheckAnswer]
+    context: dict[str, str]
+    source: str
+
+
+def plain(answer: Answer) -> dict[str, Any]:
+    """The members as JSON would hold them."""
+    return answer.model_dump(mode="json")

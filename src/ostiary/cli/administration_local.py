@@ -1,0 +1,148 @@
+"""The operator's commands on this machine's database, beside a running server or before its first start."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ostiary.admin import apis, client_keys, clients, endings
+from ostiary.admin.answers import (
+    Answer,
+    ApiAnswer,
+    ClientAnswer,
+    ClientKeyAnswer,
+    RotationAnswer,
+    SigningKeyAnswer,
+    plain,
+)
+from ostiary.admin.commands import ClientChanges, KeyEnd, NewApi, NewClient, NewKey, Rotation
+from ostiary.admin.existing import existing_api, existing_client
+from ostiary.admin.limits import Limits
+from ostiary.authorization_server.signing_keys import SigningKeys
+from ostiary.cli.administration import Row
+from ostiary.cli.local import Local, local_settings, open_local
+from ostiary.revocation.act import Act
+from ostiary.storage.migrate import current, upgrade
+
+ACTOR = "cli"
+_PAGE = 500
+
+T = TypeVar("T")
+Page = Callable[[str], Awaitable[Sequence[T]]]
+
+
+class LocalAdministration:
+    """The services of ``admin`` on an open database; what they commit binds the next request of every process."""
+
+    def __init__(self, local: Local) -> None:
+        self._local = local
+        self._storage = local.storage
+        self._limits = Limits.of(local.settings)
+
+    @property
+    def issuer(self) -> str:
+        """From the settings."""
+        return self._local.settings.issuer
+
+    async def clients(self) -> list[Row]:
+        async with self._storage.read() as work:
+            found = await _all(lambda after: work.clients.list(after=after, limit=_PAGE), "client_id")
+        return _rows(ClientAnswer, found)
+
+    async def client(self, client_id: str) -> Row:
+        async with self._storage.read() as work:
+            return _row(ClientAnswer, await existing_client(work, client_id))
+
+    async def create_client(self, command: NewClient) -> Row:
+        return _row(ClientAnswer, await clients.create_client(self._storage, self._limits, command, self._act()))
+
+    async def change_client(self, client_id: str, changes: ClientChanges) -> Row:
+        changed = await clients.change_client(self._storage, self._limits, client_id, changes, self._act())
+        return _row(ClientAnswer, changed)
+
+    async def disable_client(self, client_id: str) -> Row:
+        return _row(ClientAnswer, await endings.disable_client(self._storage, client_id, self._act()))
+
+    async def enable_client(self, client_id: str) -> Row:
+        return _row(ClientAnswer, await clients.enable_client(self._storage, client_id, self._act()))
+
+    async def client_keys(self, client_id: str) -> list[Row]:
+        async with self._storage.read() as work:
+            await existing_client(work, client_id)
+            return _rows(ClientKeyAnswer, await work.client_keys.of_client(client_id))
+
+    async def add_client_keys(self, client_id: str, command: NewKey) -> list[Row]:
+        return _rows(ClientKeyAnswer, await client_keys.add_keys(self._storage, client_id, command, self._act()))
+
+    async def end_client_key(self, client_id: str, command: KeyEnd) -> list[Row]:
+        ended = await endings.end_client_key(self._storage, client_id, command.kid, command.state, self._act())
+        return _rows(ClientKeyAnswer, ended)
+
+    async def apis(self) -> list[Row]:
+        async with self._storage.read() as work:
+            found = await _all(lambda after: work.apis.list(after=after, limit=_PAGE), "identifier")
+        return _rows(ApiAnswer, found)
+
+    async def api(self, identifier: str) -> Row:
+        async with self._storage.read() as work:
+            return _row(ApiAnswer, await existing_api(work, identifier))
+
+    async def create_api(self, command: NewApi) -> Row:
+        made = await apis.create_api(self._storage, self._limits, command, self._act())
+        if made.token_format == "self-contained" and made.token_alg not in self._local.settings.keys.algorithms:
+            # Else the first token for it would have to wait until the server looks round.
+            await self.keys().ensure((made.token_alg,), actor=ACTOR)
+        return _row(ApiAnswer, made)
+
+    async def signing_keys(self) -> list[Row]:
+        async with self._storage.read() as work:
+            return _rows(SigningKeyAnswer, await work.signing_keys.list())
+
+    async def rotate(self, command: Rotation) -> list[Row]:
+        done = await self.keys().rotate(command.alg, compromised=command.compromised, actor=ACTOR)
+        return _rows(RotationAnswer, done)
+
+    def keys(self) -> SigningKeys:
+        """The installation's signing keys. Raises ConfigurationError without the key-encryption key."""
+        local = self._local
+        return SigningKeys(local.storage, local.key_management(), local.settings, local.clock)
+
+    def _act(self) -> Act:
+        return Act(ACTOR, self._local.clock())
+
+
+@asynccontextmanager
+async def local_administration(config: Path | None, directory: Path | None) -> AsyncIterator[LocalAdministration]:
+    """The installation of this machine; its database is made if there is none. Raises ConfigurationError."""
+    prepare_database(config, directory)
+    async with open_local(config, directory=directory) as local:
+        yield LocalAdministration(local)
+
+
+def prepare_database(config: Path | None, directory: Path | None) -> None:
+    """Make the schema in an empty database, so that an installation can be filled before its first start.
+
+    One of another version is left to the server that runs on it: opening it says what to do.
+    """
+    url = local_settings(config, directory=directory).storage.url
+    if current(url) is None:
+        upgrade(url)
+
+
+def _row(kind: type[Answer], record: object) -> Row:
+    return plain(kind.model_validate(record))
+
+
+def _rows(kind: type[Answer], records: Sequence[object]) -> list[Row]:
+    return [_row(kind, record) for record in records]
+
+
+async def _all(page: Page[T], key: str) -> list[T]:
+    found: list[T] = []
+    after: Any = ""
+    while records := await page(after):
+        found.extend(records)
+        after = getattr(records[-1], key)
+    return found

@@ -1,0 +1,139 @@
+"""``ostiary client``: register, list, show, disable, enable clients; their keys are in ``client_keys``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ostiary.admin.clients import new_client_id
+from ostiary.admin.commands import NewClient, NewKey
+from ostiary.cli.administration import Administration, Row
+from ostiary.cli.client_keys import app as keys_app
+from ostiary.cli.generated import generate_key, key_from_file, public_key, with_file
+from ostiary.cli.operator import Where, operator_command
+from ostiary.cli.output import Format, next_step, show
+from ostiary.cli.typed import grants, one_sentence, with_dates
+from ostiary.errors import ConfigurationError
+from ostiary.protocol.credential import CLIENT, Credential
+from ostiary.protocol.jwk import SigningKey
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Register, list, show, disable clients.")
+app.add_typer(keys_app, name="keys")
+
+_COLUMNS = ("client_id", "name", "kind", "state", "owner", "source", "created_at")
+
+ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="The client's id.")]
+
+
+@app.command("create")
+@operator_command
+def create(
+    where: Where,
+    client_id: Annotated[
+        str | None, typer.Argument(metavar="[CLIENT_ID]", help="1 to 64 of A-Z a-z 0-9 . _ ~ - (default: generated).")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="For people (default: the id).")] = None,
+    owner: Annotated[str, typer.Option("--owner", help="The person or team that answers for it.")] = "",
+    api: Annotated[str | None, typer.Option("--api", help="The identifier of an API that it may call.")] = None,
+    scope: Annotated[list[str] | None, typer.Option("--scope", help="What it may do at --api; repeatable.")] = None,
+    grant: Annotated[
+        list[str] | None,
+        typer.Option("--grant", metavar="IDENTIFIER=SCOPE,SCOPE", help="The same for several APIs; repeatable."),
+    ] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="Its public key: JWK, JWKS or PEM.")] = None,
+    generate: Annotated[
+        Path | None, typer.Option("--generate", help="Make a key pair and write the client's credential file.")
+    ] = None,
+    alg: Annotated[
+        str | None, typer.Option("--alg", help="The algorithm of the key (default with --generate: ES256).")
+    ] = None,
+    jwks_uri: Annotated[str | None, typer.Option("--jwks-uri", help="Where it publishes its keys.")] = None,
+    token_life: Annotated[int | None, typer.Option("--token-life", help="At most so many seconds.")] = None,
+    may_register_keys: Annotated[
+        bool, typer.Option("--may-register-keys", help="It may register its next key by its present one.")
+    ] = False,
+) -> None:
+    """Register a client: give its public key, or make a key pair for it; the private key stays in its file."""
+    if key is not None and generate is not None:
+        raise ConfigurationError("--key and --generate are both given: either the client has a key, or it gets one")
+    made = None if generate is None else generate_key(alg or "ES256")
+    chosen = client_id or new_client_id("client")
+    with one_sentence():
+        command = NewClient(
+            client_id=chosen,
+            name=name or chosen,
+            owner=owner,
+            scopes=grants(api, scope or [], grant or []),
+            token_life=token_life,
+            jwks_uri=jwks_uri,
+            may_register_keys=may_register_keys,
+            keys=_keys(made, key, alg),
+        )
+    row = where.run(lambda administration: _create(administration, command, made, generate))
+    _tell(where.output, row, generate, api or next(iter(command.scopes), None))
+
+
+def _keys(made: SigningKey | None, key: Path | None, alg: str | None) -> list[NewKey]:
+    if made is not None:
+        return [public_key(made)]
+    return [] if key is None else [NewKey(key=key_from_file(key), alg=alg)]
+
+
+def _create(
+    administration: Administration, command: NewClient, made: SigningKey | None, file: Path | None
+) -> Awaitable[Row]:
+    if made is None or file is None:
+        return administration.create_client(command)
+    credential = Credential(CLIENT, administration.issuer, str(command.client_id), made)
+    return with_file(file, credential, lambda: administration.create_client(command))
+
+
+def _tell(output: Format, row: Row, file: Path | None, api: str | None) -> None:
+    show_row({**row, **({"credential_file": str(file)} if file else {})}, output)
+    if not row["scopes"]:
+        next_step(f"ostiary client change {row['client_id']} --grant IDENTIFIER=scope gives it something to do")
+    elif file is not None:
+        next_step(f"ostiary token get --client-file {file} --resource {api}")
+    else:
+        next_step(f"ostiary client keys list {row['client_id']}")
+
+
+def show_row(row: Row, output: Format) -> None:
+    """One object: as it is in JSON, with dates for people in a table."""
+    show(row if output is Format.JSON else with_dates(row), output)
+
+
+@app.command("list")
+@operator_command
+def list_clients(where: Where) -> None:
+    """List the clients, and the identities of APIs, which are clients of the kind api."""
+    rows = where.run(lambda administration: administration.clients())
+    show(rows if where.output is Format.JSON else [with_dates(row) for row in rows], where.output, columns=_COLUMNS)
+    next_step("ostiary client show CLIENT_ID" if rows else "ostiary client create CLIENT_ID --generate FILE")
+
+
+@app.command("show")
+@operator_command
+def show_client(where: Where, client_id: ClientId) -> None:
+    """Show one client."""
+    show_row(where.run(lambda administration: administration.client(client_id)), where.output)
+    next_step(f"ostiary client keys list {client_id}")
+
+
+@app.command("disable")
+@operator_command
+def disable(where: Where, client_id: ClientId) -> None:
+    """Refuse the client from its next request on, and end every token that it has."""
+    show_row(where.run(lambda administration: administration.disable_client(client_id)), where.output)
+    next_step(f"ostiary client enable {client_id} lets it in again; its old tokens stay ended")
+
+
+@app.command("enable")
+@operator_command
+def enable(where: Where, client_id: ClientId) -> None:
+    """Let a disabled client in again."""
+    show_row(where.run(lambda administration: administration.enable_client(client_id)), where.output)
+    next_step(f"ostiary client keys list {client_id}: is each key still in good hands?")
