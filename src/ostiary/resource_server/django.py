@@ -1,7 +1,8 @@
 """The guard in Django: a middleware for what holds everywhere, a decorator for the scopes of a view; sync and async.
 
 Settings: ``OSTIARY = {"issuer": ..., "audience": ..., "public_paths": ["/healthz"], ...}``, the arguments of
-ResourceServer; each may also come from the environment. ``MIDDLEWARE = [..., "ostiary.resource_server.django.OstiaryMiddleware"]``.
+ResourceServer; each may also come from the environment. In MIDDLEWARE:
+``"ostiary.resource_server.django.OstiaryMiddleware"``.
 """
 
 from __future__ import annotations

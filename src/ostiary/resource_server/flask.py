@@ -30,8 +30,8 @@ View = Callable[P, Result]
 class FlaskGuard:
     """``auth = FlaskGuard(guard, app)``, then ``@auth.requires("orders:read")`` below the route of a view.
 
-    The caller is ``flask.g.principal`` or ``ostiary.resource_server.flask.principal()``. The application answers refusals
-    and the document of RFC 9728.
+    The caller is ``flask.g.principal`` or ``ostiary.resource_server.flask.principal()``. The application answers
+    refusals and the document of RFC 9728.
     """
 
     def __init__(self, guard: ResourceServer, app: Flask | None = None) -> None:

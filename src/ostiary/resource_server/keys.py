@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -126,6 +126,12 @@ class IssuerKeys:
             kept, found, now + _RENEW_AFTER * life, now + life, now + max(life, self.config.keep_keys_for)
         )
         self._failed = False
+
+    def hold(self, keys: Iterable[VerificationKey]) -> None:
+        """Trust exactly ``keys``, for good, and never ask: for tests without a network."""
+        forever = float("inf")
+        self._state = _Fetched({key.kid: key for key in keys}, None, forever, forever, forever)
+        self._unknown_at = forever
 
     def _refuse_if_just_failed(self, now: float) -> None:
         if self._failed and now < self._retry_at:

@@ -1,1 +1,120 @@
-"""The pytest plugin: test tokens for an API, without a network."""
+"""The pytest plugin: tokens for an API's own tests, without a network.
+
+The fixture ``ostiary_tokens`` makes a guard trust a test key in the place of its issuers' keys until the test ends, and
+gives tokens of its issuer, for its audience::
+
+    def test_orders(client, ostiary_tokens):
+        tokens = ostiary_tokens(guard)
+        assert client.get("/orders", headers=tokens.headers("orders:read")).status_code == 200
+        assert client.get("/orders", headers=tokens.bearer(tokens.scope_poor())).status_code == 403
+        assert client.get("/orders", headers=tokens.bearer(tokens.expired())).status_code == 401
+
+Every check of the guard runs as in production; only where its keys come from is different. Nothing but pytest is imported
+until the fixture is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ostiary.protocol.jwk import SigningKey
+    from ostiary.resource_server.core import ResourceServer
+
+FOREIGN_ISSUER = "https://foreign-issuer.invalid"
+FOREIGN_AUDIENCE = "https://foreign-api.invalid"
+
+
+class TestTokens:
+    """Tokens for one guard, good ones and ones with a single fault."""
+
+    __test__ = False
+
+    def __init__(self, guard: ResourceServer, key: SigningKey) -> None:
+        self._guard = guard
+        self._key = key
+        self._number = 0
+        self.issuer = next(iter(guard.sources.keys))
+        self.audience = guard.audience
+
+    def valid(self, *scopes: str, client_id: str = "test-client", subject: str | None = None, life: int = 300) -> str:
+        """A token that the guard admits wherever ``scopes`` are enough. life: seconds."""
+        return self.make(scope=" ".join(scopes), client_id=client_id, sub=subject or client_id, life=life)
+
+    def expired(self, *scopes: str) -> str:
+        """A token whose time is over."""
+        return self.make(scope=" ".join(scopes), life=-120)
+
+    def scope_poor(self) -> str:
+        """A token without any scope."""
+        return self.make()
+
+    def foreign_issuer(self, *scopes: str) -> str:
+        """A token of an issuer that the guard does not trust."""
+        return self.make(iss=FOREIGN_ISSUER, scope=" ".join(scopes))
+
+    def foreign_audience(self, *scopes: str) -> str:
+        """A token for another API."""
+        return self.make(aud=FOREIGN_AUDIENCE, scope=" ".join(scopes))
+
+    def foreign_key(self, *scopes: str) -> str:
+        """A token that a stranger signed under the name of the trusted key."""
+        from ostiary.protocol.jwk import SigningKey
+
+        return self.make(scope=" ".join(scopes), key=SigningKey.generate("ES256", kid=self._key.kid))
+
+    def headers(self, *scopes: str) -> dict[str, str]:
+        """The request headers with a valid token."""
+        return self.bearer(self.valid(*scopes))
+
+    @staticmethod
+    def bearer(token: str) -> dict[str, str]:
+        """The request headers with ``token``."""
+        return {"Authorization": f"Bearer {token}"}
+
+    def make(self, *, life: int = 300, key: SigningKey | None = None, typ: str = "at+jwt", **claims: object) -> str:
+        """A token with ``claims`` in the place of the usual ones; None leaves one out."""
+        from ostiary.protocol import jws, strict_json
+
+        now = int(self._guard.clock())
+        self._number += 1
+        usual: dict[str, object] = {
+            "iss": self.issuer,
+            "sub": "test-client",
+            "aud": self.audience,
+            "client_id": "test-client",
+            "exp": now + life,
+            "iat": now + min(life, 0),
+            "jti": f"test-{self._number}",
+            "scope": "",
+        }
+        members = {name: value for name, value in {**usual, **claims}.items() if value is not None}
+        return jws.sign(strict_json.encode(members), key or self._key, typ=typ)
+
+
+@contextmanager
+def trusted_tokens(guard: ResourceServer) -> Iterator[TestTokens]:
+    """Tokens that ``guard`` trusts inside the ``with`` block, and none of its issuers' own; the fixture does the same."""
+    from ostiary.protocol.jwk import SigningKey
+    from ostiary.resource_server.keys import IssuerKeys
+
+    key = SigningKey.generate("ES256")
+    real = dict(guard.sources.keys)
+    for issuer, source in real.items():
+        held = guard.sources.keys[issuer] = IssuerKeys(source.config, guard.clock)
+        held.hold([key.verification_key])
+    try:
+        yield TestTokens(guard, key)
+    finally:
+        guard.sources.keys.update(real)
+
+
+@pytest.fixture
+def ostiary_tokens() -> Iterator[Callable[[ResourceServer], TestTokens]]:
+    """``ostiary_tokens(guard)``: tokens that ``guard`` trusts until this test ends."""
+    with ExitStack() as trust:
+        yield lambda guard: trust.enter_context(trusted_tokens(guard))
