@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -175,7 +176,7 @@ def test_the_schedule_waits_for_a_next_key_that_is_too_new(tmp_path: Path) -> No
         switched = keys.current("ES256").kid
         async with world.storage.write() as work:  # as if the active key had been in use for long
             active = next(key for key in await work.signing_keys.list("token") if key.state == "active")
-            await work.signing_keys.replace(type(active)(**{**_fields(active), "activated_at": 0}))
+            await work.signing_keys.replace(replace(active, activated_at=0))
         world.now += PUBLISH_BEFORE - 1
         await keys.tick()
         assert keys.current("ES256").kid == switched
@@ -184,10 +185,6 @@ def test_the_schedule_waits_for_a_next_key_that_is_too_new(tmp_path: Path) -> No
         assert keys.current("ES256").kid != switched
 
     in_world(tmp_path, claim)
-
-
-def _fields(key: object) -> dict[str, object]:
-    return {name: getattr(key, name) for name in type(key).__dataclass_fields__}  # type: ignore[attr-defined]
 
 
 def test_a_retired_key_verifies_until_its_last_token_has_ended_and_its_private_half_goes_at_once(
@@ -311,8 +308,8 @@ def test_a_row_swapped_into_another_place_does_not_sign(tmp_path: Path) -> None:
         audit = await world.only("active", "audit")
         async with world.storage.write() as work:
             active = next(key for key in await work.signing_keys.list("token") if key.state == "active")
-            swapped = {**_fields(active), "wrapped_private_key": audit.wrapped_private_key}
-            await work.signing_keys.replace(type(active)(**swapped))
+            swapped = replace(active, wrapped_private_key=audit.wrapped_private_key)
+            await work.signing_keys.replace(swapped)
         keys = world.process()
         await keys.refresh(await world.storage.positions())
         with pytest.raises(Unavailable, match="does not open"):

@@ -80,7 +80,7 @@ def test_rotate_an_algorithm_that_is_not_there_names_those_that_are(tmp_path: Pa
     async def claim(world: KeyWorld) -> None:
         keys = world.process()
         await keys.ensure()
-        with pytest.raises(ConfigurationError, match="RS256.*ES256"):
+        with pytest.raises(ConfigurationError, match=r"RS256.*ES256"):
             await keys.rotate("RS256")
 
     in_world(tmp_path, claim)
