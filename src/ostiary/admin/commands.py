@@ -101,10 +101,11 @@ class NewApi(Command):
 
 
 class Rotation(Command):
-    """A turn of the signing keys; ``compromised`` withdraws the present key at once."""
+    """A turn of the signing keys; ``compromised`` withdraws the present key at once, or the one named ``kid``."""
 
     alg: Alg | None = None
     compromised: bool = False
+    kid: Kid | None = None
 
 
 class KeyEnd(Command):

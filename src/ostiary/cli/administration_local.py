@@ -17,13 +17,16 @@ from ostiary.admin.answers import (
     SigningKeyAnswer,
     plain,
 )
+from ostiary.admin.bootstrap import bootstrap
 from ostiary.admin.commands import ClientChanges, KeyEnd, NewApi, NewClient, NewKey, Rotation
 from ostiary.admin.existing import existing_api, existing_client
 from ostiary.admin.limits import Limits
 from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.cli.administration import Row
 from ostiary.cli.local import Local, local_settings, open_local
+from ostiary.protocol.jwk import VerificationKey
 from ostiary.revocation.act import Act
+from ostiary.settings import Settings
 from ostiary.storage.migrate import current, upgrade
 
 ACTOR = "cli"
@@ -45,6 +48,11 @@ class LocalAdministration:
     def issuer(self) -> str:
         """From the settings."""
         return self._local.settings.issuer
+
+    @property
+    def settings(self) -> Settings:
+        """Of this machine's installation."""
+        return self._local.settings
 
     async def clients(self) -> list[Row]:
         async with self._storage.read() as work:
@@ -101,8 +109,13 @@ class LocalAdministration:
             return _rows(SigningKeyAnswer, await work.signing_keys.list())
 
     async def rotate(self, command: Rotation) -> list[Row]:
-        done = await self.keys().rotate(command.alg, compromised=command.compromised, actor=ACTOR)
+        done = await self.keys().rotate(command.alg, compromised=command.compromised, kid=command.kid, actor=ACTOR)
         return _rows(RotationAnswer, done)
+
+    async def bootstrap(self, client_id: str, key: VerificationKey) -> Row:
+        """Make the first administrator; not part of the port, because only this machine may."""
+        made = await bootstrap(self._storage, self._limits, self.issuer, client_id, key, self._act())
+        return _row(ClientAnswer, made)
 
     def keys(self) -> SigningKeys:
         """The installation's signing keys. Raises ConfigurationError without the key-encryption key."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ostiary.admin.clients import new_client_id
-from ostiary.admin.commands import NewClient, NewKey
+from ostiary.admin.commands import ClientChanges, NewClient, NewKey
 from ostiary.cli.administration import Administration, Row
 from ostiary.cli.client_keys import app as keys_app
 from ostiary.cli.generated import generate_key, key_from_file, public_key, with_file
@@ -121,6 +121,45 @@ def show_client(where: Where, client_id: ClientId) -> None:
     """Show one client."""
     show_row(where.run(lambda administration: administration.client(client_id)), where.output)
     next_step(f"ostiary client keys list {client_id}")
+
+
+@app.command("change")
+@operator_command
+def change(
+    where: Where,
+    client_id: ClientId,
+    name: Annotated[str | None, typer.Option("--name", help="Its new name.")] = None,
+    owner: Annotated[str | None, typer.Option("--owner", help="Its new owner.")] = None,
+    grant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grant",
+            metavar="IDENTIFIER=SCOPE,SCOPE",
+            help="All that it may have from now on, API by API; repeatable.",
+        ),
+    ] = None,
+    token_life: Annotated[int | None, typer.Option("--token-life", help="At most so many seconds.")] = None,
+    jwks_uri: Annotated[str | None, typer.Option("--jwks-uri", help="Where it publishes its keys.")] = None,
+    may_register_keys: Annotated[
+        bool | None,
+        typer.Option("--may-register-keys/--may-not-register-keys", help="Its next key by its present one."),
+    ] = None,
+) -> None:
+    """Change what is named; what is not named stays. It binds the client's next request."""
+    given: dict[str, Any] = {
+        "name": name,
+        "owner": owner,
+        "scopes": None if grant is None else grants(None, [], grant),
+        "token_life": token_life,
+        "jwks_uri": jwks_uri,
+        "may_register_keys": may_register_keys,
+    }
+    with one_sentence():
+        changes = ClientChanges(**{member: value for member, value in given.items() if value is not None})
+    if not changes.model_fields_set:
+        raise ConfigurationError("nothing to change was named: see ostiary client change --help")
+    show_row(where.run(lambda administration: administration.change_client(client_id, changes)), where.output)
+    next_step("tokens of before keep their scopes until they end; ostiary client disable ends them at once")
 
 
 @app.command("disable")
