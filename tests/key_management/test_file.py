@@ -29,7 +29,7 @@ def generated(alg: str = "ES256", key: KeyEncryptionKey = KEY) -> GeneratedKey:
 
 @pytest.mark.parametrize("alg", ["ES256", "ES384", "EdDSA", "Ed25519", "PS256", "RS256"])
 def test_a_generated_key_signs_what_its_public_half_verifies(alg: str) -> None:
-    """standards 118: RSA of 2048 bits and more, EC on P-256 and above."""
+    """standards 118: RSA of 2048 bits and more, EC on P-256 and above; standards 64: Ed25519 by its own name."""
     pair = generated(alg)
     public = parse_public_key(pair.public_jwk)
     signer = management().signer(pair.kid, "token", alg, pair.wrapped)
