@@ -9,13 +9,18 @@ from typing import Protocol
 
 import msgspec
 
-from ostiary.errors import OAuthError, OstiaryError, Unavailable, VerificationError
+from ostiary.errors import OAuthError, Unavailable, VerificationError
 
 MAX_VALUE_LENGTH = 200
 MAX_CHECKS = 64
 
-# What a credential looks like: a compact JWS or JWE, an Ostiary secret, a PEM block.
-_CREDENTIAL = re.compile(r"eyJ[\w-]{4,}\.[\w.-]+|ost_[a-z]{2}_[0-9A-Za-z_]{8,}|-----BEGIN [A-Z ]+-----[\s\S]*")
+# What a credential looks like.
+_CREDENTIAL = re.compile(
+    r"eyJ[\w-]{4,}\.[\w.-]+"  # a compact JWS or JWE
+    r"|e(?:yA|w[0ok])[\w-]{12,}\.[\w.-]+"  # the same with white space before the first member of its header
+    r"|ost_[a-z]{2}_[0-9A-Za-z_]{8,}"  # a secret of Ostiary's
+    r"|-----BEGIN [A-Z ]+-----[\s\S]*"  # PEM
+)
 
 
 class Check(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -84,7 +89,7 @@ class Trace:
         if len(self._passed) < MAX_CHECKS:
             self._passed.append((name, seen, expected))
 
-    def refuse(self, error: OstiaryError, *, at: float, trace_id: str | None = None) -> TraceRecord:
+    def refuse(self, error: Exception, *, at: float, trace_id: str | None = None) -> TraceRecord:
         """Close the decision with the error that ended it; values are redacted here and nowhere else."""
         checks = [Check(name, True, redact(seen), redact(expected)) for name, seen, expected in self._passed]
         match error:

@@ -15,8 +15,6 @@ from tests.endpoints.test_client_authentication import refused_by
 WHERE_CLIENTS_AUTHENTICATE = [endpoint.path for endpoint in ENDPOINTS if endpoint.authenticates]
 FURTHER = [f"{ISSUER}/{name}" for name in ("par", "device", "bc-authorize")]
 URLS = [*(endpoint.url(ISSUER) for endpoint in ENDPOINTS), *FURTHER]
-    f"{ISSUER}/{name}" for name in ("par", "device", "bc-authorize")
-]
 AUDIENCES: list[Any] = [
     *URLS,
     [ISSUER, "https://evil.example.com"],

@@ -88,7 +88,8 @@ async def register(world: KeyWorld, client_id: str, key: SigningKey, owner: str 
         jwk = json.dumps(public.public_jwk())
         await work.client_keys.add(
             ClientKey(
-                client_id, key.kid, public.thumbprint, key.alg, jwk, "registered", "active", owner, 0, None, None, 0, None
+                client_id, key.kid, public.thumbprint, key.alg, jwk, "registered", "active", owner, 0, None, None,
+                0, None,
             )
         )  # fmt: skip
 

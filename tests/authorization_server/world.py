@@ -200,7 +200,8 @@ class World:
 
     def post(self, path: str, form: Mapping[str, str] | bytes, **headers: str) -> Answer:
         body = form if isinstance(form, bytes) else urlencode(form).encode()
-        sent = {"content-type": "application/x-www-form-urlencoded"} | headers
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {"content-type": "application/x-www-form-urlencoded"} | named
         return self.run(self.call("POST", path, body, sent))
 
     def get(self, path: str, **headers: str) -> Answer:

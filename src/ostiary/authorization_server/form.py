@@ -39,7 +39,7 @@ def _parameters(text: str, escaped: bool) -> dict[str, str]:
         name, _, value = field.partition("=")
         if escaped:
             name, value = _decoded(name), _decoded(value)
-        if name in parameters:
+        if name in parameters and field:
             _refuse_repetition(name)
         parameters[name] = value
     # "Parameters sent without a value MUST be treated as if they were omitted from the request." RFC 6749 3.2

@@ -83,18 +83,24 @@ def _told(status: int, code: str, description: str, trace_id: str, extra: tuple[
 
 
 def report(error: Exception, trace_id: str, where: str) -> None:
-    """Log what no table can hold: a fault, under the trace id that its caller was given."""
-    if isinstance(error, OstiaryError):
+    """Log what no table holds, under the trace id that its caller was given."""
+    if isinstance(error, OAuthError):
+        log.warning(
+            "%s refused a request: %s: %s", where, error.check, redact(error.description), extra={"trace": trace_id}
+        )
+    elif isinstance(error, OstiaryError):
         log.error("%s failed: %s", where, redact(str(error)), extra={"trace": trace_id})
     else:
         log.error("%s failed", where, exc_info=error, extra={"trace": trace_id})
 
 
 def boundary(error: Exception, where: str) -> Response:
-    """The last resort for an error that nobody recorded: logged if it is a fault, and answered with a trace id."""
+    """The answer to an error that nobody recorded: it came before the request was read, or it is a fault of ours.
+
+    Such refusals cost no write, so that they cannot be used to fill the database: the log holds them, by trace id.
+    """
     trace_id = new_trace_id()
-    if not isinstance(error, OAuthError):
-        report(error, trace_id, where)
+    report(error, trace_id, where)
     return error_response(error, trace_id)
 
 

@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 _DAY = 86_400
 
 
-async def record(work: UnitOfWork, exchange: Exchange, error: Exception) -> Response:
+async def record(work: UnitOfWork, exchange: Exchange, error: Exception, trace_id: str | None = None) -> Response:
     """Write the refusal (or fault) into ``work`` and return what the caller is told."""
     caller = exchange.caller
     if caller is not None:
         caller.retrace(exchange.trace.note)
     exchange.trace.context |= {"method": exchange.request.method, "path": exchange.request.path}
-    told = error if isinstance(error, OstiaryError) else OstiaryError(type(error).__name__)
-    trace = exchange.trace.refuse(told, at=exchange.now, trace_id=new_trace_id())
+    trace = exchange.trace.refuse(error, at=exchange.now, trace_id=trace_id)
     await work.audit.append(_event(exchange, trace))
     keep = exchange.server.settings.traces.retention_days * _DAY
     await work.traces.add(trace, expires_at=int(exchange.now) + keep, source="server")
@@ -37,17 +36,17 @@ async def answer(exchange: Exchange, error: Exception) -> Response:
     If the database cannot take it, nothing is decided: the answer is 503 (500 for a fault of our own), and its trace id
     stands in the log.
     """
+    trace_id = new_trace_id()
     if not isinstance(error, OAuthError):
-        report(error, "", exchange.trace.kind)
+        report(error, trace_id, exchange.trace.kind)
     try:
         async with exchange.server.storage.write() as work:
-            return await record(work, exchange, error)
+            return await record(work, exchange, error, trace_id)
     except OstiaryError as fault:
-        return _unrecorded(exchange, error, fault)
+        return _unrecorded(exchange, error, fault, trace_id)
 
 
-def _unrecorded(exchange: Exchange, error: Exception, fault: OstiaryError) -> Response:
-    trace_id = new_trace_id()
+def _unrecorded(exchange: Exchange, error: Exception, fault: OstiaryError, trace_id: str) -> Response:
     report(fault, trace_id, exchange.trace.kind)
     exchange.server.on_event("refused", {"endpoint": exchange.trace.kind, "check": "storage"})
     if isinstance(error, OAuthError):

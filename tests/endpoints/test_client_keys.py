@@ -1,0 +1,96 @@
+"""Key lookup by APIs: the usable keys of clients that may use the API, and nothing of anybody else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ostiary.protocol.jwk import parse_public_key
+from tests.authorization_server.world import NOW, Answer, World, signing_key
+from tests.endpoints.test_client_authentication import refused_by
+
+
+def look_up(world: World, client: str, kid: str | None, api: str = "api_orders") -> Answer:
+    return world.post("/client-keys", world.form(api, client=client, kid=kid))
+
+
+def kids(answer: Answer) -> list[str]:
+    assert answer.status == 200, answer.body
+    return [key["kid"] for key in answer.json["keys"]]
+
+
+def test_an_api_finds_a_key_by_client_and_kid(world: World) -> None:
+    answer = look_up(world, "shop", "shop-1")
+    [found] = answer.json["keys"]
+    assert parse_public_key(found) == signing_key("shop-1").verification_key
+    assert (answer.json["client_id"], answer.headers["cache-control"]) == ("shop", "private, max-age=60")
+
+
+def test_without_a_kid_all_usable_keys_are_told(world: World) -> None:
+    world.add_key("shop", "second")
+    world.add_key("shop", "later", not_before=int(NOW) + 60)
+    assert set(kids(look_up(world, "shop", None))) == {"second", "shop-1"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": "retired"},
+        {"state": "revoked"},
+        {"expires_at": int(NOW)},
+        {"not_before": int(NOW) + 1},
+        {"parent": "gone"},
+    ],
+)
+def test_a_key_that_may_not_be_used_is_not_told(world: World, changes: dict[str, Any]) -> None:
+    world.add_key("shop", "second", **changes)
+    assert kids(look_up(world, "shop", "second")) == []
+
+
+def test_the_end_of_a_key_is_told(world: World) -> None:
+    parent = world.add_key("shop", "second", expires_at=int(NOW) + 90)
+    world.add_key("shop", "third", parent=parent.thumbprint)
+    assert [key["exp"] for key in look_up(world, "shop", "second").json["keys"]] == [int(NOW) + 90]
+    assert [key["exp"] for key in look_up(world, "shop", "third").json["keys"]] == [int(NOW) + 90]
+
+
+def test_unknown_foreign_and_disabled_clients_have_no_keys(world: World) -> None:
+    client = world.read(lambda work: work.clients.get("shop"))
+    assert kids(look_up(world, "nobody", "shop-1")) == []
+    assert kids(look_up(world, "other", "other-1")) == []
+    assert kids(look_up(world, "shop", "shop-1", "api_bills")) == []
+    world.write(lambda work: work.clients.replace(replace(client, state="disabled")))
+    assert kids(look_up(world, "shop", "shop-1")) == []
+
+
+def test_a_key_belongs_to_the_client_that_is_asked_about(world: World) -> None:
+    """standards 8: the key of another client is not found under this one."""
+    assert kids(look_up(world, "shop", "other-1")) == []
+
+
+def test_published_keys_are_found_too(world: World) -> None:
+    world.add_client("web", key=None, jwks_uri="https://web.example.com/jwks")
+    world.published.keys["web"] = [signing_key("web-1").verification_key]
+    assert kids(look_up(world, "web", "web-1")) == ["web-1"]
+    assert kids(look_up(world, "web", None)) == ["web-1"]
+
+
+def test_a_published_key_that_was_ended_in_the_store_is_not_told(world: World) -> None:
+    world.add_client("web", key=None, jwks_uri="https://web.example.com/jwks")
+    world.add_key("web", "web-1", state="revoked")
+    world.published.keys["web"] = [replace(signing_key("web-1").verification_key, kid="again")]
+    assert kids(look_up(world, "web", "again")) == []
+
+
+def test_only_apis_may_look_keys_up(world: World) -> None:
+    refused_by(world, look_up(world, "shop", "shop-1", "shop"), "caller", "unauthorized_client", 403)
+
+
+def test_without_authentication_nothing_is_told(world: World) -> None:
+    refused_by(world, world.post("/client-keys", {"client": "shop", "kid": "shop-1"}), "method")
+
+
+def test_a_missing_client_is_refused(world: World) -> None:
+    refused_by(world, world.post("/client-keys", world.form("api_orders")), "client", "invalid_request", 400)
