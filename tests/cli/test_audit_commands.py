@@ -1,6 +1,8 @@
 """`ostiary audit` and `ostiary explain` on a local installation, as a person runs them."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -110,6 +112,17 @@ def test_a_trace_file_needs_no_server(tmp_path: Path, run: Run) -> None:
     ran = run("explain", TRACE, "--trace-file", "traces")
     assert ran.code == 0
     assert "✗ audience" in ran.out
+
+
+def test_explaining_from_a_file_imports_nothing_of_the_server(tmp_path: Path) -> None:
+    FileSink(tmp_path / "traces").record(RECORD)
+    script = (
+        "import sys\n"
+        "for name in ('sqlalchemy', 'alembic', 'pydantic_settings', 'uvicorn', 'starlette'): sys.modules[name] = None\n"
+        f"from ostiary.cli import main; main(['explain', {TRACE!r}, '--trace-file', 'traces'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, "✗ audience" in ran.stdout) == (0, True), ran.stderr
 
 
 def test_a_trace_file_may_be_named_by_the_environment(

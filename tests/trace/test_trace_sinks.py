@@ -177,7 +177,10 @@ def test_memory_forgets_the_oldest() -> None:
 KEY = SigningKey.generate("ES256")
 PEM = "-----BEGIN PRIVATE KEY-----\n" + base64.b64encode(KEY.to_pkcs8()).decode() + "\n-----END PRIVATE KEY-----"
 segment = st.binary(min_size=12, max_size=60).map(lambda raw: base64.urlsafe_b64encode(raw).rstrip(b"=").decode())
-jwt = st.tuples(segment, segment, segment).map(lambda parts: "eyJ" + ".".join(parts))
+header = st.sampled_from(['{"', '{ "', '{\n"', '{\r\n"', '{\t"']).map(
+    lambda begin: base64.urlsafe_b64encode(f'{begin}alg":"ES256","kid":"a"}}'.encode()).rstrip(b"=").decode()
+)
+jwt = st.tuples(header, segment, segment).map(".".join)
 secret = st.sampled_from(["at", "rt", "ak"]).map(lambda kind: token_format.generate("at", "A1b2C3"))
 credential = st.one_of(jwt, secret, st.just(PEM))
 
