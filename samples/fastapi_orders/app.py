@@ -1,7 +1,7 @@
 """A small FastAPI service behind the guard: ``uvicorn app:app``.
 
-OSTIARY_ISSUER and OSTIARY_AUDIENCE say whom it trusts and who it is; OSTIARY_API_KEY_FILE gives it its own identity, with
-which it takes reference tokens and requests that clients sign themselves.
+OSTIARY_ISSUER and OSTIARY_AUDIENCE say whom it trusts and who it is; OSTIARY_API_KEY_FILE gives it its own identity,
+with which it takes reference tokens and requests that clients sign themselves.
 """
 
 from __future__ import annotations

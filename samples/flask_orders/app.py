@@ -1,4 +1,4 @@
-"""A small Flask service behind the guard: ``flask --app app run``. Configured by the environment, as its FastAPI sister."""
+"""A small Flask service behind the guard, ``flask --app app run``; configured by the environment as its sisters."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ gives tokens of its issuer, for its audience::
         assert client.get("/orders", headers=tokens.bearer(tokens.scope_poor())).status_code == 403
         assert client.get("/orders", headers=tokens.bearer(tokens.expired())).status_code == 401
 
-Every check of the guard runs as in production; only where its keys come from is different. Nothing but pytest is imported
-until the fixture is used.
+Every check of the guard runs as in production; only where its keys come from is different. Nothing but pytest is
+imported until the fixture is used.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class TestTokens:
 
 @contextmanager
 def trusted_tokens(guard: ResourceServer) -> Iterator[TestTokens]:
-    """Tokens that ``guard`` trusts inside the ``with`` block, and none of its issuers' own; the fixture does the same."""
+    """Tokens that ``guard`` trusts inside the ``with`` block, where it trusts none of its issuers' own."""
     from ostiary.protocol.jwk import SigningKey
     from ostiary.resource_server.keys import IssuerKeys
 
