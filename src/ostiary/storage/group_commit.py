@@ -25,7 +25,7 @@ from typing import Protocol
 from ostiary.errors import Unavailable
 
 _FIRST_PAUSE = 0.0005
-_LONGEST_PAUSE = 0.01
+_LONGEST_PAUSE = 0.001
 _PRIMARY_CODE = 0xFF
 
 
@@ -197,6 +197,8 @@ class GroupCommit:
         for answer in answers:
             if not answer.done():
                 answer.set_result(None)
+        # One turn, in which those who were answered can come again for the next batch, and another process can begin.
+        await asyncio.sleep(0)
 
     def _undo(self) -> None:
         """What was not committed is not: give the numbers back, and leave no transaction behind."""
