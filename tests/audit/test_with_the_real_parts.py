@@ -1,0 +1,47 @@
+"""The audit log of a whole authorization server: its own signing keys seal it, and what it decided verifies."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ostiary.audit.export import HeadsFile
+from ostiary.audit.sealer import Sealer
+from ostiary.audit.verify import verify
+from tests.authorization_server.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    world.add_api()
+    world.add_client()
+    yield world
+    world.close()
+
+
+def test_decisions_are_sealed_by_the_installations_audit_key_and_verify(world: World) -> None:
+    heads = world.folder / "heads"
+    sealer = Sealer(world.storage, world.signing_keys, heads, world.clock)
+    assert world.token().status == 200
+    assert world.token(scope="orders:erase").status == 400
+    assert world.run(sealer.seal_once()) > 2
+    report = world.run(verify(world.storage, HeadsFile(heads), clock=world.clock))
+    assert report.good
+    assert report.exported == 1
+    assert {"token:issued", "token:refused"} <= {row.tag for row in world.audit()}
+
+
+def test_the_chain_goes_on_over_rotations_of_the_audit_key(world: World) -> None:
+    heads = world.folder / "heads"
+    sealer = Sealer(world.storage, world.signing_keys, heads, world.clock)
+    for _ in range(3):
+        world.run(sealer.seal_all())
+        world.clock.now += 3 * 86_400
+        world.run(world.signing_keys.tick())
+        world.run(world.signing_keys.rotate(use="audit"))
+    world.run(sealer.seal_all())
+    report = world.run(verify(world.storage, HeadsFile(heads), clock=world.clock))
+    assert report.good
+    kids = {line.split(".")[0] for line in heads.read_text().splitlines()}
+    assert len(kids) >= 3
