@@ -147,9 +147,9 @@ def direct(parts: Demo) -> str:
     """The client calls the API with a JWT of its own, without a token"""
     auth = ClientRequestAuth.from_file(parts.folder / "orders-client.json", audience=parts.api)
     with httpx2.Client(auth=auth) as http:
-        response = http.get(f"{parts.api}/whoami")
+        response = http.get(f"{parts.api}/orders")
     _expect("status", response.status_code, 200)
-    return f"GET /whoami: {response.text}"
+    return f"GET /orders: {response.text}"
 
 
 def explain(parts: Demo) -> str:
