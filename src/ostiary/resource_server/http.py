@@ -7,7 +7,7 @@ import ssl
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Protocol
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -122,7 +122,13 @@ class Http:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return self._given_tls or httpx2.create_ssl_context()
+        return self._given_tls or _system_trust()
+
+
+@cache
+def _system_trust() -> ssl.SSLContext:
+    # Reading the system's authorities takes some 30 ms, so it is done once a process.
+    return httpx2.create_ssl_context()
 
 
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "ostiary"}

@@ -34,6 +34,10 @@ class TokenCache:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def digests(self) -> list[bytes]:
+        """The hashes of the tokens remembered."""
+        return list(self._entries)
+
     def add(self, digest: bytes, verified: Verified) -> None:
         """Remember ``verified`` under ``digest``."""
         if self._size <= 0:

@@ -66,7 +66,7 @@ class Verifier:
     def __init__(self, rules: Rules, issuers: Mapping[str, IssuerKeys], cache: TokenCache) -> None:
         self.rules = rules
         self._issuers = issuers
-        self._cache = cache
+        self.cache = cache
 
     def verify(self, attempt: Attempt) -> Decision:
         """The decision about ``attempt``. Raises VerificationError and what the answers to the needs raise."""
@@ -83,7 +83,7 @@ class Verifier:
 
     def _self_contained(self, attempt: Attempt, token: bytes) -> Decision:
         digest = sha256(token).digest()
-        seen = self._cache.get(digest)
+        seen = self.cache.get(digest)
         if seen is None:
             return (yield from self._fresh(attempt, token, digest))
         principal = seen.principal
@@ -92,10 +92,10 @@ class Verifier:
             # The keys are due, or this one is gone: the entry lives no longer than its key.
             key = yield NeedKey(principal.issuer, seen.key.kid)
             if key != seen.key:
-                self._cache.discard(digest)
+                self.cache.discard(digest)
                 return (yield from self._fresh(attempt, token, digest))
         if principal.expires_at + self.rules.leeway <= attempt.now:
-            self._cache.discard(digest)
+            self.cache.discard(digest)
             raise expired(principal.expires_at, attempt.now)
         attempt.token_seen_before = True
         return principal
@@ -117,7 +117,7 @@ class Verifier:
                 raise unknown_key(f"the kid {checks.shown(kid)}", issuer)
             key = answer
         principal = self._verified(attempt, parsed, key, issuer)
-        self._cache.add(digest, Verified(principal, key))
+        self.cache.add(digest, Verified(principal, key))
         return principal
 
     def _verified(self, attempt: Attempt, parsed: jws.CompactJws, key: VerificationKey, issuer: str) -> Principal:
