@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ostiary import revocation
-from ostiary.admin.existing import existing_client
-from ostiary.errors import ConfigurationError
+from ostiary.admin.existing import NotThere, existing_client
 from ostiary.model.client import Client
 from ostiary.model.client_key import ClientKey
 from ostiary.revocation.act import Act
@@ -33,7 +32,7 @@ async def end_client_key(
         await existing_client(work, client_id)
         key = await work.client_keys.get(client_id, kid)
         if key is None:
-            raise ConfigurationError(f"client {client_id!r} has no key {kid!r}: see `ostiary client show {client_id}`")
+            raise NotThere(f"client {client_id!r} has no key {kid!r}: see `ostiary client keys list {client_id}`")
         end = revocation.retire_client_key if state == "retired" else revocation.revoke_client_key
         return await end(work, key.thumbprint, act)
 
@@ -43,5 +42,5 @@ async def revoke_token(storage: Storage, jti: str, act: Act) -> bool:
     async with storage.write() as work:
         token = await work.tokens.by_jti(jti)
         if token is None:
-            raise ConfigurationError(f"there is no token with the jti {jti!r}: it may have ended long ago")
+            raise NotThere(f"there is no token with the jti {jti!r}: it may have ended long ago")
         return await revocation.revoke_token(work, token, act)

@@ -8,11 +8,15 @@ from ostiary.model.client import Client
 from ostiary.storage.base import UnitOfWork
 
 
+class NotThere(ConfigurationError):
+    """What was named does not exist; over HTTP that is 404."""
+
+
 async def existing_client(work: UnitOfWork, client_id: str) -> Client:
     """The client. Raises ConfigurationError if there is none."""
     client = await work.clients.get(client_id)
     if client is None:
-        raise ConfigurationError(f"there is no client {client_id!r}: see `ostiary client list`")
+        raise NotThere(f"there is no client {client_id!r}: see `ostiary client list`")
     return client
 
 
@@ -28,5 +32,5 @@ async def existing_api(work: UnitOfWork, identifier: str) -> Api:
     """The API. Raises ConfigurationError if there is none."""
     api = await work.apis.get(identifier)
     if api is None:
-        raise ConfigurationError(f"there is no API {identifier!r}: see `ostiary api list`")
+        raise NotThere(f"there is no API {identifier!r}: see `ostiary api list`")
     return api

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
 
+from ostiary.admin.api import refusals
 from ostiary.admin.api.apis import apis_router
 from ostiary.admin.api.client_keys import client_keys_router
 from ostiary.admin.api.clients import clients_router
-from ostiary.admin.api.guard import AdminGuard, refused
+from ostiary.admin.api.door import Door
+from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.history import history_router
 from ostiary.admin.api.signing_keys import signing_keys_router
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.errors import ConfigurationError, OAuthError, Unavailable
 
 _ROUTERS = (clients_router, client_keys_router, apis_router, signing_keys_router, history_router)
+_HANDLERS = {
+    OAuthError: refusals.refused,
+    ConfigurationError: refusals.unusable,
+    RequestValidationError: refusals.unfit,
+    Unavailable: refusals.unavailable,
+    HTTPException: refusals.not_served,
+    Exception: refusals.fault,
+}
+# For the OpenAPI document alone: the guard of each route is what admits and refuses.
+_SCHEME = HTTPBearer(auto_error=False, description="A token of this issuer for the API <issuer>/admin.")
 
 
 def create_admin_app(server: AuthorizationServer) -> FastAPI:
@@ -24,31 +37,20 @@ def create_admin_app(server: AuthorizationServer) -> FastAPI:
         title="Ostiary admin API",
         description="Clients, keys, APIs, signing keys, audit. Every change is audited and binds the next request.",
         openapi_url="/openapi.json",
-        docs_url="/docs",
+        # The page loads its script from elsewhere, and an administrator types a token into it: for trying out only.
+        docs_url="/docs" if server.settings.dev else None,
         redoc_url=None,
+        dependencies=[Depends(_SCHEME), Depends(_no_store)],
+        redirect_slashes=False,
     )
     guard = AdminGuard(server)
     for router in _ROUTERS:
         app.include_router(router(server, guard))
-    app.add_exception_handler(OAuthError, refused)
-    app.add_exception_handler(ConfigurationError, _unusable)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Unavailable, _unavailable)
+    app.add_middleware(Door, guard=guard)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     return app
 
 
-async def _unusable(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": "invalid_request", "error_description": str(error)}, status_code=400)
-
-
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    faults = error.errors() if isinstance(error, RequestValidationError) else []
-    where = [{"where": ".".join(map(str, fault["loc"])), "problem": fault["msg"]} for fault in faults]
-    message = "; ".join(f"{fault['where']}: {fault['problem']}" for fault in where)
-    return JSONResponse({"error": "invalid_request", "error_description": message, "faults": where}, status_code=422)
-
-
-async def _unavailable(_: Request, error: Exception) -> JSONResponse:
-    retry = error.retry_after if isinstance(error, Unavailable) else 1
-    body = {"error": "temporarily_unavailable", "error_description": "temporarily unavailable, try again"}
-    return JSONResponse(body, status_code=503, headers={"Retry-After": str(retry)})
+async def _no_store(response: Response) -> None:
+    response.headers.update(refusals.NO_STORE)

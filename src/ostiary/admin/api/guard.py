@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from fastapi import Request
-from fastapi.responses import JSONResponse
 
 from ostiary.audit import tags
 from ostiary.authorization_server import issued_tokens
 from ostiary.authorization_server.context import AuthorizationServer
-from ostiary.errors import OAuthError, Unavailable
+from ostiary.errors import OAuthError
 from ostiary.model.event import AuditEvent
 from ostiary.model.token import AccessToken
 from ostiary.protocol import challenges
@@ -22,6 +21,7 @@ WRITE = "admin:write"
 SCOPES = {READ: "see clients, keys, APIs, audit and traces", WRITE: "change clients, keys and APIs"}
 
 _DAY = 86_400
+_NO_TOKEN = "no token was sent"
 
 
 def admin_identifier(issuer: str) -> str:
@@ -35,22 +35,33 @@ class AdminGuard:
     def __init__(self, server: AuthorizationServer) -> None:
         self._server = server
 
-    def requires(self, scope: str) -> Callable[[Request], Awaitable[Act]]:
-        """A FastAPI dependency that admits a token with ``scope`` (``admin:write`` implies ``admin:read``)."""
+    async def admit(self, request: Request) -> None:
+        """Judge the token, before anything else of the request is read. Raises OAuthError, Unavailable."""
+        now = self._server.clock()
+        trace = Trace("admin", {"method": request.method, "path": request.url.path})
+        try:
+            request.state.admin_token = await self._judge(request, trace, now)
+        except OAuthError as error:
+            raise await self._recorded(error, trace, now, _address(request)) from error
+        request.state.admin_trace = trace
 
-        async def admitted(request: Request) -> Act:
-            now = self._server.clock()
-            address = request.client.host if request.client else ""
-            trace = Trace("admin", {"method": request.method, "path": request.url.path})
-            try:
-                token = await self._judge(request, scope, trace, now)
-            except OAuthError as error:
-                raise await self._recorded(error, trace, now, address) from error
+    def requires(self, scope: str) -> Callable[[Request], Awaitable[Act]]:
+        """A FastAPI dependency that lets a token with ``scope`` go on; ``admin:write`` implies ``admin:read``.
+
+        RFC 6750 3.1, insufficient_scope: "The request requires higher privileges than provided by the access token".
+        """
+
+        async def allowed(request: Request) -> Act:
+            now, address = self._server.clock(), _address(request)
+            token: AccessToken = request.state.admin_token
+            held = set(token.scope.split())
+            if scope not in held and not (scope == READ and WRITE in held):
+                raise await self._recorded(_poor(token, scope), request.state.admin_trace, now, address)
             return Act(f"admin:{token.client_id}", now, key_thumbprint=token.key_thumbprint, personal=_at(address))
 
-        return admitted
+        return allowed
 
-    async def _judge(self, request: Request, scope: str, trace: Trace, now: float) -> AccessToken:
+    async def _judge(self, request: Request, trace: Trace, now: float) -> AccessToken:
         server = self._server
         text = _bearer(request)
         trace.note("format", "a bearer token", "a bearer token")
@@ -67,19 +78,6 @@ class AdminGuard:
         if token.audience != expected:
             raise _unauthorized("audience", "audience mismatch", token.audience, expected)
         trace.note("audience", token.audience, expected)
-        held = set(token.scope.split())
-        if scope not in held and not (scope == READ and WRITE in held):
-            challenge = challenges.bearer(error="insufficient_scope", error_description="scope is missing", scope=scope)
-            raise OAuthError(
-                "insufficient_scope",
-                "scope is missing",
-                status=403,
-                headers={"WWW-Authenticate": challenge},
-                check="scope",
-                seen=token.scope,
-                expected=scope,
-                mend=f"get a token with the scope {scope}",
-            )
         return token
 
     async def _recorded(self, error: OAuthError, trace: Trace, now: float, address: str) -> OAuthError:
@@ -98,45 +96,58 @@ class AdminGuard:
         async with self._server.storage.write() as work:
             await work.audit.append(event)
             await work.traces.add(record, expires_at=int(now) + keep, source="server")
+        error.headers["WWW-Authenticate"] = _challenge(error, record.trace_id)
         error.headers["Ostiary-Trace"] = record.trace_id
         return error
 
 
-async def refused(_: Request, error: Exception) -> JSONResponse:
-    """The answer to a refusal: RFC 6750 section 3, with the trace id."""
-    if not isinstance(error, OAuthError):
-        raise Unavailable("admin API", type(error).__name__) from error
-    body = {
-        "error": error.code,
-        "error_description": error.description,
-        "trace": error.headers.get("Ostiary-Trace", ""),
-    }
-    return JSONResponse(body, status_code=error.status, headers=error.headers)
+def _poor(token: AccessToken, scope: str) -> OAuthError:
+    return OAuthError(
+        "insufficient_scope",
+        "scope is missing",
+        status=403,
+        check="scope",
+        seen=token.scope,
+        expected=scope,
+        mend=f"get a token with the scope {scope}",
+    )
 
 
 def _bearer(request: Request) -> str:
     values = request.headers.getlist("authorization")
+    if "access_token" in request.query_params:
+        # RFC 9700 4.3.2: "Clients MUST NOT pass access tokens in a URI query parameter"; they end in logs.
+        raise _unauthorized("format", "a token in the URL is refused", "access_token in the query", "a header")
     if not values:
-        raise _unauthorized("format", "no token was sent", "no Authorization header", "Authorization: Bearer", code="")
+        raise _unauthorized("format", _NO_TOKEN, "no Authorization header", "Authorization: Bearer")
     scheme, _, text = values[0].partition(" ")
     if len(values) > 1 or scheme.lower() != "bearer" or not text or " " in text:
         raise _unauthorized("format", "the token cannot be read", "another form", "one Authorization: Bearer header")
     return text
 
 
-def _unauthorized(check: str, public: str, seen: str, expected: str, *, code: str = "invalid_token") -> OAuthError:
-    # RFC 6750 3.1: a request without credentials gets no error code.
-    challenge = challenges.bearer(error=code or None, error_description=public if code else None)
+def _unauthorized(check: str, public: str, seen: str, expected: str) -> OAuthError:
     return OAuthError(
-        code or "invalid_request",
+        "invalid_token",
         public,
         status=401,
-        headers={"WWW-Authenticate": challenge},
         check=check,
         seen=seen,
         expected=expected,
         mend="get a token for the admin API: see `ostiary admin bootstrap`",
     )
+
+
+def _challenge(error: OAuthError, trace_id: str) -> str:
+    # RFC 6750 3.1: a request that "lacks any authentication information" gets no error code.
+    if error.description == _NO_TOKEN:
+        return challenges.bearer(trace=trace_id)
+    scope = error.expected if error.code == "insufficient_scope" else None
+    return challenges.bearer(error=error.code, error_description=error.description, scope=scope, trace=trace_id)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _at(address: str) -> dict[str, str]:

@@ -1,38 +1,60 @@
 """The audit log and the traces, over HTTP."""
 
-import msgspec
-from fastapi import APIRouter, Depends
+from typing import Annotated
 
+from fastapi import APIRouter, Depends, Query
+
+from ostiary.admin.answers import AuditAnswer, TraceAnswer
 from ostiary.admin.api.guard import READ, AdminGuard
-from ostiary.admin.api.rows import Limit, Row
+from ostiary.admin.api.rows import Filter, Limit, TraceIdInPath, answers
+from ostiary.admin.existing import NotThere
 from ostiary.authorization_server.context import AuthorizationServer
-from ostiary.errors import ConfigurationError
+
+After = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[0-9]{1,15}\.[A-Za-z0-9_-]{1,64}\.[0-9]{1,12}$",
+        description="at.writer.number of the last event of the page before",
+    ),
+]
 
 
 def history_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
+    """Read only: nothing over HTTP changes or drops what has happened."""
     router = APIRouter(tags=["audit"])
     storage = server.storage
     reader = Depends(guard.requires(READ))
 
-    @router.get("/audit", dependencies=[reader])
+    @router.get("/audit", dependencies=[reader], responses=answers(422))
     async def list_audit(
-        tag: str | None = None,
-        actor: str | None = None,
-        target: str | None = None,
-        trace_id: str | None = None,
+        tag: Filter = None,
+        actor: Filter = None,
+        target: Filter = None,
+        trace_id: Filter = None,
+        after: After = None,
         limit: Limit = 100,
-    ) -> list[Row]:
+    ) -> list[AuditAnswer]:
         async with storage.read() as work:
-            rows = await work.audit.query(tag=tag, actor=actor, target=target, trace_id=trace_id, limit=limit)
-        return [msgspec.to_builtins(row) for row in rows]
+            rows = await work.audit.query(
+                tag=tag, actor=actor, target=target, trace_id=trace_id, after=_place(after), limit=limit
+            )
+        return [AuditAnswer.model_validate(row) for row in rows]
 
-    @router.get("/traces/{trace_id}", dependencies=[reader])
-    async def show_trace(trace_id: str) -> Row:
+    @router.get("/traces/{trace_id}", dependencies=[reader], responses=answers(404, 422))
+    async def show_trace(trace_id: TraceIdInPath) -> TraceAnswer:
         async with storage.read() as work:
             found = await work.traces.get(trace_id)
         if found is None:
-            raise ConfigurationError(f"there is no trace {trace_id!r}: it has expired, or another server made it")
+            raise NotThere(f"there is no trace {trace_id!r}: it has expired, or another server made it")
         record, source = found
-        return {"source": source, **msgspec.to_builtins(record)}
+        members = {name: getattr(record, name) for name in record.__struct_fields__}
+        return TraceAnswer.model_validate({**members, "checks": list(record.checks), "source": source})
 
     return router
+
+
+def _place(after: str | None) -> tuple[int, str, int] | None:
+    if after is None:
+        return None
+    at, writer, number = after.split(".")
+    return int(at), writer, int(number)

@@ -1,0 +1,45 @@
+"""The door of the admin API: no request goes further, to whatever route, before its token is judged.
+
+So a route cannot be left open by forgetting its guard, and of an uninvited request no body is read.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ostiary.admin.api.guard import AdminGuard
+from ostiary.admin.api.refusals import told_refusal, told_unavailable, too_large
+from ostiary.errors import OAuthError, Unavailable
+
+MAX_BODY: Final = 2_097_152
+_OPEN: Final = frozenset({"/openapi.json", "/docs"})
+
+
+class Door:
+    """ASGI middleware around the routes; the description of the API is open to all."""
+
+    def __init__(self, app: ASGIApp, guard: AdminGuard) -> None:
+        self._app = app
+        self._guard = guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) in _OPEN:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        try:
+            await self._guard.admit(request)
+        except OAuthError as error:
+            await told_refusal(error)(scope, receive, send)
+            return
+        except Unavailable as error:
+            await told_unavailable(error)(scope, receive, send)
+            return
+        declared = request.headers.get("content-length", "0")
+        if not declared.isdigit() or int(declared) > MAX_BODY:
+            await too_large(MAX_BODY)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
