@@ -11,7 +11,7 @@ import httpx2
 from parts import Demo, StepFailed
 
 from ostiary.client import ClientAuth, ClientRequestAuth
-from ostiary.protocol import client_assertion, jws
+from ostiary.protocol import base64url, client_assertion, jws
 from ostiary.protocol.credential import Credential
 from ostiary.protocol.jwk import SigningKey
 
@@ -83,10 +83,11 @@ def refused_without_token(parts: Demo) -> str:
 
 
 def refused_altered(parts: Demo) -> str:
-    """With an altered token: refused"""
+    """With an altered token, its scope widened: refused"""
     head, payload, signature = _kept["token"].split(".")
-    altered = payload[:-2] + ("A" if payload[-2] != "A" else "B") + payload[-1]
-    response = _call(parts.api, f"{head}.{altered}.{signature}", 401)
+    claims = json.loads(base64url.decode(payload.encode()))
+    widened = base64url.encode(json.dumps({**claims, "scope": "orders:write"}).encode()).decode()
+    response = _call(parts.api, f"{head}.{widened}.{signature}", 401)
     _kept["trace"] = _trace(response)
     return _reason(response, 401)
 

@@ -8,7 +8,6 @@ import pytest
 
 from ostiary.errors import ConfigurationError
 from ostiary.settings import load_settings
-from ostiary.settings.secret_files import MAX_BYTES, read_secret_file, write_secret_file
 
 ISSUER = 'issuer = "https://auth.example.com"\n'
 URL = "postgresql://ostiary:hunter2@db.example.com/ostiary"
@@ -19,37 +18,6 @@ def secret(tmp_path: Path, content: bytes = b"hunter2", mode: int = 0o600) -> Pa
     path.write_bytes(content)
     path.chmod(mode)
     return path
-
-
-def test_a_secret_file_of_its_owner_alone_is_read(tmp_path: Path) -> None:
-    assert read_secret_file(secret(tmp_path)) == b"hunter2"
-    assert read_secret_file(secret(tmp_path, mode=0o400)) == b"hunter2"
-
-
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610])
-def test_a_secret_file_that_others_may_use_is_refused_with_the_command_that_mends_it(tmp_path: Path, mode: int) -> None:
-    path = secret(tmp_path, mode=mode)
-    with pytest.raises(ConfigurationError, match=f"chmod 600 {path}") as refused:
-        read_secret_file(path)
-    assert "hunter2" not in str(refused.value)
-
-
-def test_a_secret_file_that_is_no_file_or_too_long_or_absent_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no regular file"):
-        read_secret_file(tmp_path)
-    with pytest.raises(ConfigurationError, match="longer than"):
-        read_secret_file(secret(tmp_path, b"x" * (MAX_BYTES + 1)))
-    with pytest.raises(ConfigurationError, match="cannot be read"):
-        read_secret_file(tmp_path / "absent")
-
-
-def test_a_written_secret_file_is_for_its_owner_alone_and_replaces_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "new"
-    write_secret_file(path, b"one")
-    assert path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(ConfigurationError, match="not overwritten"):
-        write_secret_file(path, b"two")
-    assert path.read_bytes() == b"one"
 
 
 def test_the_storage_url_may_come_from_a_secret_file(tmp_path: Path) -> None:

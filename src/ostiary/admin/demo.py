@@ -16,10 +16,10 @@ from ostiary.admin.clients import add_client
 from ostiary.admin.commands import NewApi, NewClient, NewKey
 from ostiary.admin.limits import Limits
 from ostiary.errors import ConfigurationError
-from ostiary.private_files import read_private_file, write_private_file
 from ostiary.protocol.credential import API, CLIENT, Credential
 from ostiary.protocol.jwk import SigningKey
 from ostiary.revocation.act import Act
+from ostiary.secret_files import read_secret_file, write_secret_file
 from ostiary.settings import Settings
 from ostiary.storage.base import Storage, UnitOfWork
 
@@ -91,10 +91,10 @@ async def _ensure_key(work: UnitOfWork, credential: Credential, act: Act) -> Non
 def _credential(path: Path, kind: str, client_id: str, issuer: str, audience: str | None) -> Credential:
     if not path.exists():
         made = Credential(kind, issuer, client_id, SigningKey.generate("ES256"), audience)
-        write_private_file(path, made.to_json())
+        write_secret_file(path, made.to_json())
         return made
     try:
-        found = Credential.parse(read_private_file(path))
+        found = Credential.parse(read_secret_file(path))
     except ConfigurationError as error:
         raise ConfigurationError(f"{path} is in the way of the demo's credential: remove it ({error})") from None
     if (found.kind, found.client_id, found.audience) != (kind, client_id, audience):
@@ -106,7 +106,7 @@ def _moved(path: Path, credential: Credential) -> Credential:
     # The server was started on another port: the same key, at another issuer.
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
-    write_private_file(fresh, credential.to_json())
+    write_secret_file(fresh, credential.to_json())
     fresh.replace(path)
     return credential
 

@@ -15,9 +15,9 @@ from typing import TypeVar
 from ostiary.admin.commands import NewKey
 from ostiary.cli.output import note
 from ostiary.errors import ConfigurationError, OAuthError, VerificationError
-from ostiary.private_files import read_private_file, write_private_file
 from ostiary.protocol.credential import Credential
 from ostiary.protocol.jwk import SigningKey
+from ostiary.secret_files import read_secret_file, write_secret_file
 
 MAX_KEY_FILE = 65_536
 
@@ -34,7 +34,7 @@ def generate_key(alg: str) -> SigningKey:
 
 async def with_file(path: Path, credential: Credential, register: Callable[[], Awaitable[T]]) -> T:
     """Write ``credential`` to a new file ``path``, then ``register`` its key. Raises what ``register`` raises."""
-    write_private_file(path, credential.to_json())
+    write_secret_file(path, credential.to_json())
     try:
         return await register()
     except (ConfigurationError, OAuthError, VerificationError):
@@ -72,4 +72,4 @@ def key_from_file(path: Path) -> str:
 
 def own_credential(path: Path) -> Credential:
     """The credential in ``path``. Raises ConfigurationError."""
-    return Credential.parse(read_private_file(path))
+    return Credential.parse(read_secret_file(path))

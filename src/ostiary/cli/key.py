@@ -12,10 +12,10 @@ from ostiary.cli.token import ClientFile
 from ostiary.client.credential_file import load_client_credential
 from ostiary.client.exchange import Shell
 from ostiary.client.next_key import register_next_key
-from ostiary.client.secret_file import write_secret_file
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol.credential import Credential
 from ostiary.protocol.jwk import SigningKey
+from ostiary.secret_files import write_secret_file
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="This client's own key.")
 

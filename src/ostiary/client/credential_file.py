@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ostiary.client.secret_file import read_secret_file
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol import credential, jwk
 from ostiary.protocol.credential import Credential
 from ostiary.protocol.jwk import SigningKey
 from ostiary.protocol.metadata import check_issuer_url
+from ostiary.secret_files import read_secret_file
 
 CLIENT_FILE_VARIABLE = "OSTIARY_CLIENT_FILE"
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol import base64url
-from ostiary.settings.secret_files import read_secret_file, write_secret_file
+from ostiary.secret_files import read_secret_file, write_secret_file
 
 KEY_BYTES: Final = 32
 _FORM = b"OKW1"

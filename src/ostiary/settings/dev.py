@@ -7,8 +7,8 @@ import secrets
 from pathlib import Path
 
 from ostiary.errors import ConfigurationError
+from ostiary.secret_files import write_secret_file
 from ostiary.settings.load import validated
-from ostiary.settings.secret_files import write_secret_file
 from ostiary.settings.sections import Settings
 
 _KEY_BYTES = 32

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ostiary.errors import ConfigurationError
-from ostiary.settings.secret_files import read_secret_file
+from ostiary.secret_files import read_secret_file
 from ostiary.settings.unknown_keys import known_keys, nearest
 
 PREFIX = "OSTIARY_"

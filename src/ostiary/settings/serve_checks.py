@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ostiary.errors import ConfigurationError
-from ostiary.settings.secret_files import read_secret_file
+from ostiary.secret_files import read_secret_file
 from ostiary.settings.sections import Settings
 
 

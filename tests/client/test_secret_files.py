@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from ostiary.client.credential_file import client_credential, load_api_credential, load_client_credential, load_key
-from ostiary.client.secret_file import MAX_BYTES, read_secret_file, write_secret_file
 from ostiary.errors import ConfigurationError
 from ostiary.protocol import credential
 from ostiary.protocol.credential import Credential
 from ostiary.protocol.jwk import SigningKey
+from ostiary.secret_files import MAX_BYTES, read_secret_file, write_secret_file
 
 
 def test_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_file_that_is_there_is_never_written_over(tmp_path: Path) -> None:
     path = tmp_path / "key.json"
     write_secret_file(path, b"first")
-    with pytest.raises(ConfigurationError, match="there already"):
+    with pytest.raises(ConfigurationError, match="exists already"):
         write_secret_file(path, b"second")
     assert read_secret_file(path) == b"first"
 
@@ -67,7 +67,7 @@ def test_folder_is_no_key_file(tmp_path: Path) -> None:
 def test_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "key.json"
     write_secret_file(path, b"x" * (MAX_BYTES + 1))
-    with pytest.raises(ConfigurationError, match="larger"):
+    with pytest.raises(ConfigurationError, match="longer"):
         read_secret_file(path)
 
 

@@ -1,10 +1,9 @@
-"""Files that hold a secret: read only if nobody but their owner can read them, made with mode 0600."""
+"""Files that hold a secret or a private key: read only if their owner alone can, made with mode 0600, once."""
 
 from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 
 from ostiary.errors import ConfigurationError
 
@@ -12,7 +11,7 @@ MAX_BYTES = 65_536
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def read_secret_file(path: Path) -> bytes:
+def read_secret_file(path: str | os.PathLike[str]) -> bytes:
     """The content of ``path``.
 
     Raises ConfigurationError: it cannot be read, is no regular file, is too long, or others than its owner may use it.
@@ -35,7 +34,7 @@ def read_secret_file(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def write_secret_file(path: Path, content: bytes) -> None:
+def write_secret_file(path: str | os.PathLike[str], content: bytes) -> None:
     """Make ``path`` with mode 0600, durably; a file that exists is never overwritten. Raises ConfigurationError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
