@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -63,9 +64,7 @@ def test_the_event_loop_admits_and_refuses_as_threads_do(world: World) -> None:
         ({"typ": "ostiary-request+jwt"}, "type", "wrong type of token"),
     ],
 )
-def test_one_fault_is_refused_with_its_reason(
-    world: World, changed: dict[str, object], check: str, public: str
-) -> None:
+def test_one_fault_is_refused_with_its_reason(world: World, changed: dict[str, Any], check: str, public: str) -> None:
     """standards 47, 48, 49, 60; standards 8 (a client assertion fails here); attack 17."""
     typ = str(changed.get("typ", "at+jwt"))
     claims = {name: value for name, value in changed.items() if name != "typ"}

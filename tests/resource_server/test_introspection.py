@@ -6,6 +6,7 @@ import asyncio
 import gc
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_an_active_reference_token_is_admitted_like_a_self_contained_one(world: 
         ({"cnf": {"jkt": "x"}}, "sender_constraint"),
     ],
 )
-def test_one_fault_in_the_answer_is_refused(world: World, changed: dict[str, object], check: str) -> None:
+def test_one_fault_in_the_answer_is_refused(world: World, changed: dict[str, Any], check: str) -> None:
     """standards 49, 60; attack 17, attack 32."""
     refused, record = world.refusal(world.guard(identity=True), bearer(active(world, **changed)))
     assert (refused.status, failed_check(record)) == (401, check)

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_the_life_of_keys_follows_cache_control_within_bounds(world: World) -> N
 
 def test_keys_are_kept_through_an_outage_and_then_refused_with_503(world: World) -> None:
     guard = world.guard(issuer=IssuerConfig(world.issuer.issuer, keep_keys_for=1800))
-    long_lived = {"exp": int(world.clock.now) + 10_000}
+    long_lived: dict[str, Any] = {"exp": int(world.clock.now) + 10_000}
     seen = bearer(world.token(**long_lived))
     guard.check_sync(seen)
     world.issuer.down = True

@@ -60,7 +60,7 @@ class World:
         }
         return ResourceServer(**{**settings, **options})
 
-    def claims(self, **changed: object) -> dict[str, object]:
+    def claims(self, **changed: Any) -> dict[str, object]:
         """The claims of a good access token, changed; None leaves one out."""
         now = int(self.clock.now)
         usual: dict[str, object] = {
@@ -77,7 +77,7 @@ class World:
         }
         return {name: value for name, value in {**usual, **changed}.items() if value is not None}
 
-    def token(self, *, key: SigningKey | None = None, typ: str = "at+jwt", **changed: object) -> str:
+    def token(self, *, key: SigningKey | None = None, typ: str = "at+jwt", **changed: Any) -> str:
         """A good access token, changed."""
         return jws.sign(strict_json.encode(self.claims(**changed)), key or self.issuer.key, typ=typ)
 
@@ -92,7 +92,7 @@ class World:
         return key
 
     def direct(
-        self, key: SigningKey, *, client_id: str = "orders-client", typ: str = client_request_jwt.TYP, **changed: object
+        self, key: SigningKey, *, client_id: str = "orders-client", typ: str = client_request_jwt.TYP, **changed: Any
     ) -> str:
         """A good client JWT for GET AUDIENCE/orders, changed."""
         now = int(self.clock.now)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import cache, wraps
-from inspect import iscoroutinefunction
 from typing import Any, ParamSpec, cast
 
 from ostiary.extras import missing_extra
 
 try:
+    from asgiref.sync import iscoroutinefunction
     from django.conf import settings
     from django.http import HttpRequest, HttpResponse, HttpResponseBase
     from django.utils.decorators import sync_and_async_middleware
@@ -69,7 +69,7 @@ def _middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
 
     if iscoroutinefunction(get_response):
 
-        async def admit_async(request: HttpRequest) -> HttpResponseBase:
+        async def serve_async(request: HttpRequest) -> HttpResponseBase:
             early = before(request)
             if early is not None:
                 return early
@@ -80,9 +80,9 @@ def _middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
                     return answer(refused)
             return await cast(Awaitable[HttpResponseBase], get_response(request))
 
-        return admit_async
+        return serve_async
 
-    def admit(request: HttpRequest) -> HttpResponseBase:
+    def serve(request: HttpRequest) -> HttpResponseBase:
         early = before(request)
         if early is not None:
             return early
@@ -93,7 +93,7 @@ def _middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
                 return answer(refused)
         return cast(HttpResponseBase, get_response(request))
 
-    return admit
+    return serve
 
 
 OstiaryMiddleware = sync_and_async_middleware(_middleware)
