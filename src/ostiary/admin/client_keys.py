@@ -45,6 +45,8 @@ def keys_of_command(client: Client, command: NewKey, now: int) -> list[ClientKey
             "the key would expire before it may be used: its end must lie in the future and after its beginning"
         )
     parsed = parse_keys(command)
+    if not parsed:
+        raise ConfigurationError("this key is refused: there is no key in the document")
     for key in parsed:
         try:
             names.one_line(key.kid)

@@ -6,6 +6,7 @@ wait for a restart.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from ostiary import revocation
@@ -34,7 +35,7 @@ async def end_client_key(
         if key is None:
             raise NotThere(f"client {client_id!r} has no key {kid!r}: see `ostiary client keys list {client_id}`")
         end = revocation.retire_client_key if state == "retired" else revocation.revoke_client_key
-        return await end(work, key.thumbprint, act)
+        return [replace(ended, state=state) for ended in await end(work, key.thumbprint, act)]
 
 
 async def revoke_token(storage: Storage, jti: str, act: Act) -> bool:
