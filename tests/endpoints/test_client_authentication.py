@@ -100,6 +100,24 @@ def test_an_unknown_client_costs_a_verification_of_its_algorithm(world: World, a
     refused_by(world, world.token(assertion=world.assertion("nobody", key=signing_key(f"nobody-{alg}", alg))), "client")
 
 
+@pytest.mark.parametrize("kid", ["../../etc/passwd", "' OR 1=1 --", "http://169.254.169.254/", "*", "%00", "shop-1\n"])
+def test_a_kid_is_an_opaque_name(world: World, kid: str) -> None:
+    """standards 59"""
+    foreign = SigningKey.from_pkcs8(signing_key("shop-1").to_pkcs8(), "ES256", kid)
+    refused_by(world, world.token(assertion=world.assertion(key=foreign)), "key")
+
+
+def test_a_key_in_the_header_of_the_assertion_is_not_looked_at(world: World) -> None:
+    """standards 53"""
+    from ostiary.protocol import client_assertion, jws
+
+    foreign = SigningKey.generate("ES256", kid="shop-1")
+    payload = client_assertion.build("shop", ISSUER, now=NOW, jti="one")
+    header = {"jwk": foreign.verification_key.public_jwk(), "jku": "https://evil.example.com/jwks"}
+    assertion = jws.sign(payload, foreign, typ=client_assertion.TYP, header=header)
+    refused_by(world, world.token(assertion=assertion), "signature")
+
+
 def test_a_disabled_client_is_refused(world: World) -> None:
     world.add_client("gone", state="disabled")
     refused_by(world, world.token("gone"), "client")

@@ -158,6 +158,11 @@ def _too_large(max_body: int) -> OAuthError:
 
 async def send_response(send: Send, response: Response, *, head: bool = False) -> None:
     """Answer with ``response``; head: without its body, as the method HEAD wants."""
-    length = (b"content-length", str(len(response.body)).encode())
-    await send({"type": "http.response.start", "status": response.status, "headers": [*response.headers, length]})
+    headers = list(response.headers)
+    # "A server MUST NOT send Content-Length in such a response unless its field value equals the decimal number of
+    # octets that would have been sent in the content of a 200 (OK) response to the same request." RFC 9110 8.6, of
+    # 304
+    if response.status != 304:
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else response.body})

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ostiary.authorization_server.exchange import Exchange
-from ostiary.authorization_server.grants.base import Approval
+from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.identifiers import new_jti
+from ostiary.model.api import Api
+from ostiary.model.client import Client
+from ostiary.model.grant import Grant
 from ostiary.model.token import AccessToken
 from ostiary.protocol import access_token, jws, token_format
 from ostiary.protocol.access_token import AccessTokenClaims
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What a token is to be made of.
+
+    key_thumbprint: the client key that proved it. rev: position of the revocation log, read before the decision.
+    now: seconds since the epoch.
+    """
+
+    client: Client
+    api: Api
+    grant: Grant
+    subject: str
+    scopes: tuple[str, ...]
+    key_thumbprint: str
+    rev: int
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
 class Issued:
     """A token that is ready to be written. text: the token itself, for its owner alone; record: what is kept of it."""
 
-    text: str
+    text: str = field(repr=False)
     record: AccessToken
 
     @property
@@ -24,19 +44,16 @@ class Issued:
         """Seconds that the token lives."""
         return self.record.expires_at - self.record.issued_at
 
-    def __repr__(self) -> str:
-        return f"Issued({self.record.jti})"
 
-
-async def issue(exchange: Exchange, approval: Approval) -> Issued:
-    """A token for what was approved, in the format that its API wants. Raises Unavailable if no key can sign it."""
-    if approval.api.token_format == "reference":
-        installation = await exchange.server.registry.installation()
-        text = token_format.generate(token_format.REFERENCE_ACCESS_TOKEN, installation)
-        return Issued(text, _record(exchange, approval, token_format.digest(text), None))
-    signer = exchange.server.signing_keys.current(approval.api.token_alg)
-    record = _record(exchange, approval, None, signer.kid)
-    payload = access_token.build(claims(exchange.server.issuer, record))
+async def issue(server: AuthorizationServer, order: Order) -> Issued:
+    """A token for what was ordered, in the format that its API wants. Raises Unavailable if no key can sign it."""
+    life = _life(order, server.settings.tokens.max_life)
+    if order.api.token_format == "reference":
+        text = token_format.generate(token_format.REFERENCE_ACCESS_TOKEN, await server.registry.installation())
+        return Issued(text, _record(order, life, token_format.digest(text), None))
+    signer = server.signing_keys.current(order.api.token_alg)
+    record = _record(order, life, None, signer.kid)
+    payload = access_token.build(claims(server.issuer, record))
     return Issued(jws.sign(payload, signer, typ=access_token.TYP), record)
 
 
@@ -56,31 +73,30 @@ def claims(issuer: str, token: AccessToken) -> AccessTokenClaims:
     )
 
 
-def _record(exchange: Exchange, approval: Approval, digest: bytes | None, signing_kid: str | None) -> AccessToken:
-    caller = exchange.client
-    now = int(exchange.now)
+def _record(order: Order, life: int, digest: bytes | None, signing_kid: str | None) -> AccessToken:
+    now = int(order.now)
     return AccessToken(
-        jti=new_jti(exchange.now),
-        format=approval.api.token_format,
+        jti=new_jti(order.now),
+        format=order.api.token_format,
         digest=digest,
-        client_id=caller.client.client_id,
-        subject=approval.subject,
-        grant_id=approval.grant.grant_id,
-        audience=approval.api.identifier,
-        scope=" ".join(approval.scopes),
-        key_thumbprint=caller.key_thumbprint,
+        client_id=order.client.client_id,
+        subject=order.subject,
+        grant_id=order.grant.grant_id,
+        audience=order.api.identifier,
+        scope=" ".join(order.scopes),
+        key_thumbprint=order.key_thumbprint,
         signing_kid=signing_kid,
-        rev=exchange.positions.revocation,
+        rev=order.rev,
         issued_at=now,
-        expires_at=now + _life(exchange, approval, now),
+        expires_at=now + life,
     )
 
 
-def _life(exchange: Exchange, approval: Approval, now: int) -> int:
+def _life(order: Order, max_life: int) -> int:
     """Seconds: the shortest of what API, client, settings and grant allow."""
-    bounds = [approval.api.token_life, exchange.server.settings.tokens.max_life]
-    if exchange.client.client.token_life is not None:
-        bounds.append(exchange.client.client.token_life)
-    if approval.grant.expires_at is not None:
-        bounds.append(approval.grant.expires_at - now)
+    bounds = [order.api.token_life, max_life]
+    if order.client.token_life is not None:
+        bounds.append(order.client.token_life)
+    if order.grant.expires_at is not None:
+        bounds.append(order.grant.expires_at - int(order.now))
     return min(bounds)

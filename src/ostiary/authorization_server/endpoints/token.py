@@ -8,9 +8,9 @@ from ostiary.audit import tags
 from ostiary.authorization_server import tokens
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.exchange import Answer, Exchange, authenticated
-from ostiary.authorization_server.grants import GRANTS, GrantType
+from ostiary.authorization_server.grants import GRANTS, Approval, GrantType
 from ostiary.authorization_server.http import Response, json_response
-from ostiary.authorization_server.tokens import Issued
+from ostiary.authorization_server.tokens import Issued, Order
 from ostiary.errors import OAuthError
 from ostiary.model.event import AuditEvent
 from ostiary.protocol.checks import shown
@@ -26,7 +26,20 @@ async def _decide(exchange: Exchange) -> Answer:
     except OAuthError:
         exchange.trace.context |= {name: exchange.form[name] for name in grant.parameters if name in exchange.form}
         raise
-    return partial(_answer, exchange, await tokens.issue(exchange, approval))
+    return partial(_answer, exchange, await tokens.issue(exchange.server, _order(exchange, approval)))
+
+
+def _order(exchange: Exchange, approval: Approval) -> Order:
+    return Order(
+        client=exchange.client.client,
+        api=approval.api,
+        grant=approval.grant,
+        subject=approval.subject,
+        scopes=approval.scopes,
+        key_thumbprint=exchange.client.key_thumbprint,
+        rev=exchange.positions.revocation,
+        now=exchange.now,
+    )
 
 
 def _grant_type(exchange: Exchange) -> GrantType:
