@@ -1,0 +1,95 @@
+"""``python -m bench``: measure, show the table, write it where asked; exits 0 when a goal is missed, and says so."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import footprint, table, throughput, verification
+from bench.contenders import oidc_provider, ostiary_serve
+from bench.figures import Figure
+from bench.machine import description
+from tests.real_parts.node import node
+
+SECTIONS = ("verification", "throughput", "workers", "guard", "start")
+NOTES = (
+    "Ostiary writes the used `jti`, the token and the audit row to SQLite with a full fsync before it answers, and"
+    " seals the audit log meanwhile; oidc-provider keeps everything in memory.",
+    "The server runs on one core, the generator of load on the other; requests are signed before the clock starts.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How long a run takes: rounds of each kind, and seconds or counts within a round."""
+
+    rounds: int
+    seconds: float
+    verify_rounds: int
+    verify_tokens: int
+    start_rounds: int
+    guard_requests: int
+    settle: bool
+
+
+FULL = Scale(
+    rounds=5, seconds=2.5, verify_rounds=25, verify_tokens=400, start_rounds=3, guard_requests=2000, settle=True
+)
+QUICK = Scale(rounds=1, seconds=0.5, verify_rounds=3, verify_tokens=50, start_rounds=1, guard_requests=50, settle=False)
+
+
+def measure(scale: Scale, sections: list[str]) -> Iterator[Figure]:
+    """Each figure as soon as it is known."""
+    with tempfile.TemporaryDirectory(prefix="ostiary-bench-") as name, ExitStack() as servers:
+        folder = Path(name)
+        if "verification" in sections:
+            yield from verification.figures(rounds=scale.verify_rounds, tokens=scale.verify_tokens)
+        if "throughput" in sections:
+            ours = servers.enter_context(ostiary_serve(folder / "one"))
+            peer = servers.enter_context(oidc_provider(folder / "peer"))
+            yield from throughput.beside_peer(
+                ours, peer, rounds=scale.rounds, seconds=scale.seconds, settle=scale.settle
+            )
+            yield footprint.of_server(ours, peer)
+        servers.close()
+        if "workers" in sections:
+            one = servers.enter_context(ostiary_serve(folder / "one-free", pinned=False))
+            two = servers.enter_context(ostiary_serve(folder / "two-free", workers=2, pinned=False))
+            yield throughput.one_and_two(
+                one, two, rounds=max(1, scale.rounds - 1), seconds=scale.seconds, settle=scale.settle
+            )
+            yield footprint.of_server(two)
+        servers.close()
+        if "guard" in sections:
+            yield footprint.of_guard(folder / "dev", rounds=scale.start_rounds, requests=scale.guard_requests)
+        if "start" in sections:
+            yield from footprint.start_times(folder / "start", rounds=scale.start_rounds)
+
+
+def main() -> None:
+    """Read the arguments, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a short form: shows that it works, measures little")
+    parser.add_argument("--only", action="append", choices=SECTIONS, help="measure only this part (repeatable)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table as Markdown")
+    arguments = parser.parse_args()
+    machine, started, figures = description(node()), time.monotonic(), []
+    print(machine, flush=True)
+    for figure in measure(QUICK if arguments.quick else FULL, arguments.only or list(SECTIONS)):
+        figures.append(figure)
+        print(f"{time.monotonic() - started:6.1f} s  " + "  ".join(filter(None, table.cells(figure))), flush=True)
+    print(f"\n{table.terminal(figures)}\n\n" + "\n".join(NOTES))
+    if arguments.json:
+        arguments.json.write_text(table.as_json(figures, machine, NOTES))
+    if arguments.markdown:
+        arguments.markdown.write_text(table.markdown(figures, machine, NOTES))
+
+
+if __name__ == "__main__":
+    main()

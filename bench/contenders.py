@@ -1,0 +1,220 @@
+"""The servers that are measured: ``ostiary serve`` on SQLite with full fsync, and npm ``oidc-provider`` in memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from bench.load import Order, Result
+from bench.machine import GENERATOR_CORE, SERVER_CORE, cpu_seconds, on_core
+from ostiary.key_management.key_encryption_key import create_key_encryption_key
+from ostiary.protocol.jwk import SigningKey
+from tests.real_parts.node import BENCH, locked_packages, node
+from tests.real_parts.ports import free_port
+from tests.real_parts.processes import Process
+
+OSTIARY_ISSUER = "https://issuer.example"
+ORDERS, INVOICES = "https://orders.example", "https://invoices.example"  # self-contained and reference tokens
+CLIENT, API = "bench-client", "api_invoices"
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A running server. pinned: on one core, with the generator on the other."""
+
+    name: str
+    process: Process
+    port: int
+    issuer: str
+    token_path: str
+    introspection_path: str
+    client_key: SigningKey
+    api_key: SigningKey
+    pinned: bool = True
+    known_tokens: list[str] = field(default_factory=list)
+
+    def order(self, resource: str, *, seconds: float, count: int) -> Order:
+        """Tokens for ``resource``."""
+        return Order(
+            port=self.port,
+            path=self.token_path,
+            issuer=self.issuer,
+            client_id=CLIENT,
+            key=_private(self.client_key),
+            form={"grant_type": "client_credentials", "resource": resource, "scope": "orders:read"},
+            wanted='"access_token":"',
+            seconds=seconds,
+            count=count,
+        )
+
+    def introspection(self, *, seconds: float, count: int) -> Order:
+        """Introspections by the API of fresh reference tokens, each asked about many times."""
+        if not self.known_tokens:
+            self.known_tokens.extend(self.tokens(INVOICES, 256))
+        return Order(
+            port=self.port,
+            path=self.introspection_path,
+            issuer=self.issuer,
+            client_id=API,
+            key=_private(self.api_key),
+            form={},
+            wanted='"active":true',
+            seconds=seconds,
+            count=count,
+            tokens=self.known_tokens,
+        )
+
+    def tokens(self, resource: str, count: int) -> list[str]:
+        """Fresh access tokens for ``resource``."""
+        order = msgspec.structs.replace(self.order(resource, seconds=10, count=count), keep=count, connections=8)
+        return [json.loads(body)["access_token"] for body in self.load(order)[0].bodies]
+
+    def load(self, order: Order, *, settle: bool = False) -> tuple[Result, float]:
+        """Run the generator in a process of its own; the result, and the CPU seconds that the server used.
+
+        settle: wait until the server has done what the load left it to do, and count that too.
+        """
+        command = [*on_core(GENERATOR_CORE if self.pinned else None), sys.executable, "-m", "bench.load"]
+        used = cpu_seconds(self.process.pid)
+        try:
+            done = subprocess.run(
+                command, input=msgspec.json.encode(order), capture_output=True, cwd=CHECKOUT, check=True, timeout=90
+            )
+        except subprocess.CalledProcessError as error:
+            raise RuntimeError(f"the generator failed: {error.stderr.decode()[-2000:]}") from error
+        result = msgspec.json.decode(done.stdout, type=Result)
+        if result.failed or not result.answered:
+            raise RuntimeError(
+                f"{self.name} failed {result.failed} of {result.failed + result.answered} requests:"
+                f" {result.first_failure}"
+            )
+        return result, (self._cpu_when_quiet() if settle else cpu_seconds(self.process.pid)) - used
+
+    def _cpu_when_quiet(self) -> float:
+        """CPU seconds so far, once the server has done what the load left it to do (seals, garbage)."""
+        used = cpu_seconds(self.process.pid)
+        for _ in range(10):
+            time.sleep(0.6)
+            before, used = used, cpu_seconds(self.process.pid)
+            if used - before < 0.03:
+                break
+        return used
+
+
+@contextmanager
+def ostiary_serve(folder: Path, *, workers: int = 1, pinned: bool = True) -> Iterator[Contender]:
+    """``ostiary serve`` with static clients and APIs, everything durable, its housekeeping and its audit seals on."""
+    folder.mkdir(parents=True)
+    client_key, api_key = SigningKey.generate("ES256"), SigningKey.generate("ES256")
+    (folder / "client.json").write_text(json.dumps(client_key.verification_key.public_jwk()))
+    (folder / "api.json").write_text(json.dumps(api_key.verification_key.public_jwk()))
+    create_key_encryption_key(folder / "kek")
+    port, management_port = free_port(), free_port()
+    (folder / "ostiary.toml").write_text(_CONFIGURATION.format(port=port, management=management_port, workers=workers))
+    command: list[str | Path] = [
+        *on_core(SERVER_CORE if pinned else None),
+        sys.executable,
+        "-m",
+        "ostiary",
+        "serve",
+        "--config",
+        folder / "ostiary.toml",
+    ]
+    with Process(command, cwd=CHECKOUT) as process:
+        process.wait_for_line("Serving", seconds=30)
+        process.wait_for_port(port)
+        _wait_until_ready(management_port)
+        yield Contender(
+            f"ostiary ({workers} worker{'s' if workers > 1 else ''})",
+            process,
+            port,
+            OSTIARY_ISSUER,
+            "/token",
+            "/introspect",
+            client_key,
+            api_key,
+            pinned,
+        )
+
+
+_CONFIGURATION = f"""
+issuer = "{OSTIARY_ISSUER}"
+[storage]
+url = "sqlite:///ostiary.db"
+[keys]
+key_encryption_key_file = "kek"
+[server]
+host = "127.0.0.1"
+port = {{port}}
+workers = {{workers}}
+behind_proxy = true
+[management]
+port = {{management}}
+[audit]
+heads_file = "audit-heads.jsonl"
+[log]
+level = "warning"
+[static.clients.{CLIENT}]
+keys = ["client.json"]
+scopes = {{{{ "{ORDERS}" = ["orders:read"], "{INVOICES}" = ["orders:read"] }}}}
+[static.apis.orders]
+identifier = "{ORDERS}"
+scopes = {{{{ "orders:read" = "see orders" }}}}
+[static.apis.invoices]
+identifier = "{INVOICES}"
+scopes = {{{{ "orders:read" = "see orders" }}}}
+token_format = "reference"
+keys = ["api.json"]
+"""
+
+
+@contextmanager
+def oidc_provider(folder: Path) -> Iterator[Contender]:
+    """The peer, ready."""
+    command, contender = oidc_provider_command(folder)
+    with Process(command, environment={"NODE_ENV": "production"}) as process:
+        process.wait_for_line("ready", seconds=30)
+        yield replace(contender, process=process)
+
+
+def oidc_provider_command(folder: Path, *, core: int | None = SERVER_CORE) -> tuple[list[str | Path], Contender]:
+    """How to start the peer, and what it will be (its process is only a place-holder until it is started)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    client_key, api_key, port = SigningKey.generate("ES256"), SigningKey.generate("ES256"), free_port()
+    issuer = f"http://localhost:{port}"
+    owners = {CLIENT: client_key, API: api_key}
+    clients = [{"clientId": name, "jwk": key.verification_key.public_jwk()} for name, key in owners.items()]
+    configuration = {
+        "port": port,
+        "issuer": issuer,
+        "clients": clients,
+        "jwtResource": ORDERS,
+        "opaqueResource": INVOICES,
+        "modules": str(locked_packages(BENCH)),
+    }
+    (folder / "peer.json").write_text(json.dumps(configuration))
+    command: list[str | Path] = [*on_core(core), node(), BENCH / "peers" / "oidc_provider.mjs", folder / "peer.json"]
+    paths = ("/token", "/token/introspection")
+    return command, Contender("oidc-provider", _NONE, port, issuer, *paths, client_key, api_key)
+
+
+_NONE: Process = None  # type: ignore[assignment]
+
+
+def _private(key: SigningKey) -> str:
+    return json.dumps(key.private_jwk())
+
+
+def _wait_until_ready(management_port: int) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{management_port}/readyz", timeout=15) as answer:
+        answer.read()

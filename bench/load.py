@@ -1,0 +1,181 @@
+"""The generator of load: ``python -m bench.load`` reads an order (JSON) and prints a result (JSON).
+
+A closed loop of keep-alive connections on raw sockets: every connection sends its next request when the answer to the
+last one has come. All requests are signed before the clock starts. It ends after a time, or with the last request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import time
+
+import msgspec
+import uvloop
+
+from bench.assertions import presigned
+from ostiary.protocol.jwk import parse_private_key
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What to do. key: private JWK, text; wanted: what a good answer's body contains; count: signed requests."""
+
+    port: int
+    path: str
+    issuer: str
+    client_id: str
+    key: str
+    form: dict[str, str]
+    wanted: str
+    seconds: float
+    count: int
+    connections: int = 32
+    tokens: list[str] = []
+    keep: int = 0
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What came of it. Latencies in milliseconds; cpu: seconds that the generator itself used under the clock."""
+
+    answered: int
+    failed: int
+    seconds: float
+    cpu: float
+    median_ms: float
+    p99_ms: float
+    first_failure: str
+    bodies: list[str]
+
+    @property
+    def rate(self) -> float:
+        """Good answers a second."""
+        return self.answered / self.seconds
+
+
+class Load:
+    """The requests that are left, and what has come back so far."""
+
+    def __init__(self, order: Order, requests: list[bytes]) -> None:
+        self.wanted = order.wanted.encode()
+        self.keep = order.keep
+        self.requests = requests
+        self.deadline = 0.0
+        self.latencies: list[float] = []
+        self.failed = 0
+        self.first_failure = ""
+        self.bodies: list[str] = []
+        self.open = order.connections
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def failure(self, answer: bytes) -> None:
+        """Count an answer that is not the wanted one."""
+        self.failed += 1
+        self.first_failure = self.first_failure or answer[:600].decode(errors="replace")
+
+    def closed(self) -> None:
+        """A connection has ended."""
+        self.open -= 1
+        if self.open == 0 and not self.done.done():
+            self.done.set_result(None)
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._buffer = b""
+        self._sent_at = 0.0
+        self._waiting = False
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def send(self) -> None:
+        """Send the next request, or end."""
+        load = self._load
+        if self._transport is None:
+            return
+        self._sent_at = time.perf_counter()
+        if not load.requests or self._sent_at >= load.deadline:
+            self._transport.close()
+            return
+        self._waiting = True
+        self._transport.write(load.requests.pop())
+
+    def data_received(self, received: bytes) -> None:
+        buffer = self._buffer + received if self._buffer else received
+        end = buffer.find(b"\r\n\r\n")
+        length = _content_length(buffer[:end]) if end >= 0 else None
+        if length is None or len(buffer) < end + 4 + length:
+            self._buffer = buffer
+            return
+        self._buffer, self._waiting = b"", False
+        load = self._load
+        if buffer.startswith(b"HTTP/1.1 200") and load.wanted in buffer:
+            load.latencies.append(time.perf_counter() - self._sent_at)
+            if len(load.bodies) < load.keep:
+                load.bodies.append(buffer[end + 4 :].decode())
+        else:
+            load.failure(buffer)
+        self.send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._waiting:
+            self._load.failure(f"connection lost: {error}".encode())
+        self._load.closed()
+
+
+def _content_length(head: bytes) -> int | None:
+    lowered = head.lower()
+    at = lowered.find(b"content-length:")
+    return None if at < 0 else int(lowered[at + 15 :].split(b"\r\n", 1)[0])
+
+
+async def run(order: Order) -> Result:
+    """Sign, connect, start the clock, send, and count."""
+    key = parse_private_key(order.key)
+    bodies = presigned(key, order.client_id, order.issuer, order.form, order.tokens, order.count)
+    head = f"POST {order.path} HTTP/1.1\r\nhost: localhost:{order.port}\r\n"
+    head += "content-type: application/x-www-form-urlencoded\r\naccept: application/json\r\ncontent-length: "
+    load = Load(order, [b"%s%d\r\n\r\n%s" % (head.encode(), len(body), body) for body in bodies])
+    loop = asyncio.get_running_loop()
+    pairs = [
+        await loop.create_connection(lambda: Connection(load), "127.0.0.1", order.port)
+        for _ in range(order.connections)
+    ]
+    used, started = _cpu(), time.perf_counter()
+    load.deadline = started + order.seconds
+    for _, connection in pairs:
+        connection.send()
+    async with asyncio.timeout(order.seconds + 20):
+        await load.done
+    seconds = time.perf_counter() - started
+    ordered = sorted(load.latencies) or [0.0]
+    return Result(
+        answered=len(load.latencies),
+        failed=load.failed,
+        seconds=seconds,
+        cpu=_cpu() - used,
+        median_ms=1000 * ordered[len(ordered) // 2],
+        p99_ms=1000 * ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)],
+        first_failure=load.first_failure,
+        bodies=load.bodies,
+    )
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def main() -> None:
+    """Read the order on standard input, write the result on standard output."""
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(run(order))))
+
+
+if __name__ == "__main__":
+    main()

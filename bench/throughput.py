@@ -1,0 +1,114 @@
+"""Requests per second, in short rounds that alternate between the servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench.contenders import INVOICES, ORDERS, Contender
+from bench.figures import Figure, at_least, noise_of, paired_ratio
+from bench.load import Order
+
+GOAL = 2.5
+_MOST_A_SECOND = 7000  # requests are signed before the clock starts, so a bound is needed before anything is known
+
+MakeOrder = Callable[[Contender, float, int], Order]
+
+
+@dataclass(slots=True)
+class Rounds:
+    """What one server did. rates: good answers a second; costs: microseconds of its CPU a request."""
+
+    rates: list[float] = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
+    generator: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+
+
+def tokens(contender: Contender, seconds: float, count: int) -> Order:
+    """Self-contained tokens."""
+    return contender.order(ORDERS, seconds=seconds, count=count)
+
+
+def reference_tokens(contender: Contender, seconds: float, count: int) -> Order:
+    """Reference tokens."""
+    return contender.order(INVOICES, seconds=seconds, count=count)
+
+
+def introspections(contender: Contender, seconds: float, count: int) -> Order:
+    """Introspections of reference tokens."""
+    return contender.introspection(seconds=seconds, count=count)
+
+
+KINDS: dict[str, MakeOrder] = {
+    "tokens/s (ES256 in, ES256 out)": tokens,
+    "reference tokens/s": reference_tokens,
+    "introspections/s": introspections,
+}
+
+
+def alternate(
+    contenders: Sequence[Contender], make: MakeOrder, *, rounds: int, seconds: float, settle: bool
+) -> list[Rounds]:
+    """``rounds`` of each server in turn (ABABAB), after a short one for warming up."""
+    done = [Rounds() for _ in contenders]
+    most = _MOST_A_SECOND
+    for number in range(rounds + 1):
+        for contender, one in zip(contenders, done, strict=True):
+            length = seconds if number else min(0.7, seconds)
+            result, cpu = contender.load(make(contender, length, int(most * length)), settle=settle)
+            if number:
+                one.rates.append(result.rate)
+                one.costs.append(1e6 * cpu / result.answered)
+                one.generator.append(result.cpu / result.seconds)
+                one.p99.append(result.p99_ms)
+    return done
+
+
+def beside_peer(ours: Contender, peer: Contender, *, rounds: int, seconds: float, settle: bool) -> list[Figure]:
+    """Each kind of request, beside the peer."""
+    return [
+        figure
+        for name, make in KINDS.items()
+        for figure in _beside(name, *alternate((ours, peer), make, rounds=rounds, seconds=seconds, settle=settle))
+    ]
+
+
+def _beside(name: str, mine: Rounds, other: Rounds) -> list[Figure]:
+    ratio = paired_ratio(mine.rates, other.rates)
+    cost = paired_ratio(other.costs, mine.costs)
+    return [
+        Figure(
+            name,
+            f"{median(mine.rates):,.0f}",
+            f"oidc-provider {median(other.rates):,.0f}",
+            ratio,
+            noise_of(mine.rates, other.rates),
+            f"at least {GOAL}x",
+            at_least(ratio, GOAL),
+            f"p99 {median(mine.p99):.0f} ms beside {median(other.p99):.0f} ms; the generator used"
+            f" {median(mine.generator):.0%} and {median(other.generator):.0%} of its core",
+        ),
+        Figure(
+            f"{name.split('/', 1)[0]}: CPU for one",
+            f"{median(mine.costs):.0f} us",
+            f"oidc-provider {median(other.costs):.0f} us",
+            cost,
+            noise_of(mine.costs, other.costs),
+            remark="all threads, and the sealing of the audit log; ours beside theirs, inverted",
+        ),
+    ]
+
+
+def one_and_two(one: Contender, two: Contender, *, rounds: int, seconds: float, settle: bool) -> Figure:
+    """One worker beside two, neither pinned: on two cores the generator takes its part of the second worker's."""
+    first, second = alternate((one, two), tokens, rounds=rounds, seconds=seconds, settle=settle)
+    return Figure(
+        "tokens/s with two workers",
+        f"{median(second.rates):,.0f}",
+        f"one worker {median(first.rates):,.0f}",
+        paired_ratio(second.rates, first.rates),
+        noise_of(first.rates, second.rates),
+        remark=f"nothing pinned; the generator used {median(second.generator):.0%} of a core",
+    )

@@ -1,0 +1,49 @@
+"""The benchmark runs in its short form and tells every figure."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.figures import noise_of, paired_ratio
+from tests.real_parts.scratch import CHECKOUT
+
+
+@pytest.mark.real
+def test_the_short_form_tells_every_figure_of_its_goals(tmp_path: Path) -> None:
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "bench",
+        "--quick",
+        "--json",
+        tmp_path / "b.json",
+        "--markdown",
+        tmp_path / "b.md",
+    ]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads((tmp_path / "b.json").read_text())["figures"]
+    goals = [figure["goal"] for figure in figures if figure["goal"]]
+    assert goals == [
+        "at most 1.25x",
+        "at least 10x faster",
+        "at least 2.5x",
+        "at least 2.5x",
+        "at least 2.5x",
+        "at most 150 MB",
+    ]
+    assert all(figure["verdict"] in ("met", "missed") for figure in figures if figure["goal"])
+    assert (tmp_path / "b.md").read_text().count("\n| ") == len(figures) + 1
+
+
+def test_noise_is_the_step_between_neighbouring_rounds_of_the_same() -> None:
+    assert noise_of([100.0, 110.0, 110.0], [200.0, 180.0]) == pytest.approx(0.1)
+    assert noise_of([100.0]) is None
+
+
+def test_a_ratio_is_taken_within_each_round() -> None:
+    # The machine halved its speed in the second round, for both.
+    assert paired_ratio([300.0, 150.0, 290.0], [100.0, 50.0, 100.0]) == 3.0
