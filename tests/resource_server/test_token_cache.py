@@ -21,7 +21,8 @@ def test_a_token_seen_before_still_needs_its_scopes(world: World) -> None:
     guard.check_sync(asked, ["orders:read"])
     refused, record = world.refusal(guard, asked, "orders:write")
     assert refused.status == 403
-    assert [check.name for check in record.checks] == ["cached", "scopes"]
+    assert [check.name for check in record.checks] == ["signature", "issuer", "audience", "expiry", "scopes"]
+    assert "before" in record.checks[0].seen
 
 
 def test_a_seen_token_with_one_changed_character_is_a_new_one(world: World) -> None:

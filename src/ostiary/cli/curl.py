@@ -52,6 +52,8 @@ def curl(
     note(f"{response.status_code} {response.reason_phrase}")
     sys.stdout.buffer.write(response.content)
     sys.stdout.buffer.flush()
+    if response.content and not response.content.endswith(b"\n"):
+        sys.stderr.write("\n")  # on a terminal the notes begin on a line of their own; the body stays as it came
     if response.status_code >= 400:
         _tell_refusal(response)
         raise SystemExit(FAILED)

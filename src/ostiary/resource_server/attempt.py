@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ostiary.errors import OstiaryError, VerificationError
-from ostiary.protocol.checks import ALGORITHM, SIGNATURE, Note, shown
+from ostiary.protocol.checks import ALGORITHM, AUDIENCE, EXPIRY, ISSUER, SIGNATURE, Note, shown
+from ostiary.resource_server.principal import Principal
 from ostiary.resource_server.request import ApiRequest
 from ostiary.trace import Trace, TraceRecord
 
@@ -16,16 +17,16 @@ Result = TypeVar("Result")
 class Attempt:
     """A request, the scopes that the operation needs, and the time; seconds since the epoch.
 
-    client_id: set once the caller is known. token_seen_before: set where the cache vouched for signature and claims.
+    principal: set once the caller is proved. token_seen_before: set where the cache vouched for signature and claims.
     """
 
-    __slots__ = ("_noted", "client_id", "now", "request", "scopes", "token_seen_before")
+    __slots__ = ("_noted", "now", "principal", "request", "scopes", "token_seen_before")
 
     def __init__(self, request: ApiRequest, scopes: Sequence[str], now: float) -> None:
         self.request = request
         self.scopes = scopes
         self.now = now
-        self.client_id = ""
+        self.principal: Principal | None = None
         self.token_seen_before = False
         self._noted: list[tuple[str, str, str]] | None = None
 
@@ -44,14 +45,25 @@ class Attempt:
     def story(self, error: OstiaryError, api: str, trace_id: str) -> TraceRecord:
         """The record of a refusal by ``error``."""
         context = {"method": self.request.method, "path": self.request.path, "api": api}
-        if self.client_id:
-            context["client_id"] = self.client_id
+        if self.principal is not None:
+            context["client_id"] = self.principal.client_id
         trace = Trace("api", context)
-        if self.token_seen_before:
-            trace.note("cached", "verified before", "a verified token")
-        for name, seen, expected in self._noted or ():
+        for name, seen, expected in self._noted or self._proved():
             trace.note(name, shown(seen), expected)
         return trace.refuse(error, at=self.now, trace_id=trace_id)
+
+    def _proved(self) -> list[tuple[str, str, str]]:
+        """What a principal stands for: checks that passed without notes, since a good token costs none."""
+        caller = self.principal
+        if caller is None:
+            return []
+        signature = "verified before, by this process" if self.token_seen_before else "verified"
+        return [
+            (SIGNATURE, signature, "a verified credential"),
+            (ISSUER, caller.issuer, "an issuer that this API trusts"),
+            (AUDIENCE, " ".join(caller.audience), "this API"),
+            (EXPIRY, str(caller.expires_at), f"after {self.now:.0f}"),
+        ]
 
     def _note(self, name: str, seen: str = "", expected: str = "") -> None:
         if self._noted is None:

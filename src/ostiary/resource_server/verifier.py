@@ -230,7 +230,7 @@ class Verifier:
     def admit(self, attempt: Attempt, principal: Principal) -> None:
         """Sender constraint, revocation, scopes: what is decided at each request. Raises VerificationError."""
         rules = self.rules
-        attempt.client_id = principal.client_id
+        attempt.principal = principal
         if "cnf" in principal.claims:
             # RFC 7800 3.1: a bound token taken as a bearer token would be worth stealing again.
             raise VerificationError(

@@ -1,0 +1,145 @@
+"""Runs the commands of a Markdown page as its reader would, one after the other, in an empty folder.
+
+The fences of a page mean:
+
+- ``sh``: commands for bash. A first line ``# in a terminal of its own`` starts them in the background.
+- ``python`` whose first line is ``# NAME.py``: a file that the reader writes.
+- ``text`` right after commands: what they print, line by line; ``...`` stands for anything.
+
+``pip install`` lines are left out: the package under test is there already (``tests/house`` installs the wheel). The
+ports of the pages are exchanged for free ones, so that a page can be run beside a server that uses them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+from tests.real_parts.ports import free_port
+
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BACKGROUND = "# in a terminal of its own\n"
+_READY_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One fence: its language and its text."""
+
+    language: str
+    text: str
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """The fences of ``page``, in order."""
+    return [Block(language, text) for language, text in _FENCE.findall(page.read_text())]
+
+
+@dataclass(slots=True)
+class Reader:
+    """Somebody who follows a page in ``folder``. ``printed`` is the output of the last commands."""
+
+    folder: Path
+    ports: dict[str, int] = field(default_factory=lambda: {port: free_port() for port in ("8400", "8401", "8000")})
+    background: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    printed: str = ""
+
+    def follow(self, page: Path) -> None:
+        """Do what the page says. Raises AssertionError where page and reality differ."""
+        try:
+            for block in blocks_of(page):
+                self._do(block)
+        finally:
+            for process in reversed(self.background):
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(20)
+
+    def _do(self, block: Block) -> None:
+        match block.language:
+            case "python":
+                name = re.match(r"# (\w+\.py)\n", block.text)
+                if name is not None:
+                    (self.folder / name[1]).write_text(block.text)
+            case "sh" if block.text.startswith(_BACKGROUND):
+                self._start(self._translated(block.text))
+            case "sh":
+                self.printed = self._run(self._translated(block.text))
+            case "text":
+                self._compare(block.text)
+
+    def _translated(self, text: str) -> str:
+        text = re.sub(r"^pip install .*\n", "", text, flags=re.MULTILINE)
+        text = text.replace("tr_...", self._last_trace())
+        text = re.sub(r"\bostiary dev\b", "ostiary dev --port 8400 --management-port 8401", text)
+        for written, used in self.ports.items():
+            text = re.sub(rf"\b{written}\b", str(used), text)
+        return text
+
+    def _last_trace(self) -> str:
+        found = re.findall(r"tr_[\w-]{20,}", self.printed)
+        return str(found[-1]) if found else "tr_..."
+
+    def _environment(self) -> dict[str, str]:
+        scripts = str(Path(sys.executable).parent)
+        return {**os.environ, "PATH": f"{scripts}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+
+    def _run(self, text: str) -> str:
+        finished = subprocess.run(
+            ["bash", "-uo", "pipefail", "-c", text],
+            cwd=self.folder,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return finished.stdout
+
+    def _start(self, text: str) -> None:
+        log = self.folder / f"background-{len(self.background)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                ["bash", "-uo", "pipefail", "-c", text],
+                cwd=self.folder,
+                env=self._environment(),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.background.append(process)
+        port = self.ports["8401" if "ostiary dev" in text else "8000"]
+        deadline = time.monotonic() + _READY_SECONDS
+        while True:
+            try:
+                httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=2)
+                break
+            except httpx2.HTTPError:
+                said = log.read_text(errors="replace")
+                assert process.poll() is None, f"it ended: {said}"
+                assert time.monotonic() < deadline, f"it is not ready: {said}"
+                time.sleep(0.05)
+        self.printed = log.read_text(errors="replace")
+
+    def _compare(self, expected: str) -> None:
+        printed = self.printed
+        for written, used in self.ports.items():
+            printed = printed.replace(str(used), written)
+        rest = [" ".join(line.split()) for line in printed.splitlines()]
+        for line in expected.splitlines():
+            wanted = " ".join(line.split())
+            if not wanted:
+                continue
+            pattern = re.compile(".*".join(map(re.escape, wanted.split("..."))))
+            while rest and not pattern.fullmatch(rest[0]):
+                rest.pop(0)
+            assert rest, f"the page promises {line!r}; printed was:\n{printed}"
+            rest.pop(0)
