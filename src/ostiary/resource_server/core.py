@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ostiary.errors import ConfigurationError, OstiaryError, Unavailable
 from ostiary.protocol import client_request_jwt
+from ostiary.protocol.checks import checked_leeway
 from ostiary.protocol.credential import Credential
 from ostiary.resource_server import configuration, protected_resource
 from ostiary.resource_server.attempt import Attempt
@@ -87,11 +89,11 @@ class ResourceServer:
         self.scopes = dict(scopes or {})
         self._environment = environment
         self._given_replay = replay
-        self._http = http or Http()
+        self.http = http or Http()
         self.sources = Sources(
             read.issuers,
             self.audience,
-            self._http,
+            self.http,
             clock,
             replay=lambda: self.replay,
             introspection_ttl=introspection_ttl,
@@ -103,6 +105,7 @@ class ResourceServer:
                 raise ConfigurationError(
                     "Client JWTs need the API's own identity, to look their keys up: set OSTIARY_API_KEY_FILE."
                 )
+        checked_leeway(leeway)
         rules = Rules(
             audiences=read.audiences,
             public_url=read.public_url,
@@ -116,7 +119,7 @@ class ResourceServer:
         self.verifier = Verifier(rules, self.sources.keys, TokenCache(token_cache_size))
         self.metadata_url = protected_resource.url(self.audience)
         self.metadata_path = protected_resource.path(self.audience)
-        self._sinks = Sinks(traces, self.sources, self._http, clock, environment)
+        self._sinks = Sinks(traces, self.sources, self.http, clock, environment)
         self._announce(accept_client_requests)
 
     async def check(self, request: ApiRequest, scopes: Sequence[str] = ()) -> Principal:
@@ -204,9 +207,9 @@ class ResourceServer:
         try:
             yield
         finally:
-            self._sinks.close()
-            if isinstance(self._http, Http):
-                await self._http.aclose()
+            await asyncio.to_thread(self.close)
+            if isinstance(self.http, Http):
+                await self.http.aclose()
 
     @property
     def __wrapped__(self) -> Any:
@@ -222,6 +225,10 @@ class ResourceServer:
         from ostiary.resource_server import fastapi
 
         return await fastapi.depend(self, connection, security_scopes)
+
+    def close(self) -> None:
+        """Send the traces that wait, within two seconds; ``lifespan`` does it at the end of an ASGI application."""
+        self._sinks.close()
 
     def _furnish(self, app: Any) -> None:
         if "fastapi" in sys.modules:

@@ -1,0 +1,57 @@
+"""Applications of a test under real servers in its own process: uvicorn and wsgiref."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import httpx2
+import uvicorn
+
+
+@contextmanager
+def served_asgi(app: Any) -> Iterator[str]:
+    """The URL of ``app`` under uvicorn."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Nothing: the output belongs to the tests."""
+
+
+@contextmanager
+def served_wsgi(app: Any) -> Iterator[str]:
+    """The URL of ``app`` under the server of the standard library."""
+    server = make_server("127.0.0.1", 0, app, handler_class=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def get(url: str, token: str | None = None, **headers: str) -> httpx2.Response:
+    """GET without proxies."""
+    with httpx2.Client(trust_env=False) as client:
+        authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return client.get(url, headers={**authorization, **headers})

@@ -1,0 +1,95 @@
+"""What the guard is told: arguments, environment, and one sentence for each mistake."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ostiary.errors import ConfigurationError
+from ostiary.protocol.credential import CLIENT, Credential
+from ostiary.protocol.jwk import SigningKey
+from ostiary.resource_server import IssuerConfig, ResourceServer
+
+ISSUER = "https://auth.example.com"
+AUDIENCE = "https://orders.example.com"
+
+
+def guard(**options: Any) -> ResourceServer:
+    return ResourceServer(**{"environment": {}, "traces": [], **options})
+
+
+def credential(issuer: str = ISSUER) -> Credential:
+    return Credential("ostiary-api", issuer, "api_orders", SigningKey.generate("ES256"), AUDIENCE)
+
+
+def test_the_environment_says_what_arguments_do_not(tmp_path: Path) -> None:
+    (tmp_path / "api.json").write_bytes(credential().to_json())
+    environment = {
+        "OSTIARY_ISSUER": ISSUER,
+        "OSTIARY_AUDIENCE": AUDIENCE,
+        "OSTIARY_API_KEY_FILE": str(tmp_path / "api.json"),
+    }
+    made = guard(environment=environment)
+    assert list(made.sources.keys) == [ISSUER]
+    assert made.audience == AUDIENCE
+    assert [config.issuer for config in made.sources.own] == [ISSUER]
+    assert list(guard(issuer="https://b.example", audience="x", environment={}).sources.keys) == ["https://b.example"]
+
+
+def test_the_credential_alone_says_issuer_and_audience() -> None:
+    made = guard(credential=credential())
+    assert (list(made.sources.keys), made.audience) == ([ISSUER], AUDIENCE)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"audience": AUDIENCE}, "OSTIARY_ISSUER"),
+        ({"issuer": ISSUER}, "OSTIARY_AUDIENCE"),
+        ({"issuer": ISSUER + "/", "audience": AUDIENCE}, "write https://auth.example.com$"),
+        ({"issuer": "http://auth.example.com", "audience": AUDIENCE}, "https"),
+        ({"issuer": [ISSUER, ISSUER], "audience": AUDIENCE}, "twice"),
+        ({"issuer": ISSUER, "audience": AUDIENCE, "leeway": 61}, "leeway"),
+        ({"issuer": ISSUER, "audience": AUDIENCE, "credential": "/nowhere/api.json"}, "cannot be read"),
+        ({"issuer": ISSUER, "audience": AUDIENCE, "credential": credential("https://b.example")}, "trusted issuer is"),
+        (
+            {"credential": Credential(CLIENT, ISSUER, "c", SigningKey.generate("ES256")), "audience": AUDIENCE},
+            "an API needs its own",
+        ),
+    ],
+)
+def test_a_mistake_is_one_sentence(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        guard(**options)
+
+
+def test_an_unknown_algorithm_is_a_mistake() -> None:
+    for algorithms in (("HS256",), ("none",), ()):
+        with pytest.raises(ConfigurationError):
+            IssuerConfig(ISSUER, algorithms=algorithms)
+
+
+def test_the_guard_says_at_start_what_it_can_verify(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "ostiary.resource_server")
+    guard(issuer=ISSUER, audience=AUDIENCE)
+    assert "self-contained tokens only" in caplog.text
+    caplog.clear()
+    guard(credential=credential())
+    assert "self-contained tokens, reference tokens" in caplog.text
+    assert "only" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("audience", "path"),
+    [
+        ("https://orders.example.com", "/.well-known/oauth-protected-resource"),
+        ("https://example.com/orders/v1", "/.well-known/oauth-protected-resource/orders/v1"),
+        ("urn:orders", None),
+    ],
+)
+def test_the_metadata_stands_where_the_identifier_says(audience: str, path: str | None) -> None:
+    """standards 112."""
+    assert guard(issuer=ISSUER, audience=audience).metadata_path == path

@@ -1,0 +1,74 @@
+"""The pytest plugin, used by a foreign suite as its users would."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SUITE = """
+from typing import Annotated
+import pytest
+from fastapi import FastAPI, Security
+from fastapi.testclient import TestClient
+from ostiary.resource_server import Principal, ResourceServer
+
+guard = ResourceServer("https://auth.example.com", "https://orders.example.com")
+app = FastAPI()
+
+@app.get("/orders")
+async def list_orders(caller: Annotated[Principal, Security(guard, scopes=["orders:read"])]):
+    return caller.client_id
+
+client = TestClient(app)
+
+def status(token):
+    return client.get("/orders", headers={"Authorization": f"Bearer {token}"}).status_code
+
+def test_tokens(ostiary_tokens):
+    tokens = ostiary_tokens(guard)
+    answer = client.get("/orders", headers=tokens.headers("orders:read"))
+    assert answer.json() == "test-client"
+    assert status(tokens.valid("orders:read", client_id="me")) == 200
+    assert status(tokens.scope_poor()) == 403
+    faulty = (tokens.expired, tokens.foreign_issuer, tokens.foreign_audience, tokens.foreign_key)
+    assert [status(make("orders:read")) for make in faulty] == [401] * 4
+    assert status(tokens.make(scope="orders:read", jti=None)) == 401
+    global kept
+    kept = tokens.valid("orders:read")
+    assert status(kept) == 200
+
+def test_trust_ends_with_the_test():
+    assert status(kept) == 503
+"""
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_an_apis_own_tests_get_tokens_without_a_network(tmp_path: Path) -> None:
+    (tmp_path / "test_orders.py").write_text(SUITE)
+    # The issuer's name does not resolve, and a real one must not be asked either: sockets are closed to this suite.
+    (tmp_path / "conftest.py").write_text(
+        "import socket\n"
+        "def closed(self, address):\n"
+        "    raise OSError('no network in this suite')\n"
+        "socket.socket.connect = closed\n"
+    )
+    outcome = run(tmp_path)
+    assert outcome.returncode == 0, outcome.stdout
+    assert "2 passed" in outcome.stdout
+
+
+def test_the_plugin_costs_other_suites_nothing(tmp_path: Path) -> None:
+    (tmp_path / "test_other.py").write_text(
+        "import sys\n"
+        "def test_nothing_is_loaded():\n"
+        "    assert 'ostiary.resource_server.testing' in sys.modules\n"
+        "    heavy = ('cryptography', 'httpx2', 'fastapi', 'ostiary.resource_server.core', 'ostiary.protocol.jwk')\n"
+        "    assert [name for name in heavy if name in sys.modules] == []\n"
+    )
+    outcome = run(tmp_path, "--disable-plugin-autoload", "-p", "ostiary.resource_server.testing")
+    assert "1 passed" in outcome.stdout, outcome.stdout
