@@ -1,0 +1,71 @@
+"""``ostiary api`` on a local installation."""
+
+from __future__ import annotations
+
+import pytest
+
+from ostiary.protocol.credential import Credential
+from tests.cli.operator import ORDERS, Operator
+from tests.cli.operator_fixture import operator
+
+__all__ = ["operator"]
+
+
+def test_api_is_made_with_scopes_and_an_identity(operator: Operator) -> None:
+    made = operator.done(
+        "api", "create", ORDERS, "--name", "Orders", "--scope", "orders:read=See orders", "--generate", "orders.json"
+    )
+    credential = Credential.parse((operator.folder / "orders.json").read_bytes())
+    assert made["scopes"] == {"orders:read": "See orders"}
+    assert (credential.kind, credential.audience, credential.client_id) == ("ostiary-api", ORDERS, made["client_id"])
+    assert (operator.folder / "orders.json").stat().st_mode & 0o777 == 0o600
+    assert [row["identifier"] for row in operator.done("api", "list")] == [ORDERS]
+    assert operator.done("api", "show", ORDERS)["name"] == "Orders"
+
+
+def test_api_chooses_its_tokens(operator: Operator) -> None:
+    made = operator.done("api", "create", ORDERS, "--tokens", "reference", "--life", "300")
+    assert (made["token_format"], made["token_life"], made["client_id"]) == ("reference", 300, None)
+
+
+def test_another_algorithm_gets_its_signing_key_at_once(operator: Operator) -> None:
+    operator.done("api", "create", ORDERS, "--alg", "EdDSA")
+    states = {key["state"] for key in operator.done("keys", "list") if key["alg"] == "EdDSA"}
+    assert states == {"active", "published"}
+
+
+def test_refused_api_leaves_no_file(operator: Operator) -> None:
+    operator.done("api", "create", ORDERS)
+    operator.refused(3, [ORDERS], "api", "create", ORDERS, "--generate", "second.json")
+    assert not (operator.folder / "second.json").exists()
+    assert operator.done("client", "list") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["orders"], "absolute URI"),
+        ([f"{ORDERS}#x"], "absolute URI"),
+        ([ORDERS, "--tokens", "opaque"], "self-contained or reference"),
+        ([ORDERS, "--alg", "HS256"], "ES256"),
+        ([ORDERS, "--life", "1201"], "tokens.max_life"),
+        ([ORDERS, "--scope", "two words"], "is no scope"),
+        ([ORDERS, "--scope", "a=x", "--scope", "a=y"], "twice"),
+    ],
+)
+def test_api_that_does_not_fit_is_refused(operator: Operator, arguments: list[str], word: str) -> None:
+    operator.refused(3, [word], "api", "create", *arguments)
+    assert operator.done("api", "list") == []
+
+
+def test_unknown_api_is_named(operator: Operator) -> None:
+    operator.refused(3, ["ostiary api list"], "api", "show", ORDERS)
+
+
+def test_wrong_usage_has_its_own_exit_code(operator: Operator) -> None:
+    assert operator.run("api", "create").code == 2
+
+
+def test_no_installation_is_one_sentence(operator: Operator) -> None:
+    (operator.folder / "ostiary.toml").unlink()
+    operator.refused(3, ["There is no installation here", "--config"], "api", "list")
