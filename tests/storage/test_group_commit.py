@@ -206,6 +206,36 @@ async def test_a_commit_of_the_same_process_is_seen_by_its_next_call(database: P
     await storage.close()
 
 
+async def test_a_rollback_that_fails_gives_the_whole_batch_up(database: Path) -> None:
+    """What is half undone must never be committed."""
+    storage = SqliteStorage(database)
+    await storage.open()
+    group = storage._group
+    assert group is not None
+    real = group._connection
+
+    class NoRollback(Tampered):
+        def execute(self, sql: str) -> Any:
+            if sql == "ROLLBACK TO caller":
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(sql)
+
+    async def faulty() -> None:
+        async with storage.write() as work:
+            await work.tokens.add(token("half"))
+            raise RuntimeError
+
+    group._connection = NoRollback(real, lambda connection: connection.execute("COMMIT"))  # type: ignore[assignment]
+    outcomes = await asyncio.gather(_write(storage, "a"), faulty(), _write(storage, "b"), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
+    group._connection = real
+    await _write(storage, "after")
+    async with storage.read() as work:
+        assert [row.jti for row in await work.tokens.of_client("billing", now=NOW)] == ["after"]
+        assert [row.number for row in await work.audit.unsealed(9)] == [1]
+    await storage.close()
+
+
 async def test_writes_are_synced_to_the_disk(database: Path) -> None:
     storage = SqliteStorage(database)
     await storage.open()

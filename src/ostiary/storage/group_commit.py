@@ -120,6 +120,11 @@ class GroupCommit:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK TO caller")
                 self._connection.execute("RELEASE caller")
+        except sqlite3.Error as error:
+            # What is half undone must never be committed, so the whole batch is given up.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise Unavailable("storage", str(error)) from error
         finally:
             self._vacate()
 

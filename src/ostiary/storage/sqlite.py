@@ -60,6 +60,13 @@ def _translated(error: sqlite3.Error) -> Exception:
     return Unavailable("storage", str(error))
 
 
+def _control(connection: sqlite3.Connection, command: str) -> None:
+    try:
+        connection.execute(command)
+    except sqlite3.Error as error:
+        raise Unavailable("storage", str(error)) from error
+
+
 class _Writing(AbstractAsyncContextManager[UnitOfWork]):
     """One caller of the group commit: enters its savepoint, leaves after the commit."""
 
@@ -172,11 +179,11 @@ class SqliteStorage:
             raise Unavailable("storage", "not open")
         async with self._reading_lock:
             self._reading.ledger.begin()
-            self._reader.execute("BEGIN")
+            _control(self._reader, "BEGIN")
             try:
                 yield self._reading
             finally:
-                self._reader.execute("ROLLBACK")
+                _control(self._reader, "ROLLBACK")
 
     async def positions(self) -> Positions:
         """Where the database stands now; the counters are read only if some connection has committed since."""
