@@ -116,7 +116,7 @@ class Reader:
                 start_new_session=True,
             )
         self.background.append(process)
-        port = self.ports["8401" if "ostiary dev" in text else "8000"]
+        port = self.ports["8401" if "ostiary " in text else "8000"]
         deadline = time.monotonic() + _READY_SECONDS
         while True:
             try:

@@ -1,0 +1,21 @@
+"""``make demo`` as a reader runs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.real
+def test_the_demo_ticks_every_step_and_exits_0() -> None:
+    finished = subprocess.run(
+        [sys.executable, ROOT / "demo" / "run.py"], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert finished.stdout.count("✓ ") >= 18
+    assert "✗ " not in finished.stdout.replace("✗ signature", "")
