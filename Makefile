@@ -11,7 +11,7 @@ help: ## list the targets
 
 demo: ## show the whole thing once, on this machine: server, API, client, refusals
 	@scripts/environment.sh server
-	@.venv/bin/python demo/run.py
+	@.venv/bin/python -m demo
 
 dev: ## start a server for trying things out, with a demo API and a demo client
 	@scripts/environment.sh server

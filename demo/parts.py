@@ -115,8 +115,8 @@ class Demo:
 @contextlib.contextmanager
 def demo(folder: Path) -> Iterator[Demo]:
     """A demo on free ports below ``folder``."""
-    ports = _free_ports(4)
-    parts = Demo(folder, *ports)
+    issuer, management, api, reference_api = _free_ports(4)
+    parts = Demo(folder, issuer, management, api, reference_api)
     try:
         yield parts
     finally:

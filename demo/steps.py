@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 
 import httpx2
-from parts import Demo, StepFailed
 
+from demo.parts import Demo, StepFailed
 from ostiary.client import ClientAuth, ClientRequestAuth
 from ostiary.protocol import base64url, client_assertion, jws
 from ostiary.protocol.credential import Credential

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.real
 def test_the_demo_ticks_every_step_and_exits_0() -> None:
     finished = subprocess.run(
-        [sys.executable, ROOT / "demo" / "run.py"], capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, "-m", "demo"], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert finished.stdout.count("✓ ") >= 18

@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from parts import StepFailed, demo
-from steps import STEPS
+from demo.parts import StepFailed, demo
+from demo.steps import STEPS
 
 NEXT = """
 What to try next:
