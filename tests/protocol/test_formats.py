@@ -232,7 +232,7 @@ def test_credential_survives_its_file_and_never_shows_its_key(kind: str, audienc
         {"private_key": dict(signing_key().verification_key.public_jwk())},
         {"private_key": {"d": signing_key().private_jwk()["d"], "kid": "k", "alg": "ES256", "kty": "EC"}},
     ],
-    ids=str,
+    ids=lambda change: " ".join(change),
 )
 def test_credential_file_with_a_single_fault_is_refused_without_showing_the_key(change: dict[str, object]) -> None:
     good = json.loads(Credential(API_KIND, ISSUER, CLIENT, signing_key(), API).to_json())

@@ -35,6 +35,7 @@ def events(world: World) -> list[Any]:
         (revoke_grant, "gr_shop", ("grant", "gr_shop"), "grant:revoked"),
         (revoke_client_key, THUMBPRINT, ("client_key", THUMBPRINT), "client:key_revoked"),
     ],
+    ids=["client", "grant", "key"],
 )
 def test_an_act_is_one_row_and_one_event_however_often_it_is_done(
     world: World, end: Any, target: str, row: tuple[str, str], tag: str
