@@ -20,10 +20,11 @@ from ostiary.protocol.credential import Credential
 from ostiary.resource_server import configuration, protected_resource
 from ostiary.resource_server.attempt import Attempt
 from ostiary.resource_server.client_keys import DEFAULT_TTL as CLIENT_KEY_TTL
-from ostiary.resource_server.configuration import Issuers
+from ostiary.resource_server.configuration import Configuration, Issuers
 from ostiary.resource_server.errors import MalformedRequest, MissingCredential, Refused, refusal
 from ostiary.resource_server.http import Http, HttpPort
 from ostiary.resource_server.introspection import DEFAULT_TTL as INTROSPECTION_TTL
+from ostiary.resource_server.issuer import IssuerConfig
 from ostiary.resource_server.needs import RevocationHook
 from ostiary.resource_server.principal import Principal
 from ostiary.resource_server.request import ApiRequest, find_credential
@@ -99,22 +100,16 @@ class ResourceServer:
             introspection_ttl=introspection_ttl,
             client_key_ttl=client_key_ttl,
         )
-        if accept_client_requests:
-            configuration.check_public_url(read.public_url)
-            if not self.sources.own:
-                raise ConfigurationError(
-                    "Client JWTs need the API's own identity, to look their keys up: set OSTIARY_API_KEY_FILE."
-                )
-        checked_leeway(leeway)
+        own = self.sources.own
         rules = Rules(
             audiences=read.audiences,
             public_url=read.public_url,
-            direct_header=configuration.header_name(client_request_header) if accept_client_requests else None,
-            leeway=leeway,
+            direct_header=_direct_header(client_request_header, read, own) if accept_client_requests else None,
+            leeway=checked_leeway(leeway),
             implies=implies,
             revoked=revoked,
             reference_issuer=self.sources.reference_issuer,
-            direct_issuer=self.sources.own[0].issuer if self.sources.own else "",
+            direct_issuer=own[0].issuer if own else "",
         )
         self.verifier = Verifier(rules, self.sources.keys, TokenCache(token_cache_size))
         self.metadata_url = protected_resource.url(self.audience)
@@ -255,3 +250,13 @@ class ResourceServer:
             else:
                 kinds += " only (no API key: OSTIARY_API_KEY_FILE)"
             logger.info("%s trusts %s and can verify %s", self.audience, config.issuer, kinds)
+
+
+def _direct_header(name: str, read: Configuration, own: Sequence[IssuerConfig]) -> bytes:
+    """The header for client JWTs, if they can be verified at all."""
+    configuration.check_public_url(read.public_url)
+    if not own:
+        raise ConfigurationError(
+            "Client JWTs need the API's own identity, to look their keys up: set OSTIARY_API_KEY_FILE."
+        )
+    return configuration.header_name(name)

@@ -110,8 +110,8 @@ class Verifier:
         kid = parsed.header.kid
         if kid is None:
             raise unknown_key("no kid", issuer)
-        key = source.find(kid, attempt.now)
-        if key is None or not source.trusted(key, attempt.now):
+        key = source.ready(kid, attempt.now)
+        if key is None:
             answer = yield NeedKey(issuer, kid)
             if not isinstance(answer, VerificationKey):
                 raise unknown_key(f"the kid {checks.shown(kid)}", issuer)
