@@ -141,6 +141,16 @@ def test_body_beyond_the_limit_is_refused_unread(room: Room) -> None:
     assert room.ask("POST", LIST, headers=headers, content=b" " * 2_097_153).status_code == 413
 
 
+def test_doubled_query_parameter_is_refused(room: Room) -> None:
+    assert room.ask("GET", "/audit?tag=a").status_code == 200
+    assert room.ask("GET", "/audit?tag=a&tag=b").status_code == 400
+
+
+def test_misspelt_filter_is_refused_rather_than_ignored(room: Room) -> None:
+    answer = room.ask("GET", "/audit?actr=shop")
+    assert (answer.status_code, "actor" in answer.json()["error_description"]) == (400, True)
+
+
 def test_description_is_open_and_the_page_with_foreign_script_is_not_served(room: Room) -> None:
     assert room.ask("GET", "/openapi.json", headers={}).json()["info"]["title"] == "Ostiary admin API"
     assert room.ask("GET", "/docs").status_code == 404

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import Depends, FastAPI, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
@@ -40,7 +40,7 @@ def create_admin_app(server: AuthorizationServer) -> FastAPI:
         # The page loads its script from elsewhere, and an administrator types a token into it: for trying out only.
         docs_url="/docs" if server.settings.dev else None,
         redoc_url=None,
-        dependencies=[Depends(_SCHEME), Depends(_no_store)],
+        dependencies=[Depends(_SCHEME), Depends(_no_store), Depends(_known_query)],
         redirect_slashes=False,
     )
     guard = AdminGuard(server)
@@ -54,3 +54,12 @@ def create_admin_app(server: AuthorizationServer) -> FastAPI:
 
 async def _no_store(response: Response) -> None:
     response.headers.update(refusals.NO_STORE)
+
+
+async def _known_query(request: Request) -> None:
+    # A misspelt filter that is passed over would show everything as if it were the answer.
+    described = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    known = {one["name"] for one in described.get("parameters", ()) if one["in"] == "query"}
+    if unknown := sorted(request.query_params.keys() - known):
+        there = ", ".join(sorted(known)) or "none"
+        raise ConfigurationError(f"the query has no parameter {unknown[0]!r}; it has: {there}")

@@ -27,7 +27,7 @@ def apis_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
         async with storage.read() as work:
             return [ApiAnswer.model_validate(api) for api in await work.apis.list(after=after, limit=limit)]
 
-    @router.post("/apis", status_code=201, responses=answers(400, 422))
+    @router.post("/apis", status_code=201, responses=answers(422))
     async def create_api(command: NewApi, act: Annotated[Act, Depends(writer)]) -> ApiAnswer:
         made = await apis.create_api(storage, limits, command, act)
         if made.token_format == "self-contained":

@@ -26,7 +26,7 @@ def client_keys_router(server: AuthorizationServer, guard: AdminGuard) -> APIRou
             await existing_client(work, client_id)
             return [ClientKeyAnswer.model_validate(key) for key in await work.client_keys.of_client(client_id)]
 
-    @router.post("/clients/{client_id}/keys", status_code=201, responses=answers(400, 404, 422))
+    @router.post("/clients/{client_id}/keys", status_code=201, responses=answers(404, 422))
     async def add_keys(
         client_id: ClientIdInPath, command: NewKey, act: Annotated[Act, Depends(writer)]
     ) -> list[ClientKeyAnswer]:

@@ -27,7 +27,7 @@ def clients_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
             found = await work.clients.list(after=after, limit=limit)
         return [ClientAnswer.model_validate(client) for client in found]
 
-    @router.post("/clients", status_code=201, responses=answers(400, 422))
+    @router.post("/clients", status_code=201, responses=answers(422))
     async def create_client(command: NewClient, act: Annotated[Act, Depends(writer)]) -> ClientAnswer:
         return ClientAnswer.model_validate(await clients.create_client(storage, limits, command, act))
 
@@ -36,7 +36,7 @@ def clients_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
         async with storage.read() as work:
             return ClientAnswer.model_validate(await existing_client(work, client_id))
 
-    @router.patch("/clients/{client_id}", responses=answers(400, 404, 422))
+    @router.patch("/clients/{client_id}", responses=answers(404, 422))
     async def change_client(
         client_id: ClientIdInPath, changes: ClientChanges, act: Annotated[Act, Depends(writer)]
     ) -> ClientAnswer:

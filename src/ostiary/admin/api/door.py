@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostiary.admin.api.guard import AdminGuard
-from ostiary.admin.api.refusals import told_refusal, told_unavailable, too_large
+from ostiary.admin.api.refusals import doubled, told_refusal, told_unavailable, too_large
 from ostiary.errors import OAuthError, Unavailable
 
 MAX_BODY: Final = 2_097_152
@@ -41,5 +41,10 @@ class Door:
         declared = request.headers.get("content-length", "0")
         if not declared.isdigit() or int(declared) > MAX_BODY:
             await too_large(MAX_BODY)(scope, receive, send)
+            return
+        names = [name for name, _ in request.query_params.multi_items()]
+        if len(set(names)) != len(names):
+            # Of two values one would be looked at and the other perhaps meant.
+            await doubled()(scope, receive, send)
             return
         await self._app(scope, receive, send)

@@ -40,6 +40,11 @@ def too_large(limit: int) -> JSONResponse:
     return _told(413, "invalid_request", f"the body is larger than {limit} bytes")
 
 
+def doubled() -> JSONResponse:
+    """A query with a parameter twice."""
+    return _told(400, "invalid_request", "a parameter of the query stands twice: give each once")
+
+
 async def refused(_: Request, error: Exception) -> JSONResponse:
     """OAuthError."""
     return told_refusal(error) if isinstance(error, OAuthError) else _fault(error)

@@ -44,4 +44,4 @@ class Unfit(Refusal):
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The refusals that a route documents, beside those of the guard."""
-    return {status: {"model": Unfit if status == 422 else Refusal} for status in (401, 403, 503, *statuses)}
+    return {status: {"model": Unfit if status == 422 else Refusal} for status in (400, 401, 403, 503, *statuses)}

@@ -23,7 +23,7 @@ def signing_keys_router(server: AuthorizationServer, guard: AdminGuard) -> APIRo
         async with storage.read() as work:
             return [SigningKeyAnswer.model_validate(key) for key in await work.signing_keys.list()]
 
-    @router.post("/keys/rotate", responses=answers(400, 422))
+    @router.post("/keys/rotate", responses=answers(422))
     async def rotate(command: Rotation, act: Annotated[Act, Depends(writer)]) -> list[RotationAnswer]:
         done = await server.signing_keys.rotate(
             command.alg, compromised=command.compromised, kid=command.kid, actor=act.actor
