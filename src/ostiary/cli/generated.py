@@ -68,8 +68,3 @@ def key_from_file(path: Path) -> str:
     if len(content) > MAX_KEY_FILE:
         raise ConfigurationError(f"{path} is larger than {MAX_KEY_FILE} bytes and is no key file")
     return text
-
-
-def own_credential(path: Path) -> Credential:
-    """The credential in ``path``. Raises ConfigurationError."""
-    return Credential.parse(read_secret_file(path))
