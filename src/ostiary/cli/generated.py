@@ -17,7 +17,7 @@ from ostiary.cli.output import note
 from ostiary.errors import ConfigurationError, OAuthError, VerificationError
 from ostiary.protocol.credential import Credential
 from ostiary.protocol.jwk import SigningKey
-from ostiary.secret_files import read_secret_file, write_secret_file
+from ostiary.secret_files import write_secret_file
 
 MAX_KEY_FILE = 65_536
 
