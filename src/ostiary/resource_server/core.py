@@ -24,7 +24,6 @@ from ostiary.resource_server.configuration import Configuration, Issuers
 from ostiary.resource_server.errors import MalformedRequest, MissingCredential, Refused, refusal
 from ostiary.resource_server.http import Http, HttpPort
 from ostiary.resource_server.introspection import DEFAULT_TTL as INTROSPECTION_TTL
-from ostiary.resource_server.issuer import IssuerConfig
 from ostiary.resource_server.needs import RevocationHook
 from ostiary.resource_server.principal import Principal
 from ostiary.resource_server.request import ApiRequest, find_credential
@@ -88,8 +87,7 @@ class ResourceServer:
         self.clock = clock
         self.audience = read.audiences[0]
         self.scopes = dict(scopes or {})
-        self._environment = environment
-        self._given_replay = replay
+        self._given_replay, self._environment = replay, environment
         self.http = http or Http()
         self.sources = Sources(
             read.issuers,
@@ -100,20 +98,17 @@ class ResourceServer:
             introspection_ttl=introspection_ttl,
             client_key_ttl=client_key_ttl,
         )
-        own = self.sources.own
         rules = Rules(
             audiences=read.audiences,
             public_url=read.public_url,
-            direct_header=_direct_header(client_request_header, read, own) if accept_client_requests else None,
+            direct_header=_direct_header(client_request_header, read, self.sources) if accept_client_requests else None,
             leeway=checked_leeway(leeway),
             implies=implies,
             revoked=revoked,
             reference_issuer=self.sources.reference_issuer,
-            direct_issuer=own[0].issuer if own else "",
+            direct_issuer=self.sources.direct_issuer,
         )
         self.verifier = Verifier(rules, self.sources.keys, TokenCache(token_cache_size))
-        self.metadata_url = protected_resource.url(self.audience)
-        self.metadata_path = protected_resource.path(self.audience)
         self._sinks = Sinks(traces, self.sources, self.http, clock, environment)
         self._announce(accept_client_requests)
 
@@ -170,6 +165,16 @@ class ResourceServer:
         except MalformedRequest:
             return True
         return True
+
+    @cached_property
+    def metadata_url(self) -> str | None:
+        """Where the document of RFC 9728 about this API stands; None if its identifier is no URL."""
+        return protected_resource.url(self.audience)
+
+    @cached_property
+    def metadata_path(self) -> str | None:
+        """The path of ``metadata_url``."""
+        return protected_resource.path(self.audience)
 
     @cached_property
     def replay(self) -> ReplayMemory:
@@ -252,10 +257,10 @@ class ResourceServer:
             logger.info("%s trusts %s and can verify %s", self.audience, config.issuer, kinds)
 
 
-def _direct_header(name: str, read: Configuration, own: Sequence[IssuerConfig]) -> bytes:
+def _direct_header(name: str, read: Configuration, sources: Sources) -> bytes:
     """The header for client JWTs, if they can be verified at all."""
     configuration.check_public_url(read.public_url)
-    if not own:
+    if not sources.own:
         raise ConfigurationError(
             "Client JWTs need the API's own identity, to look their keys up: set OSTIARY_API_KEY_FILE."
         )

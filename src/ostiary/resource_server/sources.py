@@ -47,6 +47,11 @@ class Sources:
         self._fetches: Flights[None] = Flights(http)
         self._questions: Flights[Introspected | Looked] = Flights(http)
 
+    @property
+    def direct_issuer(self) -> str:
+        """The issuer whose key store is asked about client JWTs; empty without an identity anywhere."""
+        return self.own[0].issuer if self.own else ""
+
     def reference_issuer(self, installation: str) -> str:
         """The issuer to ask about a reference token of ``installation``; empty if there is none.
 
