@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
+from ostiary import __version__
 from ostiary.admin.api import create_admin_app
+from ostiary.audit.retention import drop_older
 from ostiary.audit.sealer import Sealer
 from ostiary.authorization_server.asgi import create_asgi
 from ostiary.authorization_server.context import AuthorizationServer
@@ -19,6 +21,7 @@ from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.fetching.guarded import GuardedFetcher
 from ostiary.key_management.base import KeyManagement
 from ostiary.key_management.file import FileKeyManagement
+from ostiary.model.event import AuditEvent
 from ostiary.serving.housekeeping import Chore
 from ostiary.serving.metrics import Metrics
 from ostiary.settings import Settings
@@ -26,6 +29,7 @@ from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
 
 Clock = Callable[[], float]
+DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,26 @@ class Installation:
             Chore("seal", 0.5, self.sealer.seal_once),
             Chore("signing-keys", 30.0, self.signing_keys.tick),
             Chore("expire", 20.0, self.expire),
+            Chore("audit-retention", DAY, self.drop_old_audit),
         ]
 
     async def expire(self) -> None:
         """Delete what has ended, batch by batch."""
         while await self.storage.expire(int(self.clock())):
             pass
+
+    async def drop_old_audit(self) -> None:
+        """Drop the signed segments of the audit log that are older than ``audit.retention_days``, if that is set."""
+        days = self.settings.audit.retention_days
+        if days is not None:
+            now = int(self.clock())
+            await drop_older(self.storage, before=now - days * DAY, now=now, actor="server")
+
+    async def record(self, tag: str, target: str) -> None:
+        """Write an event of the server itself to the audit log."""
+        event = AuditEvent(tag, "done", int(self.clock() * 1000), "server", target, details={"version": __version__})
+        async with self.storage.write() as work:
+            await work.audit.append(event)
 
 
 @asynccontextmanager

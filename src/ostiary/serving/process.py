@@ -99,8 +99,17 @@ async def run_until_stopped(
                 group.create_task(server.serve(sockets=sockets))
             group.create_task(_announce([server for server, _ in servers], on_ready))
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+        _stop_once(loop)
+
+
+def _stop_once(loop: asyncio.AbstractEventLoop) -> None:
+    """From now on a second signal does no harm: the process is on its way out, with an answer for everyone."""
+    both = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, both)  # one that comes between the next two lines would kill us
+    for number in both:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
 
 
 async def _announce(servers: list[StoppableServer], on_ready: Callable[[], None]) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 from ostiary.app import Installation, installation
+from ostiary.audit import tags
 from ostiary.errors import Unavailable
 from ostiary.serving.housekeeping import keep_house
 from ostiary.serving.management import ReadinessCheck, management_app
 from ostiary.serving.process import StoppableServer, api_server, management_server, run_until_stopped
 from ostiary.settings import Settings
-
-Role = Literal["api", "management"]
 
 
 async def serve_process(
@@ -33,10 +31,13 @@ async def serve_process(
             app = management_app(_readiness(parts), parts.metrics, parts.admin_app())
             servers.append((management_server(app), list(management)))
         chores = [*parts.request_chores(), *(parts.house_chores() if management else ())]
+        role = "all" if api and management else "api" if api else "management"
         stop = asyncio.Event()
+        await parts.record(tags.SERVER_STARTED, role)
         house = asyncio.create_task(keep_house(chores, stop))
         try:
             await run_until_stopped(servers, on_ready=on_ready)
+            await parts.record(tags.SERVER_STOPPED, role)
         finally:
             stop.set()
             await house
