@@ -170,3 +170,11 @@ def test_table_and_next_step_are_for_people(shop: Operator) -> None:
     told = shop.run("client", "list")
     assert told.out.splitlines()[0].split()[:3] == ["client_id", "name", "kind"]
     assert "Next: ostiary client show" in told.err
+
+
+@pytest.mark.parametrize("verb", ["retire", "revoke"])
+def test_a_kid_that_begins_like_an_option_is_a_kid(shop: Operator, verb: str) -> None:
+    public = SigningKey.generate("ES256", kid="-mk9_kid").verification_key.public_jwk()
+    (shop.folder / "dashed.jwk").write_text(json.dumps(public))
+    shop.done("client", "keys", "add", "shop", "--key", "dashed.jwk")
+    assert shop.done("client", "keys", verb, "shop", "-mk9_kid")[0]["kid"] == "-mk9_kid"

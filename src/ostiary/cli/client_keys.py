@@ -94,14 +94,18 @@ def list_keys(where: Where, client_id: ClientId) -> None:
     next_step(f"ostiary client keys retire {client_id} KID, or revoke it if it leaked")
 
 
-@app.command("retire")
+# One thumbprint in 64 begins with "-"; it is a kid all the same, and no option.
+_ANY_KID = {"ignore_unknown_options": True}
+
+
+@app.command("retire", context_settings=_ANY_KID)
 @operator_command
 def retire(where: Where, client_id: ClientId, kid: Kid) -> None:
     """Refuse the key, and those that it registered, from now on; the tokens that they obtained live on."""
     _end(where, client_id, kid, "retired")
 
 
-@app.command("revoke")
+@app.command("revoke", context_settings=_ANY_KID)
 @operator_command
 def revoke(where: Where, client_id: ClientId, kid: Kid) -> None:
     """Refuse the key, and those that it registered, and end every token that they obtained."""
