@@ -7,6 +7,7 @@ they can be erased and the chain still verifies. Where a row stands (segment, pl
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -18,6 +19,7 @@ HEAD_BYTES = 32
 _LINK = b"ostiary-audit-link-v1\x00"
 _BEGINNING = b"ostiary-audit-beginning-v1\x00"
 
+_length = struct.Struct(">Q").pack
 _encode_sorted = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -43,7 +45,7 @@ def canonical(row: AuditRow) -> bytes:
         _encode_sorted(row.details),
         row.personal_digest or b"",
     )
-    return b"".join(len(value).to_bytes(8, "big") + value for value in fields)
+    return b"".join([part for value in fields for part in (_length(len(value)), value)])
 
 
 def link(previous_head: bytes, row: AuditRow) -> bytes:

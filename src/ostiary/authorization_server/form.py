@@ -37,7 +37,7 @@ def _parameters(text: str, escaped: bool) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for field in text.split("&"):
         name, _, value = field.partition("=")
-        if escaped:
+        if escaped and ("%" in field or "+" in field):
             name, value = _decoded(name), _decoded(value)
         if name in parameters and field:
             _refuse_repetition(name)

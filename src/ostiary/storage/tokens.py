@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from sqlalchemy import bindparam, select
 
 from ostiary.model.token import AccessToken
@@ -12,6 +14,7 @@ from ostiary.storage.statements import Statement, insertion, lookup
 
 _TOKENS = ACCESS_TOKENS.c
 _COLUMNS = tuple(AccessToken.__dataclass_fields__)
+_values = attrgetter(*_COLUMNS)
 _ADD = insertion(ACCESS_TOKENS)
 _BY_JTI = lookup(ACCESS_TOKENS, _COLUMNS, "tenant", "jti")
 _BY_DIGEST = lookup(ACCESS_TOKENS, _COLUMNS, "tenant", "digest")
@@ -35,7 +38,7 @@ class SqlTokens:
         self._connection = connection
 
     async def add(self, token: AccessToken) -> None:
-        await self._connection.run(_ADD, {name: getattr(token, name) for name in _COLUMNS})
+        await self._connection.run(_ADD, dict(zip(_COLUMNS, _values(token), strict=True)))
 
     async def by_jti(self, jti: str, *, tenant: str = TENANT) -> AccessToken | None:
         row = await self._connection.one(_BY_JTI, {"tenant": tenant, "jti": jti})
