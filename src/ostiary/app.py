@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from ostiary import __version__
-from ostiary.admin.api import create_admin_app
 from ostiary.audit.retention import drop_older
 from ostiary.audit.sealer import Sealer
 from ostiary.authorization_server.asgi import create_asgi
@@ -23,6 +22,7 @@ from ostiary.key_management.base import KeyManagement
 from ostiary.key_management.file import FileKeyManagement
 from ostiary.model.event import AuditEvent
 from ostiary.serving.housekeeping import Chore
+from ostiary.serving.late_app import LateApp
 from ostiary.serving.metrics import Metrics
 from ostiary.settings import Settings
 from ostiary.storage.base import Storage
@@ -51,8 +51,14 @@ class Installation:
         return create_asgi(self.server)
 
     def admin_app(self) -> ASGIApp:
-        """The admin API, mounted below ``/admin`` on the management address."""
-        return create_admin_app(self.server)
+        """The admin API, mounted below ``/admin`` on the management address; FastAPI is imported for it."""
+
+        def build() -> ASGIApp:
+            from ostiary.admin.api import create_admin_app
+
+            return create_admin_app(self.server)
+
+        return LateApp(build)
 
     def request_chores(self) -> list[Chore]:
         """What every process that answers requests does by itself."""
