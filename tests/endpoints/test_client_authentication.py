@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ostiary.authorization_server.client_authentication import decoys
 from ostiary.protocol.jwk import SigningKey
 from ostiary.revocation import Act, retire_client_key, revoke_client_key
 from tests.authorization_server.world import ISSUER, NOW, ORDERS, Answer, World, client_key, signing_key
@@ -291,3 +292,15 @@ def test_the_last_use_of_a_key_is_written_at_most_once_a_minute(world: World) ->
         return last_used()
 
     assert [use_after(0), use_after(59), use_after(1)] == [int(NOW), int(NOW), int(NOW) + 60]
+
+
+@pytest.mark.parametrize("client_id", ["nobody", "shop"])
+def test_a_signature_is_verified_even_where_no_key_could_have_made_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, client_id: str
+) -> None:
+    """An answer that comes sooner would tell a stranger that client and kid exist."""
+    verified: list[str] = []
+    monkeypatch.setattr(decoys, "verify", lambda token: verified.append(token.header.alg))
+    key = SigningKey.generate("EdDSA", kid=f"{client_id}-1")
+    assert world.token(assertion=world.assertion(client_id, key=key)).status == 401
+    assert verified == ["EdDSA"]

@@ -73,7 +73,7 @@ async def _prove(
         )
     life = server.settings.tokens.assertion_max_life
     verify = partial(_verify, jws, client_id=client.client_id, issuer=server.issuer, now=now, max_life=life)
-    key, assertion = _first_that_signed(candidates, verify, note)
+    key, assertion = _first_that_signed(jws, candidates, verify, note)
     client_keys.check_usable(key, now)
     if client.state != "active":
         raise refused(CLIENT, seen=client.state, expected="active", public="the client is disabled")
@@ -98,7 +98,7 @@ def _verify(
 
 
 def _first_that_signed(
-    candidates: Sequence[CandidateKey], verify: Callable[..., ClientAssertion], note: Note
+    jws: compact.CompactJws, candidates: Sequence[CandidateKey], verify: Callable[..., ClientAssertion], note: Note
 ) -> tuple[CandidateKey, ClientAssertion]:
     """The key that signed, with the verified assertion; only an assertion without kid has more than one candidate."""
     refusal: VerificationError | None = None
@@ -109,6 +109,8 @@ def _first_that_signed(
             refusal = error
             if error.check not in _BEFORE_THE_CLAIMS:
                 verify(candidate.key, note)  # raises again, and tells the trace what had passed
+    if refusal is not None and refusal.check == ALGORITHM:
+        decoys.verify(jws)  # No signature was tried, and an answer that comes sooner would tell that the kid exists.
     raise refusal or refused(KEY)
 
 
