@@ -36,3 +36,8 @@ def test_no_source_spells_a_tag_out() -> None:
         if re.search(rf'AuditEvent\(\s*(?:tag=)?"{tag}"', text)
     }
     assert spelled == set()
+
+
+def test_every_declared_tag_is_used() -> None:
+    used = {name for text in SOURCES.values() for name in re.findall(r"\btags\.([A-Z][A-Z_]+)\b", text)}
+    assert set(CONSTANTS) <= used

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ostiary.protocol.jwk import parse_public_key
-from tests.authorization_server.world import NOW, Answer, World, signing_key
+from ostiary.protocol.jwk import VerificationKey, parse_public_key
+from tests.authorization_server.world import NOW, ORDERS, Answer, World, signing_key
 from tests.endpoints.test_client_authentication import refused_by
 
 
@@ -94,3 +94,36 @@ def test_without_authentication_nothing_is_told(world: World) -> None:
 
 def test_a_missing_client_is_refused(world: World) -> None:
     refused_by(world, world.post("/client-keys", world.form("api_orders")), "client", "invalid_request", 400)
+
+
+def test_the_scopes_are_narrowed_to_those_that_the_api_still_has(world: World) -> None:
+    """As they are in a token: `standards 114` holds for requests that a client signs itself."""
+    api = world.read(lambda work: work.apis.get(ORDERS))
+    assert look_up(world, "shop", "shop-1").json["scopes"] == {ORDERS: ["orders:read", "orders:write"]}
+    world.write(lambda work: work.apis.replace(replace(api, scopes={"orders:read": "read"})))
+    assert look_up(world, "shop", "shop-1").json["scopes"] == {ORDERS: ["orders:read"]}
+
+
+def test_every_answer_is_audited(world: World) -> None:
+    look_up(world, "shop", "shop-1")
+    world.clock.now += 1
+    look_up(world, "other", None)
+    rows = [row for row in world.audit() if row.tag == "client_keys:told"]
+    assert [(row.outcome, row.actor, row.target) for row in rows] == [
+        ("allowed", "api_orders", "shop"),
+        ("refused", "api_orders", "other"),
+    ]
+
+
+def test_a_published_key_does_not_outlive_its_parent_in_the_store(world: World) -> None:
+    """A key whose parent is gone is not told because its client also publishes it."""
+    client = world.read(lambda work: work.clients.get("shop"))
+    world.write(lambda work: work.clients.replace(replace(client, jwks_uri="https://shop.example.com/jwks")))
+    world.add_key("shop", "second", parent="gone")
+    world.published.keys["shop"] = [signing_key_as("second", "renamed")]
+    assert kids(look_up(world, "shop", "renamed")) == []
+
+
+def signing_key_as(name: str, kid: str) -> VerificationKey:
+    """The key called ``name``, published under another kid."""
+    return parse_public_key({**signing_key(name).verification_key.public_jwk(), "kid": kid})

@@ -240,3 +240,27 @@ def test_an_api_identity_of_two_apis_sees_the_tokens_of_both(world: World) -> No
     world.write(lambda work: work.apis.add(third))
     world.add_client("buyer", scopes={third.identifier: ("bills:read",)})
     assert world.introspect(world.access_token("buyer"), "api_bills").json["aud"] == third.identifier
+
+
+def _introspections(world: World) -> list[tuple[str, str, str, str]]:
+    rows = [row for row in world.audit() if row.tag == "token:introspected"]
+    return [(row.outcome, row.actor, row.target, row.reason) for row in rows]
+
+
+def test_every_answer_is_audited_with_its_reason_for_the_operator_alone(world: World) -> None:
+    token = world.access_token()
+    world.introspect(token)
+    world.clock.now += 1
+    assert world.introspect(token, "api_bills").body == INACTIVE
+    world.clock.now += 1
+    assert world.introspect("nonsense").body == INACTIVE
+    world.write(lambda work: revoke_client(work, "shop", ACT))
+    world.clock.now += 1
+    assert world.introspect(token).body == INACTIVE
+    jti = jti_of(world)
+    assert _introspections(world) == [
+        ("allowed", "api_orders", jti, ""),
+        ("refused", "api_bills", jti, "for another API"),
+        ("refused", "api_orders", "", "no such token"),
+        ("refused", "api_orders", jti, "revoked by client"),
+    ]

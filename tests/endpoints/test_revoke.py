@@ -74,3 +74,16 @@ def test_revocation_without_authentication_is_refused(world: World, token: str) 
 
 def test_a_missing_token_is_refused(world: World) -> None:
     refused_by(world, world.post("/revoke", world.form()), "token", "invalid_request", 400)
+
+
+def test_a_request_without_effect_is_audited_too(world: World) -> None:
+    token = world.access_token()
+    revoke(world, "nonsense")
+    revoke(world, token)
+    world.clock.now += 1
+    revoke(world, token)
+    [jti] = [row.target for row in world.audit() if row.tag == "token:issued"]
+    assert [(row.actor, row.target) for row in world.audit() if row.tag == "revocation:ignored"] == [
+        ("shop", ""),
+        ("shop", jti),
+    ]

@@ -13,6 +13,8 @@ TOKEN_REFUSED: Final = "token:refused"
 TOKEN_REVOKED: Final = "token:revoked"
 GRANT_REVOKED: Final = "grant:revoked"
 REVOCATION_REFUSED: Final = "revocation:refused"
+TOKEN_INTROSPECTED: Final = "token:introspected"
+REVOCATION_IGNORED: Final = "revocation:ignored"
 INTROSPECTION_REFUSED: Final = "introspection:refused"
 
 # Clients and their keys
@@ -25,6 +27,7 @@ CLIENT_KEY_RETIRED: Final = "client:key_retired"
 CLIENT_KEY_REVOKED: Final = "client:key_revoked"
 CLIENT_KEY_REGISTERED_BY_CLIENT: Final = "client:key_registered_by_client"
 CLIENT_KEY_REFUSED: Final = "client:key_refused"
+CLIENT_KEYS_TOLD: Final = "client_keys:told"
 CLIENT_KEYS_REFUSED: Final = "client_keys:refused"
 
 # APIs
@@ -61,6 +64,8 @@ MEANINGS: Final[dict[str, str]] = {
     TOKEN_REVOKED: "A token was revoked; the target is its jti.",
     GRANT_REVOKED: "A grant was ended, with every token that hangs on it; the target is its id.",
     REVOCATION_REFUSED: "The revocation endpoint refused a request.",
+    TOKEN_INTROSPECTED: "An API asked about a token: allowed if it was told active, else refused for the reason.",
+    REVOCATION_IGNORED: "A client asked to revoke what is no token, or one that had ended.",
     INTROSPECTION_REFUSED: "The introspection endpoint refused a request.",
     CLIENT_CREATED: "A client was registered.",
     CLIENT_UPDATED: "A client's name, scopes, life or key reference was changed.",
@@ -71,6 +76,7 @@ MEANINGS: Final[dict[str, str]] = {
     CLIENT_KEY_REVOKED: "A client's key was revoked, with the keys that descend from it and the tokens they obtained.",
     CLIENT_KEY_REGISTERED_BY_CLIENT: "A client registered its next key by signing with its present one.",
     CLIENT_KEY_REFUSED: "A client's request to register its next key was refused.",
+    CLIENT_KEYS_TOLD: "An API looked up the keys of a client, the target; refused if it was told none.",
     CLIENT_KEYS_REFUSED: "The endpoint where APIs look up client keys refused a request.",
     API_CREATED: "An API was registered.",
     API_UPDATED: "An API's scopes, token form, life or identity was changed.",

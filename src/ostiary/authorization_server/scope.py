@@ -13,20 +13,25 @@ from ostiary.protocol.checks import SCOPE, shown
 _SCOPE = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")
 
 
+def allowed(client: Client, api: Api) -> tuple[str, ...]:
+    """The scopes that ``client`` may have at ``api``: those that both of them name."""
+    return tuple(name for name in client.scopes.get(api.identifier, ()) if name in api.scopes)
+
+
 def granted(client: Client, api: Api, asked: str | None) -> tuple[str, ...]:
     """The scopes of a token for ``client`` at ``api``: those asked for, or if none are, all that it may have there.
 
     Raises OAuthError("invalid_scope") for a scope that the client or the API does not have.
     """
-    allowed = tuple(name for name in client.scopes.get(api.identifier, ()) if name in api.scopes)
+    possible = allowed(client, api)
     if asked is None:
-        return allowed
+        return possible
     # "If the issued access token scope is different from the one requested by the client, the authorization server MUST
     # include the 'scope' response parameter"; we never give less than was asked: what is not allowed is refused.
     wanted = tuple(dict.fromkeys(asked.split(" "))) if _SCOPE.fullmatch(asked) else ()
-    beyond = [name for name in wanted if name not in allowed]
+    beyond = [name for name in wanted if name not in possible]
     if not wanted or beyond:
-        raise _refused(asked, allowed)
+        raise _refused(asked, possible)
     return wanted
 
 

@@ -98,7 +98,7 @@ def _as_candidate(key: VerificationKey, stored: Sequence[StoredKey]) -> Candidat
     # A key that was retired or revoked in the store does not come back because its client still publishes it.
     for known in stored:
         if known.record.thumbprint == key.thumbprint:
-            return CandidateKey(key, _with_ancestors(known, stored).records)
+            return _with_ancestors(known, stored)._replace(key=key)
     return CandidateKey(key)
 
 

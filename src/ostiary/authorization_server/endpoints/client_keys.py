@@ -14,9 +14,12 @@ from ostiary.authorization_server.client_authentication.client_keys import Candi
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.exchange import Answer, Exchange, authenticated
 from ostiary.authorization_server.http import Response, json_response
+from ostiary.authorization_server.scope import allowed
 from ostiary.errors import OAuthError
 from ostiary.model.api import Api
+from ostiary.model.event import AuditEvent
 from ostiary.storage.base import UnitOfWork
+from ostiary.trace import redact
 
 MAX_AGE = 60
 """Seconds that an API may keep the answer: so long can a key be honoured at APIs after it was retired or revoked."""
@@ -38,7 +41,8 @@ async def _decide(exchange: Exchange) -> Answer:
     client = await exchange.server.registry.client(client_id) if keys else None
     if client is not None:
         # What the client may do at the APIs that ask: a request that it signs itself carries no scopes.
-        answer["scopes"] = {api.identifier: sorted(client.scopes.get(api.identifier, ())) for api in apis}
+        # As in a token, they are narrowed to those that the API still has.
+        answer["scopes"] = {api.identifier: sorted(allowed(client, api)) for api in apis}
     return partial(_answer, exchange, answer)
 
 
@@ -56,8 +60,22 @@ def _jwk(candidate: CandidateKey) -> dict[str, object]:
 
 
 async def _answer(exchange: Exchange, answer: dict[str, object], work: UnitOfWork) -> Response:
+    await work.audit.append(_event(exchange, str(answer["client_id"]), bool(answer["keys"])))
     exchange.server.on_event("client_keys_found", {"found": "yes" if answer["keys"] else "no"})
     return json_response(answer, headers=_HEADERS)
+
+
+def _event(exchange: Exchange, client_id: str, found: bool) -> AuditEvent:
+    caller = exchange.client
+    return AuditEvent(
+        tags.CLIENT_KEYS_TOLD,
+        "allowed" if found else "refused",
+        int(exchange.now * 1000),
+        actor=caller.client.client_id,
+        target=redact(client_id),
+        key_thumbprint=caller.key_thumbprint,
+        reason="" if found else "no usable key of a client of this API",
+    )
 
 
 ENDPOINT = Endpoint(

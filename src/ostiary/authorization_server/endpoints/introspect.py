@@ -14,6 +14,7 @@ from ostiary.authorization_server.http import Response, json_response
 from ostiary.authorization_server.issued_tokens import Named
 from ostiary.errors import OAuthError
 from ostiary.model.api import Api
+from ostiary.model.event import AuditEvent
 from ostiary.model.token import AccessToken
 from ostiary.storage.base import UnitOfWork
 
@@ -29,21 +30,37 @@ async def _decide(exchange: Exchange) -> Answer:
 
 
 async def _answer(exchange: Exchange, apis: Sequence[Api], name: Named, work: UnitOfWork) -> Response:
-    token = await _good_token(exchange, apis, name, work)
-    exchange.server.on_event("introspected", {"active": "yes" if token else "no"})
+    token = await name.find(work)
+    fault = await _fault(exchange, apis, token, work)
+    await work.audit.append(_event(exchange, token, fault))
+    exchange.server.on_event("introspected", {"active": "no" if fault else "yes"})
     # "If the introspection call is properly authorized but the token is not active, does not exist on this server, or
     # the protected resource is not allowed to introspect this particular token, then the authorization server MUST
     # return an introspection response with the 'active' field set to 'false'. Note that to avoid disclosing too much
     # of the authorization server's state to a third party, the authorization server SHOULD NOT include any additional
     # information about an inactive token, including why the token is inactive." RFC 7662 2.2
-    return json_response(INACTIVE if token is None else members(exchange.server.issuer, token))
+    return json_response(INACTIVE if token is None or fault else members(exchange.server.issuer, token))
 
 
-async def _good_token(exchange: Exchange, apis: Sequence[Api], name: Named, work: UnitOfWork) -> AccessToken | None:
-    token = await name.find(work)
-    if token is None or token.audience not in [api.identifier for api in apis]:
-        return None
-    return token if await issued_tokens.fault(exchange.server, work, token, exchange.now) is None else None
+async def _fault(exchange: Exchange, apis: Sequence[Api], token: AccessToken | None, work: UnitOfWork) -> str | None:
+    if token is None:
+        return "no such token"
+    if token.audience not in [api.identifier for api in apis]:
+        return "for another API"
+    return await issued_tokens.fault(exchange.server, work, token, exchange.now)
+
+
+def _event(exchange: Exchange, token: AccessToken | None, fault: str | None) -> AuditEvent:
+    caller = exchange.client
+    return AuditEvent(
+        tags.TOKEN_INTROSPECTED,
+        "refused" if fault else "allowed",
+        int(exchange.now * 1000),
+        actor=caller.client.client_id,
+        target=token.jti if token else "",
+        key_thumbprint=caller.key_thumbprint,
+        reason=fault or "",
+    )
 
 
 def members(issuer: str, token: AccessToken) -> dict[str, object]:

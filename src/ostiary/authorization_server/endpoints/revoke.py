@@ -40,10 +40,11 @@ async def _answer(exchange: Exchange, name: Named, work: UnitOfWork) -> Response
         )
     # "The authorization server responds with HTTP status code 200 if the token has been revoked successfully or if the
     # client submitted an invalid token." RFC 7009 2.2
-    if token is not None:
-        act = Act(caller.client.client_id, exchange.now, "asked by its client", caller.key_thumbprint)
-        ended = await revoke_token(work, token, act)
-        exchange.server.on_event("token_revoked", {"ended": "yes" if ended else "no"})
+    act = Act(caller.client.client_id, exchange.now, "asked by its client", caller.key_thumbprint)
+    ended = token is not None and await revoke_token(work, token, act)
+    if not ended:
+        await work.audit.append(act.event(tags.REVOCATION_IGNORED, token.jti if token else ""))
+    exchange.server.on_event("token_revoked", {"ended": "yes" if ended else "no"})
     return json_response({})
 
 
