@@ -1,11 +1,11 @@
 """The errors of Ostiary: a registered code, a sentence for the caller, a detail for the operator.
 
-    OstiaryError
-    ├── ConfigurationError       the operator's input is wrong; the message names the mend
-    ├── VerificationError        what was presented is not good: the check that failed, seen, expected, mend
-    │   └── NotMine              well-formed, but made for someone else: another verifier may take it
-    ├── OAuthError               an answer of RFC 6749 5.2: code, public description, HTTP status
-    └── Unavailable              a part has failed; refuse with 503, never admit
+OstiaryError
+├── ConfigurationError       the operator's input is wrong; the message names the mend
+├── VerificationError        what was presented is not good: the check that failed, seen, expected, mend
+│   └── NotMine              well-formed, but made for someone else: another verifier may take it
+├── OAuthError               an answer of RFC 6749 5.2: code, public description, HTTP status
+└── Unavailable              a part has failed; refuse with 503, never admit
 """
 
 from __future__ import annotations

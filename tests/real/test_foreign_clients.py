@@ -92,7 +92,6 @@ def test_curl_gets_a_token_by_an_assertion_that_openssl_made(served: Served, cur
         f"grant_type=client_credentials&resource={ORDERS}&client_assertion_type={ASSERTION_TYPE}"
         f"&client_assertion={made.stdout.strip()}"
     )
-    command = [curl, "--silent", "--cacert", served.folder / "ca.pem", "--data", f"@{served.folder}/form"]
     asked = ["--cacert", f"{served.folder}/ca.pem", "--data", f"@{served.folder}/form", f"{served.issuer}/token"]
     told = subprocess.run([curl, "--silent", *asked], capture_output=True, text=True, timeout=60, check=False)
     answer = json.loads(told.stdout)

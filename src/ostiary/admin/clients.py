@@ -38,7 +38,7 @@ async def add_client(
     limits.check_life(command.token_life)
     limits.check_jwks_uri(command.jwks_uri)
     now = int(act.now)
-    client = _client(command, kind, act.now)
+    client = _client(limits, command, kind, act.now)
     await work.clients.add(client)
     await work.grants.add(
         Grant(client.grant_id, client.client_id, client.client_id, "client_credentials", now, None, None)
@@ -49,7 +49,7 @@ async def add_client(
     return client
 
 
-def _client(command: NewClient, kind: ClientKind, now: float) -> Client:
+def _client(limits: Limits, command: NewClient, kind: ClientKind, now: float) -> Client:
     return Client(
         client_id=command.client_id or new_client_id(kind),
         name=command.name,
@@ -63,7 +63,7 @@ def _client(command: NewClient, kind: ClientKind, now: float) -> Client:
         token_life=command.token_life,
         jwks_uri=command.jwks_uri,
         may_register_keys=command.may_register_keys,
-        max_concurrency=command.max_concurrency,
+        max_concurrency=limits.max_concurrency if command.max_concurrency is None else command.max_concurrency,
         grant_id=new_grant_id(now),
         created_at=int(now),
         updated_at=int(now),

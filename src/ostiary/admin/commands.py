@@ -63,7 +63,9 @@ class NewClient(Command):
     token_life: Life | None = None
     jwks_uri: Url | None = None
     may_register_keys: bool = False
-    max_concurrency: Concurrency = 64
+    max_concurrency: Annotated[
+        Concurrency | None, Field(description="requests at once; null for server.max_concurrency_per_client")
+    ] = None
     keys: Keys = []
 
 

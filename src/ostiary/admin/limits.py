@@ -12,16 +12,25 @@ from ostiary.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """default_life, max_life: seconds, of an access token; allow_http: whether keys may be published by plain http."""
+    """default_life, max_life: seconds, of an access token; allow_http: whether keys may be published by plain http.
+
+    max_concurrency: requests of one client at once, where its registration does not say.
+    """
 
     default_life: int
     max_life: int
     allow_http: bool = False
+    max_concurrency: int = 64
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
         """The limits in ``settings``."""
-        return cls(settings.tokens.default_life, settings.tokens.max_life, settings.fetching.allow_http)
+        return cls(
+            settings.tokens.default_life,
+            settings.tokens.max_life,
+            settings.fetching.allow_http,
+            settings.server.max_concurrency_per_client,
+        )
 
     def check_life(self, seconds: int | None) -> None:
         """Raises ConfigurationError if an access token may not live that long; None is for the default."""
