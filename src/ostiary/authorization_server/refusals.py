@@ -39,6 +39,9 @@ async def answer(exchange: Exchange, error: Exception) -> Response:
     trace_id = new_trace_id()
     if not isinstance(error, OAuthError):
         report(error, trace_id, exchange.trace.kind)
+    if isinstance(error, Unavailable) and error.part == "storage":
+        # Writing that down would wait for the same database again, and twice as long: the log holds it.
+        return _told_only(exchange, error, trace_id)
     try:
         async with exchange.server.storage.write() as work:
             return await record(work, exchange, error, trace_id)
@@ -48,9 +51,13 @@ async def answer(exchange: Exchange, error: Exception) -> Response:
 
 def _unrecorded(exchange: Exchange, error: Exception, fault: OstiaryError, trace_id: str) -> Response:
     report(fault, trace_id, exchange.trace.kind)
-    exchange.server.on_event("refused", {"endpoint": exchange.trace.kind, "check": "storage"})
     if isinstance(error, OAuthError):
         error = fault if isinstance(fault, Unavailable) else Unavailable("storage")
+    return _told_only(exchange, error, trace_id)
+
+
+def _told_only(exchange: Exchange, error: Exception, trace_id: str) -> Response:
+    exchange.server.on_event("refused", {"endpoint": exchange.trace.kind, "check": "storage"})
     return error_response(error, trace_id)
 
 
