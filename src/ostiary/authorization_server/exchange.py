@@ -34,7 +34,7 @@ Handler = Callable[[AuthorizationServer, Request], Awaitable[Response]]
 class Exchange:
     """One request on its way. ``caller`` and ``positions`` stand once the client is authenticated.
 
-    now: seconds since the epoch; one reading of the clock for the whole request.
+    now: seconds since the epoch; one reading of the clock for the whole request. writing: its transaction was begun.
     """
 
     server: AuthorizationServer
@@ -45,6 +45,7 @@ class Exchange:
     form: Mapping[str, str] = field(default_factory=dict)
     positions: Positions = field(default=Positions(-1, -1))
     caller: Authenticated | None = None
+    writing: bool = False
 
     @property
     def client(self) -> Authenticated:
@@ -98,6 +99,7 @@ async def _decided(exchange: Exchange, decide: Decide) -> Response:
 
 async def _once(exchange: Exchange, decide: Decide, overload: OAuthError | None) -> Response | None:
     answer = overload or await _decision(exchange, decide)
+    exchange.writing = True
     async with exchange.server.storage.write() as work:
         if (await work.positions()).registry != exchange.positions.registry:
             return None

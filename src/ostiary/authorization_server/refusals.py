@@ -39,7 +39,7 @@ async def answer(exchange: Exchange, error: Exception) -> Response:
     trace_id = new_trace_id()
     if not isinstance(error, OAuthError):
         report(error, trace_id, exchange.trace.kind)
-    if isinstance(error, Unavailable) and error.part == "storage":
+    if exchange.writing and isinstance(error, Unavailable) and error.part == "storage":
         # Writing that down would wait for the same database again, and twice as long: the log holds it.
         return _told_only(exchange, error, trace_id)
     try:
