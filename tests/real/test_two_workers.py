@@ -61,6 +61,20 @@ def test_without_its_database_the_server_refuses_and_is_not_ready(tmp_path: Path
         wait_until_answered(process, f"{served.management}/readyz", status=503)
 
 
+def test_a_database_file_that_is_gone_or_replaced_is_noticed(tmp_path: Path) -> None:
+    """SQLite itself would go on writing into the file without a name, and the next start would know nothing of it."""
+    served = Served(tmp_path)
+    with served.run() as process:
+        served.token()
+        aside = served.database.rename(served.database.with_name("aside.db"))
+        assert served.ask("/token", served.form()).status_code == 503
+        served.database.write_bytes(aside.read_bytes())
+        assert served.ask("/token", served.form()).status_code == 503
+        wait_until_answered(process, f"{served.management}/readyz", status=503)
+        aside.replace(served.database)
+        served.token()
+
+
 def _spoil(database: Path) -> None:
     """Overwrite every page of the file, as a broken disk would, under the running server."""
     for path in (database, database.with_name(database.name + "-wal")):

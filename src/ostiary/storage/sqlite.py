@@ -142,6 +142,8 @@ class SqliteStorage:
             self._watcher = self._connect(*_FOR_READERS)
         except sqlite3.Error as error:
             raise Unavailable("storage", str(error)) from error
+        found = self._path.stat()
+        self._file = (found.st_dev, found.st_ino)
         self._work = SqlUnitOfWork(SqliteConnection(writer), AuditNumbers(), shared=False)
         self._reading = SqlUnitOfWork(SqliteConnection(self._reader), AuditNumbers(), shared=False)
         self._reading_lock = asyncio.Lock()
@@ -189,6 +191,7 @@ class SqliteStorage:
         """Where the database stands now; the counters are read only if some connection has committed since."""
         if self._group is None:
             raise Unavailable("storage", "not open")
+        self._check_the_file()
         try:
             (version,) = self._watcher.execute("PRAGMA data_version").fetchone()
             if version != self._known[0]:
@@ -197,6 +200,15 @@ class SqliteStorage:
         except sqlite3.Error as error:
             raise Unavailable("storage", str(error)) from error
         return self._known[1]
+
+    def _check_the_file(self) -> None:
+        """SQLite goes on writing into a file that was removed or replaced, and all of it is lost at the next start."""
+        try:
+            found = self._path.stat()
+        except OSError as error:
+            raise Unavailable("storage", f"the database file: {error.strerror}") from error
+        if (found.st_dev, found.st_ino) != self._file:
+            raise Unavailable("storage", "the database file was replaced under the running server; start it again")
 
     async def expire(self, now: int, *, batch: int = 1000) -> int:
         """Delete one batch of rows whose end has passed; how many."""
