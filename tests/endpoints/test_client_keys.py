@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from ostiary.errors import VerificationError
+from ostiary.model.client import Client
 from ostiary.protocol.jwk import VerificationKey, parse_public_key
 from tests.authorization_server.world import NOW, ORDERS, Answer, World, signing_key
 from tests.endpoints.test_client_authentication import refused_by
@@ -127,3 +129,16 @@ def test_a_published_key_does_not_outlive_its_parent_in_the_store(world: World) 
 def signing_key_as(name: str, kid: str) -> VerificationKey:
     """The key called ``name``, published under another kid."""
     return parse_public_key({**signing_key(name).verification_key.public_jwk(), "kid": kid})
+
+
+def test_a_published_set_that_is_refused_holds_no_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The document is the client's fault, not the API's and not ours; what stands in the store stays good."""
+    client = world.read(lambda work: work.clients.get("shop"))
+    world.write(lambda work: work.clients.replace(replace(client, jwks_uri="https://shop.example.com/jwks")))
+
+    async def find(client: Client, kid: str | None) -> list[VerificationKey]:
+        raise VerificationError("key", "malformed key document")
+
+    monkeypatch.setattr(world.published, "find", find)
+    assert kids(look_up(world, "shop", "published")) == []
+    assert kids(look_up(world, "shop", None)) == ["shop-1"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ostiary.authorization_server.client_authentication.base import refused
 from ostiary.authorization_server.registry import StoredKey
+from ostiary.errors import VerificationError
 from ostiary.model.client import Client
 from ostiary.model.client_key import ClientKey
 from ostiary.protocol.checks import KEY
@@ -16,6 +18,7 @@ from ostiary.protocol.jws import Header
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
 
+log = logging.getLogger("ostiary.authorization_server")
 MAX_TRIES = 4
 MAX_GENERATIONS = 64
 
@@ -50,9 +53,18 @@ async def usable_keys(server: AuthorizationServer, client: Client, kid: str | No
     found = [_with_ancestors(key, stored) for key in stored if kid is None or key.record.kid == kid]
     if client.jwks_uri is not None and not (kid and found):
         known = {key.record.kid for key in stored}
-        published = await server.published_keys.find(client, kid)
+        published = await _fetched(server, client, kid)
         found += [_as_candidate(key, stored) for key in published if key.kid not in known]
     return [key for key in found if fault(key, now) is None]
+
+
+async def _fetched(server: AuthorizationServer, client: Client, kid: str | None) -> Sequence[VerificationKey]:
+    try:
+        return await server.published_keys.find(client, kid)
+    except VerificationError as error:
+        # The client's fault, not that of the API which asks: a set that is refused holds no key.
+        log.warning("the keys that client %s publishes are refused: %s", client.client_id, error)
+        return ()
 
 
 def check_usable(candidate: CandidateKey, now: float) -> None:
