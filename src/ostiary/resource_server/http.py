@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import time
 from asyncio import AbstractEventLoop
@@ -66,6 +67,7 @@ class Http:
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._loops: WeakKeyDictionary[AbstractEventLoop, httpx2.AsyncClient] = WeakKeyDictionary()
+        self._threads: dict[int, httpx2.Client] = {}
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         try:
@@ -76,7 +78,7 @@ class Http:
 
     def send_sync(self, request: HttpRequest) -> HttpResponse:
         ends = time.monotonic() + self._timeout
-        client = self._client
+        client = self._client()
         try:
             with client.stream(_method(request), request.url, data=request.form) as response:
                 body = bytearray()
@@ -116,9 +118,13 @@ class Http:
         if len(body) > self._max_bytes:
             raise Unavailable("issuer", f"{_place(request)} answers more than {self._max_bytes} octets")
 
-    @cached_property
     def _client(self) -> httpx2.Client:
-        return httpx2.Client(verify=self._tls, timeout=self._timeout, trust_env=False, headers=_HEADERS)
+        # One for each process: two that share a connection after a fork would read one another's answers.
+        client = self._threads.get(os.getpid())
+        if client is None:
+            made = httpx2.Client(verify=self._tls, timeout=self._timeout, trust_env=False, headers=_HEADERS)
+            client = self._threads.setdefault(os.getpid(), made)
+        return client
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
