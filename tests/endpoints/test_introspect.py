@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from ostiary.model.grant import Grant
+from ostiary.protocol import token_format
 from ostiary.protocol.jwk import SigningKey
 from ostiary.revocation import Act, retire_client_key, revoke_client, revoke_client_key, revoke_grant
 from tests.authorization_server.world import BILLS, ISSUER, NOW, ORDERS, World, signing_key
@@ -264,3 +266,40 @@ def test_every_answer_is_audited_with_its_reason_for_the_operator_alone(world: W
         ("refused", "api_orders", "", "no such token"),
         ("refused", "api_orders", jti, "revoked by client"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"grant_id": "gr_brief"}, "its grant has ended"),
+        ({"grant_id": "gr_gone"}, "its grant has ended"),
+        ({"client_id": "gone"}, "its client is disabled"),
+        ({"signing_kid": "gone"}, "its signing key is withdrawn"),
+    ],
+)
+def test_a_token_falls_with_what_it_hangs_on(world: World, changes: dict[str, Any], reason: str) -> None:
+    """standards 71: though nobody wrote a row into the revocation log."""
+    use_format(world, "reference")
+    world.access_token()
+    text = token_format.generate(token_format.REFERENCE_ACCESS_TOKEN, "abcdef")
+    grant = Grant("gr_brief", "shop", "shop", "client_credentials", int(NOW), int(NOW) + 30, None)
+    jti = jti_of(world)
+    record = replace(
+        world.read(lambda work: work.tokens.by_jti(jti)),
+        jti="handmade",
+        digest=token_format.digest(text),
+        **changes,
+    )
+    world.write(lambda work: work.grants.add(grant), lambda work: work.tokens.add(record))
+    world.clock.now += 30
+    assert world.introspect(text).json["active"] is (reason == "")
+    assert [row.reason for row in world.audit() if row.tag == "token:introspected"] == [reason]
+
+
+def test_a_client_is_no_identity_of_an_api_because_an_api_names_it(world: World) -> None:
+    """standards 69"""
+    world.add_api("https://third.example.com", client_id=None)
+    third = world.read(lambda work: work.apis.get("https://third.example.com"))
+    world.write(lambda work: work.apis.replace(replace(third, client_id="shop")))
+    refused_by(world, world.introspect("x", "shop"), "caller", "unauthorized_client", 403)

@@ -78,6 +78,6 @@ async def fault(server: AuthorizationServer, work: UnitOfWork, token: AccessToke
     if client is None or client.state != "active":
         return "its client is disabled"
     grant = await work.grants.get(token.grant_id)
-    if grant is None or grant.ended_at is not None or (grant.expires_at is not None and grant.expires_at <= now):
+    if grant is None or not grant.stands(now):
         return "its grant has ended"
     return None

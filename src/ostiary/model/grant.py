@@ -20,3 +20,7 @@ class Grant:
     expires_at: int | None
     ended_at: int | None
     tenant: str = "default"
+
+    def stands(self, now: float) -> bool:
+        """Whether it allows anything at this time (seconds since the epoch)."""
+        return self.ended_at is None and (self.expires_at is None or now < self.expires_at)
