@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -23,7 +23,7 @@ class Limits:
     request_timeout: float = 10.0
 
 
-class _HeaderTooLarge(Exception):
+class _HeaderRefused(Exception):
     """Raised inside a parser callback to end the parsing."""
 
 
@@ -75,13 +75,23 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._receiving_header = False
         self._header_bytes = 0
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        size, hosts = len(self.url), 0
+        for name, value in self.headers:
+            size += len(name) + len(value) + 4
+            hosts += name == b"host"
         if size > self.limits.max_header_bytes:
-            self._rejection = 431
-            raise _HeaderTooLarge
+            self._refuse_header(431)
+        # "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host
+        # header field and to any request message that contains more than one Host header field line" RFC 9112 3.2
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            self._refuse_header(400)
         super().on_headers_complete()
         if self._draining and self.cycle is not None:
             self.cycle.keep_alive = False
+
+    def _refuse_header(self, status: int) -> NoReturn:
+        self._rejection = status
+        raise _HeaderRefused
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
