@@ -64,9 +64,14 @@ def new_trace_id() -> str:
     return "tr_" + secrets.token_urlsafe(16)
 
 
+def blot_out(text: str) -> str:
+    """Blot out whatever looks like a credential, over any number of lines."""
+    return _CREDENTIAL.sub("[credential]", text)
+
+
 def redact(value: str) -> str:
     """Shorten a value for a trace and blot out whatever looks like a credential."""
-    blotted = _CREDENTIAL.sub("[credential]", value[: 4 * MAX_VALUE_LENGTH])
+    blotted = blot_out(value[: 4 * MAX_VALUE_LENGTH])
     printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in blotted)
     return printable if len(printable) <= MAX_VALUE_LENGTH else printable[: MAX_VALUE_LENGTH - 1] + "…"
 

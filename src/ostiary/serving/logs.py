@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import structlog
 
-from ostiary.trace import redact
+from ostiary.trace import blot_out, redact
 
 
 def configure(log_format: Literal["json", "text"], level: str) -> None:
@@ -50,5 +50,5 @@ def _blot_out_credentials(_: Any, __: str, event: MutableMapping[str, Any]) -> M
         if isinstance(value, str) and name != "exception":
             event[name] = redact(value)
         elif name == "exception":
-            event[name] = "\n".join(redact(line) for line in str(value).splitlines())
+            event[name] = "\n".join(redact(line) for line in blot_out(str(value)).splitlines())
     return event
