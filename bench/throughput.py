@@ -107,7 +107,7 @@ def _beside(name: str, mine: Rounds, other: Rounds) -> list[Figure]:
             cost,
             noise_of(mine.costs, other.costs),
             remark="all threads, and the sealing of the audit log; theirs over ours; in ours, a raw ES256 verification"
-            f" and signature take {raw_signatures():.0f} us",
+            f" and sign take {raw_signatures():.0f} us",
         ),
     ]
 
