@@ -12,6 +12,7 @@ from ostiary.errors import ConfigurationError
 from ostiary.protocol.credential import CLIENT, Credential
 from ostiary.protocol.jwk import SigningKey
 from ostiary.resource_server import IssuerConfig, ResourceServer
+from ostiary.secret_files import write_secret_file
 
 ISSUER = "https://auth.example.com"
 AUDIENCE = "https://orders.example.com"
@@ -26,7 +27,7 @@ def credential(issuer: str = ISSUER) -> Credential:
 
 
 def test_the_environment_says_what_arguments_do_not(tmp_path: Path) -> None:
-    (tmp_path / "api.json").write_bytes(credential().to_json())
+    write_secret_file(tmp_path / "api.json", credential().to_json())
     environment = {
         "OSTIARY_ISSUER": ISSUER,
         "OSTIARY_AUDIENCE": AUDIENCE,
@@ -37,6 +38,14 @@ def test_the_environment_says_what_arguments_do_not(tmp_path: Path) -> None:
     assert made.audience == AUDIENCE
     assert [config.issuer for config in made.sources.own] == [ISSUER]
     assert list(guard(issuer="https://b.example", audience="x", environment={}).sources.keys) == ["https://b.example"]
+
+
+def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "api.json"
+    path.write_bytes(credential().to_json())
+    path.chmod(0o644)
+    with pytest.raises(ConfigurationError, match=f"chmod 600 {path}"):
+        guard(credential=path)
 
 
 def test_the_credential_alone_says_issuer_and_audience() -> None:
@@ -73,10 +82,12 @@ def test_an_unknown_algorithm_is_a_mistake() -> None:
 
 
 def test_the_guard_says_at_start_what_it_can_verify(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "ostiary.resource_server")
     guard(issuer=ISSUER, audience=AUDIENCE)
-    assert "self-contained tokens only" in caplog.text
+    assert (
+        "self-contained tokens only" in caplog.text
+    )  # in a log that shows warnings, as an application's first one does
     caplog.clear()
+    caplog.set_level(logging.INFO, "ostiary.resource_server")
     guard(credential=credential())
     assert "self-contained tokens, reference tokens" in caplog.text
     assert "only" not in caplog.text

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from ostiary.secret_files import write_secret_file
 from ostiary.trace_sinks import MemorySink
 from tests.resource_server.issuer_server import running_issuer
 from tests.resource_server.real_server import SAMPLES, free_port, running
@@ -39,7 +40,7 @@ def sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder: Path = tmp_path_factory.mktemp("api")
     port = free_port()
     with running_issuer() as issuer:
-        (folder / "api.json").write_bytes(issuer.credential().to_json())
+        write_secret_file(folder / "api.json", issuer.credential().to_json())
         environment = {
             "OSTIARY_ISSUER": issuer.issuer,
             "OSTIARY_AUDIENCE": AUDIENCE,

@@ -18,6 +18,7 @@ from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol import uri
 from ostiary.protocol.credential import API, Credential
 from ostiary.resource_server.issuer import IssuerConfig
+from ostiary.secret_files import read_secret_file
 
 Issuers = str | IssuerConfig | Sequence[str | IssuerConfig] | None
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")
@@ -83,17 +84,10 @@ def _credential(given: Credential | Path | str | None, environment: Mapping[str,
         own: Credential | None = given
     else:
         path = given or environment.get("OSTIARY_API_KEY_FILE")
-        own = _read_credential(Path(path)) if path else None
+        own = Credential.parse(read_secret_file(path)) if path else None
     if own is not None and own.kind != API:
         raise ConfigurationError("The credential is a client's; an API needs its own: ostiary api create --generate.")
     return own
-
-
-def _read_credential(path: Path) -> Credential:
-    try:
-        return Credential.parse(path.read_bytes())
-    except OSError as error:
-        raise ConfigurationError(f"The API's key file {path} cannot be read: {error.strerror}.") from error
 
 
 def _issuers(given: Issuers, own: Credential | None, environment: Mapping[str, str]) -> tuple[IssuerConfig, ...]:

@@ -45,8 +45,8 @@ class ResourceServer:
 
     issuer: whom to trust: a URL, an IssuerConfig, or several. Default: OSTIARY_ISSUER.
     audience: this API's identifier (several while it changes; the first is its own). Default: OSTIARY_AUDIENCE.
-    credential: this API's own identity: a Credential or the path of its file. Default: OSTIARY_API_KEY_FILE. Without it
-    only self-contained tokens can be verified.
+    credential: this API's own identity: a Credential or the path of its file, which its owner alone may read. Default:
+    OSTIARY_API_KEY_FILE. Without it only self-contained tokens can be verified, and a warning says so at start.
     accept_client_requests: take a client's own JWT in ``client_request_header`` (``protocol.client_request_jwt``).
     replay: the memory of their ``jti``; default: a file shared by the processes of this host, see
     ``configuration.default_replay_file``. ``ProcessReplayMemory()`` serves one process only, so it must be asked for.
@@ -249,12 +249,13 @@ class ResourceServer:
 
     def _announce(self, direct: bool) -> None:
         for config in self.sources.keys.values():
-            kinds = "self-contained tokens"
+            level, kinds = logging.INFO, "self-contained tokens"
             if config.config.credential is not None:
                 kinds += ", reference tokens" + (", client JWTs" if direct else "")
             else:
-                kinds += " only (no API key: OSTIARY_API_KEY_FILE)"
-            logger.info("%s trusts %s and can verify %s", self.audience, config.issuer, kinds)
+                # A warning, for it is seen where nobody has set up logging, and the API takes less than it could.
+                level, kinds = logging.WARNING, kinds + " only (no API key: OSTIARY_API_KEY_FILE)"
+            logger.log(level, "%s trusts %s and can verify %s", self.audience, config.issuer, kinds)
 
 
 def _direct_header(name: str, read: Configuration, sources: Sources) -> bytes:
