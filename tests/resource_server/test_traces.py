@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+
+import pytest
 
 from ostiary.resource_server.trace_upload import TraceUpload
 from ostiary.trace import TraceRecord, new_trace_id
@@ -58,6 +61,31 @@ def test_a_full_queue_drops_and_counts_and_never_waits(world: World) -> None:
     world.issuer.hold.set()
     sink.close()
     assert len(world.issuer.traces) + sink.dropped == 100
+
+
+def test_an_application_that_starts_again_sends_its_traces_again(world: World) -> None:
+    sink = upload(world)
+    for number in range(2):
+        sink.record(record(number))
+        sink.close()
+    assert [trace["at"] for trace in world.issuer.traces] == [0.0, 1.0]
+    assert sink.dropped == 0
+
+
+def test_where_no_thread_is_to_be_had_a_trace_is_lost_and_no_request(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    sink = upload(world)
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", no_thread)
+        sink.record(record(0))
+    assert sink.dropped == 1
+    sink.record(record(1))
+    sink.close()
+    assert [trace["at"] for trace in world.issuer.traces] == [1.0]
 
 
 def test_an_issuer_that_refuses_traces_does_not_disturb_the_api(world: World) -> None:

@@ -6,7 +6,6 @@ A request never waits for it: the queue is bounded, and what does not fit is dro
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -29,7 +28,7 @@ logger = logging.getLogger("ostiary.resource_server")
 
 
 class TraceUpload:
-    """A sink; its thread starts with the first record and ends with ``close``.
+    """A sink; its thread starts with the first record and ends with ``close``, and with a later record begins anew.
 
     dropped: how many records did not reach the issuer.
     """
@@ -51,30 +50,38 @@ class TraceUpload:
         self._queue: deque[bytes] = deque()
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._pid = 0
         self._closing = False
         self.dropped = 0
 
     def record(self, record: TraceRecord) -> None:
         line = msgspec.json.encode(record)
         with self._wake:
-            if len(self._queue) >= self._size or self._closing:
+            if len(self._queue) >= self._size or not self._running():
                 self.dropped += 1
                 return
             self._queue.append(line)
-            if self._pid != os.getpid():  # the first record of this process, or a fork, which takes no threads along
-                self._pid = os.getpid()
-                self._thread = threading.Thread(target=self._run, name="ostiary-traces", daemon=True)
-                self._thread.start()
             self._wake.notify()
 
     def close(self, timeout: float = 2.0) -> None:
         """Send what waits, for at most ``timeout`` seconds, and end the thread."""
         with self._wake:
+            thread = self._thread
             self._closing = True
             self._wake.notify()
-        if self._thread is not None and self._pid == os.getpid():
-            self._thread.join(timeout)
+        if thread is not None:
+            thread.join(timeout)
+
+    def _running(self) -> bool:
+        """Whether a thread sends what is queued; it is started if there is none. Called with the lock held."""
+        # None yet, ended by close, or a fork, which takes no threads along.
+        if self._thread is None or not self._thread.is_alive():
+            self._closing = False
+            try:
+                self._thread = threading.Thread(target=self._run, name="ostiary-traces", daemon=True)
+                self._thread.start()
+            except RuntimeError:  # no thread to be had, as at the end of the process: a trace is lost, no request
+                return False
+        return not self._closing
 
     def _run(self) -> None:
         while True:
