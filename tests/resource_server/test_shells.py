@@ -73,6 +73,20 @@ def test_asgi_middleware_refuses_a_websocket_before_it_opens(world: World) -> No
     assert answered[0]["status"] == 401
 
 
+def test_asgi_middleware_lets_no_unknown_kind_of_connection_pass(world: World) -> None:
+    async def never(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("reached")
+
+    async def connect() -> None:
+        async def silent(*_: Any) -> Any:
+            return {}
+
+        await AsgiGuard(never, world.guard())({"type": "webtransport", "path": "/", "headers": []}, silent, silent)
+
+    with pytest.raises(RuntimeError, match="webtransport"):
+        asyncio.run(connect())
+
+
 def test_wsgi_middleware_guards_any_application(world: World) -> None:
     def inner(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Type", "text/plain")])
@@ -195,3 +209,10 @@ def test_an_issuer_that_is_out_is_503_with_retry_after(world: World, orders: Fas
         answer = client.get("/orders", headers={"Authorization": f"Bearer {world.token()}"})
         assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
         assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_an_application_that_starts_again_has_the_metadata_once(world: World, orders: FastAPI) -> None:
+    for _ in range(3):
+        with TestClient(orders) as client:
+            assert client.get(WELL_KNOWN).json()["resource"] == AUDIENCE
+    assert [getattr(route, "path", "") for route in orders.router.routes].count(WELL_KNOWN) == 1

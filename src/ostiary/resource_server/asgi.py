@@ -48,9 +48,11 @@ class AsgiGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
-        if kind not in ("http", "websocket"):
+        if kind == "lifespan":
             await self._app(scope, receive, send)
             return
+        if kind not in ("http", "websocket"):
+            raise RuntimeError(f"The guard does not know connections of the type {kind!r}, and lets none of them pass.")
         path = scope["path"]
         if kind == "http" and path == self._guard.metadata_path and scope["method"] in ("GET", "HEAD"):
             await _answer(send, 200, {"Content-Type": "application/json"}, self._guard.protected_resource_metadata())

@@ -86,6 +86,8 @@ def furnish(guard: ResourceServer, app: Any) -> None:
     router = getattr(app, "router", None)
     if guard.metadata_path is None or router is None:
         return
+    if any(isinstance(route, Route) and route.path == guard.metadata_path for route in router.routes):
+        return  # an application may be started more than once, as its tests do
 
     async def document(_: Request) -> Response:
         return Response(guard.protected_resource_metadata(), media_type="application/json")
