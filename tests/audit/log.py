@@ -15,6 +15,7 @@ from ostiary.audit.verify import verify
 from ostiary.model.event import AuditEvent
 from ostiary.model.signing_key import InstallationKey, SigningKeyUse
 from ostiary.protocol.jwk import SigningKey
+from ostiary.storage.base import Positions
 from ostiary.storage.migrate import upgrade
 from ostiary.storage.sqlite import SqliteStorage
 
@@ -27,6 +28,9 @@ class Keys:
 
     def __init__(self, key: SigningKey) -> None:
         self.key = key
+
+    async def refresh(self, positions: Positions) -> None:
+        """The one key stays."""
 
     def current(self, alg: str, use: SigningKeyUse) -> SigningKey:
         return self.key

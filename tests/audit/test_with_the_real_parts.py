@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from ostiary.audit import head as heads
 from ostiary.audit.export import HeadsFile
 from ostiary.audit.sealer import Sealer
 from ostiary.audit.verify import verify
+from ostiary.authorization_server.signing_keys import SigningKeys
+from ostiary.key_management.file import FileKeyManagement
 from tests.authorization_server.world import World
 
 
@@ -21,27 +24,39 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def test_decisions_are_sealed_by_the_installations_audit_key_and_verify(world: World) -> None:
-    heads = world.folder / "heads"
-    sealer = Sealer(world.storage, world.signing_keys, heads, world.clock)
+    file = world.folder / "heads"
+    sealer = Sealer(world.storage, world.signing_keys, file, world.clock)
     assert world.token().status == 200
     assert world.token(scope="orders:erase").status == 400
     assert world.run(sealer.seal_once()) > 2
-    report = world.run(verify(world.storage, HeadsFile(heads), clock=world.clock))
+    report = world.run(verify(world.storage, HeadsFile(file), clock=world.clock))
     assert report.good
     assert report.exported == 1
     assert {"token:issued", "token:refused"} <= {row.tag for row in world.audit()}
 
 
 def test_the_chain_goes_on_over_rotations_of_the_audit_key(world: World) -> None:
-    heads = world.folder / "heads"
-    sealer = Sealer(world.storage, world.signing_keys, heads, world.clock)
+    file = world.folder / "heads"
+    sealer = Sealer(world.storage, world.signing_keys, file, world.clock)
     for _ in range(3):
         world.run(sealer.seal_all())
         world.clock.now += 3 * 86_400
         world.run(world.signing_keys.tick())
         world.run(world.signing_keys.rotate(use="audit"))
     world.run(sealer.seal_all())
-    report = world.run(verify(world.storage, HeadsFile(heads), clock=world.clock))
+    report = world.run(verify(world.storage, HeadsFile(file), clock=world.clock))
     assert report.good
-    kids = {line.split(".")[0] for line in heads.read_text().splitlines()}
+    kids = {line.split(".")[0] for line in file.read_text().splitlines()}
     assert len(kids) >= 3
+
+
+def test_no_head_is_signed_by_an_audit_key_that_another_process_withdrew(world: World) -> None:
+    """standards 117; the process that seals may have answered no request since."""
+    sealer = Sealer(world.storage, world.signing_keys, None, world.clock)
+    old = world.signing_keys.current("ES256", "audit").kid
+    management = FileKeyManagement.from_settings(world.settings.keys)
+    other = SigningKeys(world.storage, management, world.settings, world.clock)
+    world.run(other.rotate(use="audit", compromised=True))
+    assert world.run(sealer.seal_all()) > 0
+    [segment] = world.read(lambda work: work.audit.segments())
+    assert heads.kid_of(segment.signature) == other.current("ES256", "audit").kid != old

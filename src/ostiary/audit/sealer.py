@@ -22,7 +22,7 @@ from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.key_management.base import Signer
 from ostiary.model.audit_row import AuditRow, AuditSegment
 from ostiary.model.signing_key import SigningKeyUse
-from ostiary.storage.base import Storage
+from ostiary.storage.base import Positions, Storage
 from ostiary.storage.connection import Conflict
 
 # Small enough that hashing and marking a segment holds up neither the event loop nor the database for long.
@@ -37,6 +37,7 @@ logger = logging.getLogger("ostiary.audit")
 class AuditSigners(Protocol):
     """Gives the key that signs heads now; ``SigningKeys`` does."""
 
+    async def refresh(self, positions: Positions) -> None: ...
     def current(self, alg: str, use: SigningKeyUse) -> Signer: ...
 
 
@@ -97,12 +98,17 @@ class Sealer:
             last = await work.audit.last_segment()
             rows = await work.audit.unsealed(self._limit)
             installation = await work.setting("installation_id") or ""
+            positions = await work.positions()
         if not rows:
             return 0
+        # Another process may have withdrawn or rotated the key meanwhile.
+        await self._signing_keys.refresh(positions)
         # Hashed and signed outside the transaction, which is everybody's; inside it only the last segment is compared.
         segment = self._build(installation, last, rows)
         try:
             async with self._storage.write() as work:
+                if (await work.positions()).registry != positions.registry:
+                    return 0
                 if _number(await work.audit.last_segment()) != _number(last):
                     return 0
                 await work.audit.seal(segment, [(row.writer, row.number) for row in rows])
