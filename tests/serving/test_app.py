@@ -1,0 +1,72 @@
+"""What a built installation does by itself, by the settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ostiary.app import Installation, installation
+from ostiary.audit import tags
+from ostiary.key_management.key_encryption_key import create_key_encryption_key
+from ostiary.model.audit_row import AuditRow
+from ostiary.serving.prepare import prepare
+from ostiary.settings import Settings
+from tests.authorization_server.world import ISSUER, NOW, Clock
+
+DAY = 86_400
+
+
+def settings_in(folder: Path, **audit: Any) -> Settings:
+    create_key_encryption_key(folder / "kek")
+    return Settings.model_validate(
+        {
+            "issuer": ISSUER,
+            "storage": {"url": f"sqlite:///{folder / 'ostiary.db'}"},
+            "keys": {"key_encryption_key_file": str(folder / "kek")},
+            "audit": audit,
+        }
+    )
+
+
+def within(settings: Settings, clock: Clock, act: Callable[[Installation], Awaitable[None]]) -> None:
+    async def scenario() -> None:
+        await prepare(settings)
+        async with installation(settings, clock=clock) as parts:
+            await act(parts)
+
+    asyncio.run(scenario())
+
+
+async def rows(parts: Installation, tag: str) -> list[AuditRow]:
+    async with parts.storage.read() as work:
+        return await work.audit.query(tag=tag)
+
+
+@pytest.mark.parametrize(("days", "left"), [(2, 0), (4, 1), (None, 1)])
+def test_sealed_rows_are_dropped_after_their_time(tmp_path: Path, days: int | None, left: int) -> None:
+    """``audit.retention_days`` is kept by the server itself; without it nothing is ever dropped."""
+    clock = Clock()
+
+    async def act(parts: Installation) -> None:
+        await parts.record(tags.SERVER_STARTED, "all")
+        await parts.sealer.seal_all()
+        clock.now = NOW + 3 * DAY
+        [chore] = [chore for chore in parts.house_chores() if chore.name == "audit-retention"]
+        await chore.run()
+        assert len(await rows(parts, tags.SERVER_STARTED)) == left
+        assert len(await rows(parts, tags.AUDIT_DROPPED)) == 1 - left
+
+    within(settings_in(tmp_path, retention_days=days), clock, act)
+
+
+def test_start_and_stop_are_audited_with_the_version(tmp_path: Path) -> None:
+    async def act(parts: Installation) -> None:
+        await parts.record(tags.SERVER_STARTED, "all")
+        [row] = await rows(parts, tags.SERVER_STARTED)
+        assert (row.actor, row.target, list(row.details)) == ("server", "all", ["version"])
+
+    within(settings_in(tmp_path), Clock(), act)
