@@ -1,6 +1,7 @@
 """The shells that the samples do not use: ASGI and WSGI middleware, Starlette's backend, FastAPI beyond the example."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
@@ -154,7 +155,13 @@ def orders(world: World) -> FastAPI:
     return app
 
 
-def test_openapi_shows_the_scheme_with_real_addresses(world: World, orders: FastAPI) -> None:
+@pytest.mark.parametrize("authorization_endpoint", ["https://auth.example.com/sign-in", None])
+def test_openapi_shows_the_scheme_with_real_addresses(
+    world: World, orders: FastAPI, authorization_endpoint: str | None
+) -> None:
+    said = {**world.issuer.metadata(), "authorization_endpoint": authorization_endpoint}
+    metadata = json.dumps({name: value for name, value in said.items() if value}).encode()
+    world.issuer.raw["/.well-known/oauth-authorization-server"] = (200, {}, metadata)
     with TestClient(orders) as client:
         document = client.get("/openapi.json").json()
         flows = document["components"]["securitySchemes"]["Ostiary"]["flows"]
@@ -162,7 +169,7 @@ def test_openapi_shows_the_scheme_with_real_addresses(world: World, orders: Fast
             "tokenUrl": f"{world.issuer.issuer}/token",
             "scopes": {"orders:read": "See orders"},
         }
-        assert flows["authorizationCode"]["authorizationUrl"] == f"{world.issuer.issuer}/authorize"
+        assert flows.get("authorizationCode", {}).get("authorizationUrl") == authorization_endpoint
         assert document["paths"]["/orders"]["get"]["security"] == [{"Ostiary": ["orders:read"]}]
         assert "parameters" not in document["paths"]["/orders"]["get"]
         assert "usePkceWithAuthorizationCodeGrant" in client.get("/docs").text

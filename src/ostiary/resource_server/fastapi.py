@@ -37,7 +37,10 @@ class RefusedRequest(HTTPException):
 
 
 class Scheme(SecurityBase):
-    """What OpenAPI says about the guard: OAuth 2.0 with client credentials and the authorization code with PKCE."""
+    """What OpenAPI says about the guard: OAuth 2.0 with client credentials and the authorization code with PKCE.
+
+    An issuer that says of itself that it has no authorization endpoint is shown without the code flow.
+    """
 
     def __init__(self, guard: ResourceServer) -> None:
         self._guard = guard
@@ -48,15 +51,16 @@ class Scheme(SecurityBase):
         issuer = next(iter(self._guard.sources.keys))
         known = self._guard.sources.metadata(issuer)
         token_url = (known and known.token_endpoint) or f"{issuer}/token"
-        authorization_url = (known and known.authorization_endpoint) or f"{issuer}/authorize"
+        authorization_url = known.authorization_endpoint if known else f"{issuer}/authorize"
         scopes = self._guard.scopes
+        code_flow = authorization_url and OAuthFlowAuthorizationCode(
+            authorizationUrl=authorization_url, tokenUrl=token_url, scopes=scopes
+        )
         return OAuth2Model(
             description=f"Access tokens of {issuer} for {self._guard.audience}",
             flows=OAuthFlows(
                 clientCredentials=OAuthFlowClientCredentials(tokenUrl=token_url, scopes=scopes),
-                authorizationCode=OAuthFlowAuthorizationCode(
-                    authorizationUrl=authorization_url, tokenUrl=token_url, scopes=scopes
-                ),
+                authorizationCode=code_flow or None,
             ),
         )
 
