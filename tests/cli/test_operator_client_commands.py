@@ -166,6 +166,19 @@ def test_generated_key_of_an_api_is_an_api_credential(shop: Operator) -> None:
     assert (found.kind, found.audience) == ("ostiary-api", "https://b.example")
 
 
+def test_second_api_is_not_taken_for_the_first_in_silence(shop: Operator) -> None:
+    apis = ("--api", ORDERS, "--api", "https://b.example")
+    shop.refused(3, ["--api is given more than once", "--grant"], "client", "create", "new", *apis)
+
+
+def test_scopes_of_several_apis_are_told_apart(shop: Operator) -> None:
+    shop.done("api", "create", "https://b.example", "--scope", "b:read")
+    several = ("--grant", f"{ORDERS}=orders:read", "--grant", "https://b.example=b:read")
+    told = shop.run("client", "create", "new", *several)
+    assert f"{ORDERS}: orders:read; https://b.example: b:read" in told.out
+    assert "b:read;" not in told.out
+
+
 def test_table_and_next_step_are_for_people(shop: Operator) -> None:
     told = shop.run("client", "list")
     assert told.out.splitlines()[0].split()[:3] == ["client_id", "name", "kind"]

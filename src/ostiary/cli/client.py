@@ -37,7 +37,9 @@ def create(
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="For people (default: the id).")] = None,
     owner: Annotated[str, typer.Option("--owner", help="The person or team that answers for it.")] = "",
-    api: Annotated[str | None, typer.Option("--api", help="The identifier of an API that it may call.")] = None,
+    api: Annotated[
+        list[str] | None, typer.Option("--api", help="The identifier of an API that it may call; several: --grant.")
+    ] = None,
     scope: Annotated[list[str] | None, typer.Option("--scope", help="What it may do at --api; repeatable.")] = None,
     grant: Annotated[
         list[str] | None,
@@ -66,14 +68,14 @@ def create(
             client_id=chosen,
             name=name or chosen,
             owner=owner,
-            scopes=grants(api, scope or [], grant or []),
+            scopes=grants(api or [], scope or [], grant or []),
             token_life=token_life,
             jwks_uri=jwks_uri,
             may_register_keys=may_register_keys,
             keys=_keys(made, key, alg),
         )
     row = where.run(lambda administration: _create(administration, command, made, generate))
-    _tell(where.output, row, generate, api or next(iter(command.scopes), None))
+    _tell(where.output, row, generate, next(iter(command.scopes), None))
 
 
 def _keys(made: SigningKey | None, key: Path | None, alg: str | None) -> list[NewKey]:
@@ -149,7 +151,7 @@ def change(
     given: dict[str, Any] = {
         "name": name,
         "owner": owner,
-        "scopes": None if grant is None else grants(None, [], grant),
+        "scopes": None if grant is None else grants([], [], grant),
         "token_life": token_life,
         "jwks_uri": jwks_uri,
         "may_register_keys": may_register_keys,

@@ -23,15 +23,18 @@ def one_sentence() -> Iterator[None]:
         raise ConfigurationError(said) from None
 
 
-def grants(api: str | None, scopes: Sequence[str], pairs: Sequence[str]) -> dict[str, list[str]]:
+def grants(apis: Sequence[str], scopes: Sequence[str], pairs: Sequence[str]) -> dict[str, list[str]]:
     """``--api`` with ``--scope``, and ``--grant IDENTIFIER=scope,scope``, as scopes for each API.
 
     Raises ConfigurationError.
     """
     granted: dict[str, list[str]] = {}
-    if scopes and api is None:
+    if len(apis) > 1:
+        # Which of them --scope is about nobody could tell.
+        raise ConfigurationError("--api is given more than once: name several APIs by --grant IDENTIFIER=scope,scope")
+    if scopes and not apis:
         raise ConfigurationError("--scope says what a client may do at an API: name that by --api IDENTIFIER")
-    if api is not None:
+    for api in apis:
         granted[api] = [one for text in scopes for one in text.replace(",", " ").split()]
     for pair in pairs:
         # An identifier may hold "=", a list of scopes after the last one is what is meant.
@@ -90,7 +93,7 @@ def _date(value: object) -> object:
 def _flat(value: object) -> object:
     if not isinstance(value, dict):
         return value
-    return " ".join(f"{name}: {' '.join(one) if isinstance(one, list) else one};" for name, one in value.items())
+    return "; ".join(f"{name}: {' '.join(one) if isinstance(one, list) else one}" for name, one in value.items())
 
 
 def _member(where: tuple[int | str, ...]) -> str:
