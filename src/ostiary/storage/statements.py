@@ -43,7 +43,7 @@ class Statement:
         names = getattr(self._on_sqlite, "positiontup", None) or ()
         fixed = _fixed(self._on_sqlite)
         if fixed or len(names) < 2:
-            return lambda values: [({**fixed, **values})[name] for name in names]
+            return lambda values: list(map({**fixed, **values}.__getitem__, names))
         return itemgetter(*names)
 
     @cached_property
