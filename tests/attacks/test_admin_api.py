@@ -141,6 +141,11 @@ def test_body_beyond_the_limit_is_refused_unread(room: Room) -> None:
     assert room.ask("POST", LIST, headers=headers, content=b" " * 2_097_153).status_code == 413
 
 
+def test_body_of_unsaid_length_is_refused_unread(room: Room) -> None:
+    headers = bearer(room.token()) | {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+    assert room.ask("POST", LIST, headers=headers, content=b"{}").status_code == 411
+
+
 def test_doubled_query_parameter_is_refused(room: Room) -> None:
     assert room.ask("GET", "/audit?tag=a").status_code == 200
     assert room.ask("GET", "/audit?tag=a&tag=b").status_code == 400

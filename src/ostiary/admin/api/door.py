@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostiary.admin.api.guard import AdminGuard
-from ostiary.admin.api.refusals import doubled, told_refusal, told_unavailable, too_large
+from ostiary.admin.api.refusals import doubled, told_refusal, told_unavailable, too_large, unsaid_length
 from ostiary.errors import OAuthError, Unavailable
 
 MAX_BODY: Final = 2_097_152
@@ -41,6 +41,9 @@ class Door:
         declared = request.headers.get("content-length", "0")
         if not declared.isdigit() or int(declared) > MAX_BODY:
             await too_large(MAX_BODY)(scope, receive, send)
+            return
+        if "transfer-encoding" in request.headers:
+            await unsaid_length()(scope, receive, send)
             return
         names = [name for name, _ in request.query_params.multi_items()]
         if len(set(names)) != len(names):

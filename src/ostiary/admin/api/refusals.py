@@ -36,8 +36,13 @@ def told_unavailable(error: Unavailable) -> JSONResponse:
 
 
 def too_large(limit: int) -> JSONResponse:
-    """A body beyond the limit, or of an unsaid length that is no number."""
+    """A body beyond the limit, or of a length that is no number."""
     return _told(413, "invalid_request", f"the body is larger than {limit} bytes")
+
+
+def unsaid_length() -> JSONResponse:
+    """A body that comes in pieces: nobody knows how large it becomes. RFC 9110 15.5.12."""
+    return _told(411, "invalid_request", "the length of the body must be said: send Content-Length")
 
 
 def doubled() -> JSONResponse:
