@@ -132,7 +132,8 @@ class Served:
         return Process(command, cwd=self.folder, environment=environment)
 
     def wait_until_ready(self, process: Process, *, seconds: float = 20.0) -> None:
-        """Return as soon as both addresses answer. Raises TimeoutError with what was printed."""
+        """Return as soon as every worker serves. Raises TimeoutError with what was printed."""
+        process.wait_for_line("Serving http", seconds=seconds)
         wait_until_answered(process, f"{self.management}/readyz", seconds=seconds)
         process.wait_for_port(self.port, seconds=seconds)
 
