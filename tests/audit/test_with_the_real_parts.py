@@ -11,6 +11,7 @@ from ostiary.audit.sealer import Sealer
 from ostiary.audit.verify import verify
 from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.key_management.file import FileKeyManagement
+from ostiary.storage.base import Positions
 from tests.authorization_server.world import World
 
 
@@ -60,3 +61,22 @@ def test_no_head_is_signed_by_an_audit_key_that_another_process_withdrew(world: 
     assert world.run(sealer.seal_all()) > 0
     [segment] = world.read(lambda work: work.audit.segments())
     assert heads.kid_of(segment.signature) == other.current("ES256", "audit").kid != old
+
+
+def test_nothing_is_sealed_while_the_keys_change(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """standards 117; the key is withdrawn after it was looked at and before the segment is written."""
+    sealer = Sealer(world.storage, world.signing_keys, None, world.clock)
+    management = FileKeyManagement.from_settings(world.settings.keys)
+    other = SigningKeys(world.storage, management, world.settings, world.clock)
+    look = world.signing_keys.refresh
+
+    async def look_too_early(positions: Positions) -> None:
+        await look(positions)
+        monkeypatch.setattr(world.signing_keys, "refresh", look)
+        await other.rotate(use="audit", compromised=True)
+
+    monkeypatch.setattr(world.signing_keys, "refresh", look_too_early)
+    assert world.run(sealer.seal_segment()) == 0
+    assert world.run(sealer.seal_segment()) > 0
+    [segment] = world.read(lambda work: work.audit.segments())
+    assert heads.kid_of(segment.signature) == other.current("ES256", "audit").kid
