@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
-from ostiary.errors import ConfigurationError, Unavailable
-from ostiary.protocol.jwk import SigningKey
+from ostiary.errors import ConfigurationError, Unavailable, VerificationError
+from ostiary.protocol import strict_json
+from ostiary.protocol.jwk import SigningKey, parse_public_key
 from ostiary.replay.sqlite import SqliteReplayMemory
 from ostiary.resource_server import ApiRequest
+from ostiary.resource_server.attempt import Attempt
 from ostiary.resource_server.configuration import default_replay_file
+from ostiary.resource_server.needs import ClientKeyFound, NeedClientKey
+from ostiary.secret_files import write_secret_file
 from tests.resource_server.world import AUDIENCE, DIRECT, World, bearer, failed_check, request
 
 
@@ -157,6 +161,21 @@ def test_a_key_of_another_client_proves_nothing(world: World) -> None:
     assert failed_check(world.refusal(guard, direct(token))[1]) == "key"
 
 
+@pytest.mark.parametrize("fault", ["client", "kid"])
+def test_the_key_found_must_be_the_one_that_was_asked_for(world: World, fault: str) -> None:
+    """standards 8: whatever the key store, or a memory of its answers, hands out."""
+    guard = world.guard(direct=True)
+    key = world.client_key()
+    renamed = parse_public_key(strict_json.encode({**key.verification_key.public_jwk(), "kid": "other"}))
+    attempt = Attempt(request((DIRECT, world.direct(key))), (), world.clock())
+    decision = guard.verifier.verify(attempt)
+    assert next(decision) == NeedClientKey("orders-client", key.kid)
+    found = ClientKeyFound("orders-client", renamed) if fault == "kid" else ClientKeyFound("else", key.verification_key)
+    with pytest.raises(VerificationError) as caught:
+        decision.send(found)
+    assert caught.value.check == "key"
+
+
 def test_an_answer_about_another_client_is_a_fault(world: World) -> None:
     guard = world.guard(direct=True)
     key = world.client_key()
@@ -252,7 +271,7 @@ def test_a_jwt_used_in_one_process_is_refused_in_another(world: World) -> None:
     program = Path(__file__).with_name("second_process.py")
     arguments = [sys.executable, str(program), world.issuer.issuer, AUDIENCE, str(path)]
     fresh = world.direct(key, jti="fresh")
-    (world.folder / "api.json").write_bytes(world.issuer.credential().to_json())
+    write_secret_file(world.folder / "api.json", world.issuer.credential().to_json())
     answers = subprocess.run(
         [*arguments, str(world.folder / "api.json")],
         input=f"{token}\n{fresh}\n{fresh}\n",
