@@ -50,6 +50,7 @@ def test_an_active_reference_token_is_admitted_like_a_self_contained_one(world: 
         ({"exp": 1}, "expiry"),
         ({"exp": None}, "expiry"),
         ({"nbf": 2**33}, "not_before"),
+        ({"iat": 2**33}, "issued_at"),
         ({"client_id": None}, "client"),
         ({"cnf": {"jkt": "x"}}, "sender_constraint"),
     ],
