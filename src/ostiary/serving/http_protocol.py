@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NoReturn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 DRAIN_SECONDS = 0.25  # an idle connection is kept so long at a stop: a request may already be on its way
+LINGER_SECONDS = 1.0  # at a stop: how long a peer over TLS may take to say that it has seen the connection's end
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,16 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
     def _close_if_idle(self) -> None:
         if not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete):
             self.transport.close()
+            self._close_for_good()
+
+    def _close_for_good(self) -> None:
+        """Over TLS a closed connection waits half a minute for its peer's word; a stop does not wait for the idle."""
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._draining and self.transport.is_closing():
+            self._close_for_good()
 
     def _arm_receive_timer(self) -> None:
         if self._receive_timer is None:
