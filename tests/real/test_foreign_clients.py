@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ostiary.protocol.client_assertion import ASSERTION_TYPE
-from tests.real.served import CLIENT_ID, ORDERS, Served
+from tests.real.served import CLIENT_ID, ORDERS, Served, wait_until_answered
+from tests.real_parts.ports import free_port
+from tests.real_parts.processes import Process
 
 pytestmark = pytest.mark.real
 HERE = Path(__file__).parent
@@ -42,6 +45,29 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield installed
 
 
+@pytest.fixture(scope="module")
+def sample(served: Served) -> Iterator[str]:
+    """The address of the sample FastAPI application, which trusts the issuer through the test's own authority."""
+    port = free_port()
+    environment = {
+        "OSTIARY_ISSUER": served.issuer,
+        "OSTIARY_AUDIENCE": ORDERS,
+        "SSL_CERT_FILE": str(served.folder / "ca.pem"),
+    }
+    command = [sys.executable, "-m", "uvicorn", "app:app", "--port", str(port)]
+    with Process(command, cwd=HERE.parents[1] / "samples" / "fastapi_orders", environment=environment) as process:
+        wait_until_answered(process, f"http://localhost:{port}/healthz")
+        yield f"http://localhost:{port}/orders"
+
+
+def admitted(sample: str, token: str) -> bool:
+    """Whether the sample API lets the token in, and an altered one not."""
+    altered = token[:-8] + ("A" * 8 if token[-8:] != "A" * 8 else "B" * 8)
+    refused = httpx2.get(sample, headers={"authorization": f"Bearer {altered}"})
+    answer = httpx2.get(sample, headers={"authorization": f"Bearer {token}"})
+    return (refused.status_code, answer.status_code, answer.json().get("client")) == (401, 200, CLIENT_ID)
+
+
 def judge(served: Served, token: str) -> dict[str, object]:
     """The claims of ``token``, as joserfc and PyJWT verify them against the served JWKS; both agree."""
     with served.http() as http:
@@ -54,7 +80,7 @@ def judge(served: Served, token: str) -> dict[str, object]:
 
 
 def test_openid_client_gets_a_token_and_an_api_introspects_it(
-    served: Served, node_program: Path, foreign_clients: Path
+    served: Served, sample: str, node_program: Path, foreign_clients: Path
 ) -> None:
     arguments = (served.issuer, served.client_file, served.api_file, ORDERS)
     command = [str(part) for part in (node_program, HERE / "openid_client.mjs", foreign_clients, *arguments)]
@@ -63,11 +89,12 @@ def test_openid_client_gets_a_token_and_an_api_introspects_it(
     assert finished.returncode == 0, finished.stderr
     answer = json.loads(finished.stdout)
     assert judge(served, answer["access_token"])["client_id"] == CLIENT_ID
+    assert admitted(sample, answer["access_token"])
     assert answer["told"]["active"] is True
     assert answer["told"]["scope"] == "orders:read"
 
 
-def test_authlib_gets_a_token(served: Served) -> None:
+def test_authlib_gets_a_token(served: Served, sample: str) -> None:
     # Left alone, Authlib's assertions live for an hour and name the token endpoint; RFC 10070 wants the issuer.
     method = PrivateKeyJWT(
         served.issuer, claims={"exp": int(time.time()) + 60}, headers={"kid": served.client_key.kid}, alg="ES256"
@@ -78,10 +105,13 @@ def test_authlib_gets_a_token(served: Served) -> None:
     trust = str(served.folder / "ca.pem")
     token = session.fetch_token(f"{served.url}/token", grant_type="client_credentials", resource=ORDERS, verify=trust)
     assert judge(served, token["access_token"])["sub"] == CLIENT_ID
+    assert admitted(sample, token["access_token"])
 
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256"])
-def test_curl_gets_a_token_by_an_assertion_that_openssl_made(served: Served, curl: str, openssl: str, alg: str) -> None:
+def test_curl_gets_a_token_by_an_assertion_that_openssl_made(
+    served: Served, sample: str, curl: str, openssl: str, alg: str
+) -> None:
     pem, kid = _private_pem(served, alg)
     made = subprocess.run(
         [HERE / "assertion.sh", alg, pem, kid, CLIENT_ID, served.issuer],
@@ -96,6 +126,7 @@ def test_curl_gets_a_token_by_an_assertion_that_openssl_made(served: Served, cur
     told = subprocess.run([curl, "--silent", *asked], capture_output=True, text=True, timeout=60, check=False)
     answer = json.loads(told.stdout)
     assert judge(served, answer["access_token"])["scope"] == "orders:read"
+    assert admitted(sample, answer["access_token"])
 
 
 def test_tls_1_1_is_not_spoken(served: Served) -> None:
