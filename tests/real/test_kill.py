@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def test_what_was_answered_survives_kill_9(tmp_path: Path, workers: int, turn: i
             os.kill(pid, signal.SIGKILL)
         assert wait_until_gone(below) == []
     callers.end()
+    _one_token_and_one_event_for_each_assertion(served, len(callers.answered))
     with served.run():
         _everything_is_known(served, callers.answered)
         _everything_stays_used(served, callers.answered)
@@ -60,6 +62,22 @@ def test_the_death_of_a_worker_loses_nothing_and_another_takes_its_place(tmp_pat
         assert victim not in descendants(process.pid)
         _everything_is_known(served, callers.answered)
         _everything_stays_used(served, callers.answered[-50:])
+
+
+def _one_token_and_one_event_for_each_assertion(served: Served, answered: int) -> None:
+    """What was cut off is there as a whole or not at all; nothing is there that was not asked for."""
+    questions = (
+        "SELECT count(*) FROM access_tokens",
+        "SELECT count(*) FROM replay_marks",
+        "SELECT count(*) FROM audit_events WHERE tag = 'token:issued'",
+    )
+    connection = sqlite3.connect(served.database)
+    try:
+        tokens, marks, events = (int(connection.execute(question).fetchone()[0]) for question in questions)
+    finally:
+        connection.close()
+    assert tokens == marks == events
+    assert answered <= tokens <= answered + Callers(served).count
 
 
 def _everything_is_known(served: Served, answered: list[Answered]) -> None:
