@@ -16,6 +16,7 @@ from ostiary.authorization_server.asgi import create_asgi
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.published_keys import PublishedKeys
 from ostiary.authorization_server.registry import Registry
+from ostiary.authorization_server.seals import Seals
 from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.fetching.guarded import GuardedFetcher
 from ostiary.key_management.base import KeyManagement
@@ -108,6 +109,7 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
             allow_networks=settings.fetching.allow_networks, allow_http=settings.fetching.allow_http
         )
         published_keys = PublishedKeys(fetcher, clock)
+        seals = Seals(storage, key_management)
         registry = Registry(storage, signing_keys, published_keys, clock)
         server = AuthorizationServer(
             settings=settings,
@@ -115,9 +117,11 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
             registry=registry,
             signing_keys=signing_keys,
             published_keys=published_keys,
+            seals=seals,
             clock=clock,
             on_event=metrics.count,
         )
+        await seals.ready()
         sealer = Sealer(storage, signing_keys, settings.audit.heads_file, clock)
         yield Installation(settings, storage, key_management, signing_keys, registry, server, sealer, metrics, clock)
     finally:

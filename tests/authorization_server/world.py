@@ -18,6 +18,7 @@ from ostiary.authorization_server.asgi import create_asgi
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.identifiers import new_jti
 from ostiary.authorization_server.registry import Registry
+from ostiary.authorization_server.seals import Seals
 from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.key_management.file import FileKeyManagement
 from ostiary.key_management.key_encryption_key import create_key_encryption_key
@@ -114,12 +115,15 @@ class World:
         await self.signing_keys.ensure(("ES256",))
         published: Any = self.published
         registry = Registry(self.storage, self.signing_keys, published, self.clock)
+        seals = Seals(self.storage, management)
+        await seals.ready()
         return AuthorizationServer(
             self.settings,
             self.storage,
             registry,
             self.signing_keys,
             published,
+            seals,
             self.clock,
             on_event=lambda name, labels: self.events.append((name, dict(labels))),
         )

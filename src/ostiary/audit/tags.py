@@ -30,6 +30,27 @@ CLIENT_KEY_REFUSED: Final = "client:key_refused"
 CLIENT_KEYS_TOLD: Final = "client_keys:told"
 CLIENT_KEYS_REFUSED: Final = "client_keys:refused"
 
+# Users, their factors and sessions
+USER_CREATED: Final = "user:created"
+USER_UPDATED: Final = "user:updated"
+USER_DISABLED: Final = "user:disabled"
+USER_ENABLED: Final = "user:enabled"
+FACTOR_ADDED: Final = "factor:added"
+FACTOR_CHANGED: Final = "factor:changed"
+FACTOR_REMOVED: Final = "factor:removed"
+SIGN_IN_REFUSED: Final = "sign_in:refused"
+SESSION_STARTED: Final = "session:started"
+SESSION_ENDED: Final = "session:ended"
+
+# What users allow
+AUTHORIZATION_GRANTED: Final = "authorization:granted"
+AUTHORIZATION_REFUSED: Final = "authorization:refused"
+CONSENT_GIVEN: Final = "consent:given"
+CONSENT_DENIED: Final = "consent:denied"
+CONSENT_REVOKED: Final = "consent:revoked"
+REFRESH_REUSED: Final = "refresh_token:reused"
+USERINFO_TOLD: Final = "userinfo:told"
+
 # APIs
 API_CREATED: Final = "api:created"
 API_UPDATED: Final = "api:updated"
@@ -78,6 +99,23 @@ MEANINGS: Final[dict[str, str]] = {
     CLIENT_KEY_REFUSED: "A client's request to register its next key was refused.",
     CLIENT_KEYS_TOLD: "An API looked up the keys of a client, the target; refused if it was told none.",
     CLIENT_KEYS_REFUSED: "The endpoint where APIs look up client keys refused a request.",
+    USER_CREATED: "A user was made.",
+    USER_UPDATED: "A user's name, address or claims were changed.",
+    USER_DISABLED: "A user was disabled; their sessions, grants and tokens ended.",
+    USER_ENABLED: "A disabled user was enabled again.",
+    FACTOR_ADDED: "A user got a factor by which to prove themselves.",
+    FACTOR_CHANGED: "A user's factor was changed.",
+    FACTOR_REMOVED: "A user's factor was removed.",
+    SIGN_IN_REFUSED: "A sign-in was refused; the reason is the failed check.",
+    SESSION_STARTED: "A user signed in; the target is the session's id.",
+    SESSION_ENDED: "A session was ended, with the tokens that hang on it; the target is its id.",
+    AUTHORIZATION_GRANTED: "A user let an application act for them; the target is the grant's id.",
+    AUTHORIZATION_REFUSED: "The authorization endpoint refused a request; the reason is the failed check.",
+    CONSENT_GIVEN: "A user allowed an application scopes that it did not have.",
+    CONSENT_DENIED: "A user denied an application what it asked for.",
+    CONSENT_REVOKED: "A user's consent to an application was taken back, with its grants.",
+    REFRESH_REUSED: "A used refresh token was presented again; its family was ended.",
+    USERINFO_TOLD: "An application was told claims of a user.",
     API_CREATED: "An API was registered.",
     API_UPDATED: "An API's scopes, token form, life or identity was changed.",
     API_DISABLED: "An API was disabled: no token is issued for it.",

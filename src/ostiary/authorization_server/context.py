@@ -13,6 +13,7 @@ from ostiary.storage.base import Storage
 
 if TYPE_CHECKING:
     from ostiary.authorization_server.published_keys import PublishedKeys
+    from ostiary.authorization_server.seals import Seals
     from ostiary.authorization_server.signing_keys import SigningKeys
     from ostiary.settings import Settings
 
@@ -32,6 +33,7 @@ class AuthorizationServer:
     registry: Registry
     signing_keys: SigningKeys
     published_keys: PublishedKeys
+    seals: Seals
     clock: Callable[[], float]
     on_event: EventHook = _ignore
     concurrency: Concurrency = field(default_factory=Concurrency)

@@ -38,6 +38,7 @@ class Request:
 
     headers: lower-case names to values, as bytes; of a repeated one the last (those that must be single are refused).
     client_address: text of the peer's IP address, or ``""``. peer_certificate: DER, None without mutual TLS.
+    query: the octets after the question mark, ``b""`` if there are none.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Request:
     body: bytes = b""
     client_address: str = ""
     peer_certificate: bytes | None = None
+    query: bytes = b""
 
 
 @dataclass(slots=True)
@@ -117,6 +119,7 @@ async def read_request(scope: Scope, receive: Receive, max_body: int) -> Request
         body,
         client[0] if client else "",
         tls.get("client_certificate"),
+        scope.get("query_string", b""),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ostiary.audit import tags
+from ostiary.authorization_server.seals import SEALING_KEY, from_text, to_text
 from ostiary.authorization_server.signing_key_ring import LEEWAY, KeyRing, Kind, Rotation, Schedule
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.key_management.base import GeneratedKey, KeyManagement
@@ -73,7 +74,7 @@ class SigningKeyLife:
         return await self._step(step, actor)
 
     async def rewrap(self, new: KeyEncryptionKey, actor: str) -> int:
-        """Wrap every private key by ``new``, all or none; how many."""
+        """Wrap every private key and the sealing key by ``new``, all or none; how many private keys."""
         async with self._storage.write() as work:
             await work.positions()
             keys = [key for key in await work.signing_keys.list() if key.wrapped_private_key]
@@ -81,6 +82,10 @@ class SigningKeyLife:
                 wrapped = self._key_management.rewrap(key.kid, key.use, key.alg, key.wrapped_private_key, new=new)
                 await work.signing_keys.replace(replace(key, wrapped_private_key=wrapped))
                 await work.audit.append(self._event(tags.SIGNING_KEY_REWRAPPED, key, actor))
+            sealing = await work.setting(SEALING_KEY)
+            if sealing:
+                wrapped = self._key_management.rewrap_secret(SEALING_KEY, from_text(sealing), new=new)
+                await work.set_setting(SEALING_KEY, to_text(wrapped))
             await work.set_setting(WRAPPED_BY, new.name)
         return len(keys)
 

@@ -44,6 +44,18 @@ class KeyManagement(Protocol):
         """What signs with a key that ``generate`` made; refuses a wrapped key of another kid, use or algorithm."""
         ...
 
+    def wrap_secret(self, name: str, secret: bytes) -> bytes:
+        """A symmetric secret of the installation, wrapped for this name alone."""
+        ...
+
+    def unwrap_secret(self, name: str, wrapped: bytes) -> bytes:
+        """The secret that ``wrap_secret`` wrapped for this name."""
+        ...
+
+    def rewrap_secret(self, name: str, wrapped: bytes, *, new: KeyEncryptionKey) -> bytes:
+        """The same secret wrapped by ``new``."""
+        ...
+
     def rewrap(self, kid: str, use: SigningKeyUse, alg: str, wrapped: bytes, *, new: KeyEncryptionKey) -> bytes:
         """The same key wrapped by ``new``: afterwards the present key-encryption key does not open it."""
         ...

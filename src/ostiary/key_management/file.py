@@ -77,6 +77,19 @@ class FileKeyManagement:
         context = _context(kid, use, alg)
         return new.wrap(self._opening(wrapped).unwrap(wrapped, context), context, self._random)
 
+    def wrap_secret(self, name: str, secret: bytes) -> bytes:
+        """``secret`` wrapped for ``name``."""
+        self._key = self._source()
+        return self._key.wrap(secret, _secret_context(name), self._random)
+
+    def unwrap_secret(self, name: str, wrapped: bytes) -> bytes:
+        """The secret that was wrapped for ``name``. Raises ConfigurationError."""
+        return self._opening(wrapped).unwrap(wrapped, _secret_context(name))
+
+    def rewrap_secret(self, name: str, wrapped: bytes, *, new: KeyEncryptionKey) -> bytes:
+        """The same secret wrapped by ``new``. Raises ConfigurationError."""
+        return new.wrap(self.unwrap_secret(name, wrapped), _secret_context(name), self._random)
+
     def _opening(self, wrapped: bytes) -> KeyEncryptionKey:
         if wrapped_by(wrapped) != self._key.name:
             self._key = self._source()
@@ -86,3 +99,7 @@ class FileKeyManagement:
 def _context(kid: str, use: SigningKeyUse, alg: str) -> bytes:
     # None of the three can hold a zero byte, so no two of them read the same.
     return b"installation key\0" + b"\0".join(part.encode("utf-8") for part in (kid, use, alg))
+
+
+def _secret_context(name: str) -> bytes:
+    return b"installation secret\0" + name.encode("utf-8")

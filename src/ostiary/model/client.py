@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from ostiary.model.client_login import ClientLogin
 
 ClientKind = Literal["client", "api"]
 ClientState = Literal["active", "disabled"]
@@ -28,6 +30,9 @@ class Client:
     max_concurrency: requests it may have in flight at this server.
     grant_id: the standing grant of its client-credentials tokens.
     created_at, updated_at: seconds since the epoch.
+    login: its registration as an application with users, None if it has none.
+    secret_digest: SHA-256 of its secret (256 random bits) for the legacy methods ``client_secret_basic`` and
+        ``client_secret_post``, None for every other client.
     """
 
     client_id: str
@@ -46,4 +51,6 @@ class Client:
     grant_id: str
     created_at: int
     updated_at: int
+    login: ClientLogin | None = None
+    secret_digest: bytes | None = field(default=None, repr=False)
     tenant: str = "default"

@@ -17,7 +17,8 @@ class AccessToken:
     rev: position of the revocation log read before the issuing transaction; a log row for its subject, client, grant
         or key at a higher position ends it.
     issued_at, expires_at: seconds since the epoch.
-    claims: further claims as JSON text, ``"{}"`` if none.
+    claims: further claims as JSON text, ``"{}"`` if none; with a user ``auth_time``, ``acr``, ``amr``.
+    session_id: the session in which its user allowed it (``sid``), "" without one.
     """
 
     jti: str
@@ -34,4 +35,5 @@ class AccessToken:
     issued_at: int
     expires_at: int
     claims: str = "{}"
+    session_id: str = ""
     tenant: str = "default"

@@ -1,17 +1,24 @@
-"""Ends a token, a grant, a client or its key, and what hangs on it: state, audit event and log row in one act."""
+"""Ends a token, grant, session, user, client or key, and what hangs on it: state, audit event and log row at once."""
 
 from ostiary.revocation.act import MAX_TOKEN_LIFE, Act
 from ostiary.revocation.client_keys import retire_client_key, revoke_client_key
 from ostiary.revocation.clients import revoke_client
 from ostiary.revocation.grants import revoke_grant
+from ostiary.revocation.sessions import revoke_session
 from ostiary.revocation.tokens import revoke_token
+from ostiary.revocation.users import end_everything_of, end_sessions_of, revoke_consent, revoke_user
 
 __all__ = [
     "MAX_TOKEN_LIFE",
     "Act",
+    "end_everything_of",
+    "end_sessions_of",
     "retire_client_key",
     "revoke_client",
     "revoke_client_key",
+    "revoke_consent",
     "revoke_grant",
+    "revoke_session",
     "revoke_token",
+    "revoke_user",
 ]

@@ -61,6 +61,47 @@ class TokenSettings(Section):
         return self
 
 
+class SignInSettings(Section):
+    """How users sign in; times in seconds.
+
+    session_idle: a session ends when it is not used for so long; session_life: its absolute end.
+    password_min_length: of new passwords. second_factor: whether a password alone is enough.
+    application_name: what the pages call this installation.
+    """
+
+    session_idle: int = Field(default=8 * 3600, ge=60, le=90 * DAY)
+    session_life: int = Field(default=7 * DAY, ge=60, le=365 * DAY)
+    password_min_length: int = Field(default=10, ge=8, le=64)
+    second_factor: Literal["optional", "required"] = "optional"
+    application_name: str = Field(default="Ostiary", min_length=1, max_length=60)
+
+    @model_validator(mode="after")
+    def _agree(self) -> SignInSettings:
+        if self.session_idle > self.session_life:
+            raise ValueError("session_idle is longer than session_life: lower the one or raise the other")
+        return self
+
+
+class AuthorizationSettings(Section):
+    """What applications with users are given; times in seconds.
+
+    code_life: of an authorization code (FAPI 2.0: 60 at most). refresh_idle, refresh_life: an unused refresh token ends
+    after the first, its family after the second. refresh_retry: how long a repeated refresh gets the same successor;
+    0 switches that off.
+    """
+
+    code_life: int = Field(default=60, ge=5, le=60)
+    refresh_idle: int = Field(default=14 * DAY, ge=60, le=365 * DAY)
+    refresh_life: int = Field(default=90 * DAY, ge=60, le=3 * 365 * DAY)
+    refresh_retry: int = Field(default=10, ge=0, le=10)
+
+    @model_validator(mode="after")
+    def _agree(self) -> AuthorizationSettings:
+        if self.refresh_idle > self.refresh_life:
+            raise ValueError("refresh_idle is longer than refresh_life: lower the one or raise the other")
+        return self
+
+
 class ServerSettings(Section):
     """Where and within which limits the issuer's endpoints are served; times in seconds, sizes in bytes.
 
@@ -142,6 +183,8 @@ class Settings(Section):
     storage: StorageSettings = StorageSettings()
     keys: KeySettings = KeySettings()
     tokens: TokenSettings = TokenSettings()
+    sign_in: SignInSettings = SignInSettings()
+    authorization: AuthorizationSettings = AuthorizationSettings()
     server: ServerSettings = ServerSettings()
     management: ManagementSettings = ManagementSettings()
     audit: AuditSettings = AuditSettings()

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select
 
 from ostiary.errors import ConfigurationError
 from ostiary.model.client import Client
+from ostiary.model.client_login import ClientLogin
 from ostiary.storage.base import TENANT
 from ostiary.storage.connection import Connection, Row
 from ostiary.storage.json_columns import decoder, to_json
@@ -27,6 +28,7 @@ _LIST = Statement(
 )
 _GRANT_TYPES = decoder(tuple[str, ...])
 _SCOPES = decoder(dict[str, tuple[str, ...]])
+_LOGIN = decoder(ClientLogin)
 
 
 def _from_row(row: Row) -> Client:
@@ -34,12 +36,15 @@ def _from_row(row: Row) -> Client:
     values["grant_types"] = _GRANT_TYPES.decode(values["grant_types"])
     values["scopes"] = _SCOPES.decode(values["scopes"])
     values["may_register_keys"] = bool(values["may_register_keys"])
+    if values["login"] is not None:
+        values["login"] = _LOGIN.decode(values["login"])
     return Client(**values)
 
 
 def _to_row(client: Client) -> dict[str, Any]:
     values = {name: getattr(client, name) for name in _COLUMNS}
-    return values | {"grant_types": to_json(client.grant_types), "scopes": to_json(client.scopes)}
+    login = None if client.login is None else to_json(client.login)
+    return values | {"grant_types": to_json(client.grant_types), "scopes": to_json(client.scopes), "login": login}
 
 
 class SqlClients:

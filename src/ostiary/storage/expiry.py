@@ -5,7 +5,19 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Table, bindparam, delete, select, tuple_
 
 from ostiary.storage.connection import Connection
-from ostiary.storage.schema import ACCESS_TOKENS, ARTIFACTS, REPLAY_MARKS, REVOCATIONS, TRACES
+from ostiary.storage.schema import (
+    ACCESS_TOKENS,
+    ARTIFACTS,
+    DELIVERIES,
+    FAILED_ATTEMPTS,
+    GRANTS,
+    KNOWN_BROWSERS,
+    REFRESH_TOKENS,
+    REPLAY_MARKS,
+    REVOCATIONS,
+    SESSIONS,
+    TRACES,
+)
 from ostiary.storage.statements import Statement
 
 
@@ -16,9 +28,22 @@ def _deletion(table: Table, end: ColumnElement[int]) -> Statement:
 
 
 # The end of its bucket is the end of a mark; a revocation ends with the last token that it could concern.
+# The standing grant of a client has no end.
+_WITH_AN_END = (
+    ACCESS_TOKENS,
+    TRACES,
+    ARTIFACTS,
+    REVOCATIONS,
+    REFRESH_TOKENS,
+    SESSIONS,
+    GRANTS,
+    KNOWN_BROWSERS,
+    FAILED_ATTEMPTS,
+    DELIVERIES,
+)
 _DELETIONS = (
     _deletion(REPLAY_MARKS, REPLAY_MARKS.c.bucket),
-    *(_deletion(table, table.c.expires_at) for table in (ACCESS_TOKENS, TRACES, ARTIFACTS, REVOCATIONS)),
+    *(_deletion(table, table.c.expires_at) for table in _WITH_AN_END),
 )
 
 

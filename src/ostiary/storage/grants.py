@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, update
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, select, update
 
 from ostiary.errors import ConfigurationError
 from ostiary.model.grant import Grant
 from ostiary.storage.base import TENANT
-from ostiary.storage.connection import Connection
+from ostiary.storage.connection import Connection, Row
+from ostiary.storage.json_columns import decoder, to_json
 from ostiary.storage.ledger import Ledger
 from ostiary.storage.schema import GRANTS
 from ostiary.storage.statements import Statement, addition, lookup
 
 _COLUMNS = tuple(Grant.__dataclass_fields__)
+_SELECTED = [GRANTS.c[name] for name in _COLUMNS]
+_HERE = GRANTS.c.tenant == bindparam("tenant")
 _GET = lookup(GRANTS, _COLUMNS, "tenant", "grant_id")
 _ADD = addition(GRANTS)
 _END = Statement(
@@ -23,11 +28,38 @@ _END = Statement(
         GRANTS.c.ended_at.is_(None),
     )
     .values(ended_at=bindparam("at"))
+    .returning(GRANTS.c.user_id)
+)
+_OF_USER = Statement(
+    select(*_SELECTED)
+    .where(_HERE, GRANTS.c.user_id == bindparam("user_id"), GRANTS.c.grant_id > bindparam("after"))
+    .order_by(GRANTS.c.grant_id)
+    .limit(bindparam("limit"))
 )
 
 
+def _standing(*conditions: ColumnElement[bool]) -> Statement:
+    return Statement(
+        select(*_SELECTED).where(_HERE, *conditions, GRANTS.c.ended_at.is_(None)).order_by(GRANTS.c.grant_id)
+    )
+
+
+_STANDING_OF_USER = _standing(GRANTS.c.user_id == bindparam("user_id"))
+_STANDING_OF_USER_AND_CLIENT = _standing(
+    GRANTS.c.user_id == bindparam("user_id"), GRANTS.c.client_id == bindparam("client_id")
+)
+_STANDING_OF_SESSION = _standing(GRANTS.c.session_id == bindparam("session_id"))
+_SCOPES = decoder(dict[str, tuple[str, ...]])
+
+
+def _from_row(row: Row) -> Grant:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values["scopes"] = _SCOPES.decode(values["scopes"]) if values["scopes"] != "{}" else {}
+    return Grant(**values)
+
+
 class SqlGrants:
-    """The grants; every write raises the registry position."""
+    """The grants. A write of a client's standing grant raises the registry position, because it is cached there."""
 
     def __init__(self, connection: Connection, ledger: Ledger) -> None:
         self._connection = connection
@@ -35,16 +67,38 @@ class SqlGrants:
 
     async def get(self, grant_id: str, *, tenant: str = TENANT) -> Grant | None:
         row = await self._connection.one(_GET, {"tenant": tenant, "grant_id": grant_id})
-        return Grant(*row) if row else None
+        return _from_row(row) if row else None
+
+    async def of_user(self, user_id: str, *, after: str = "", limit: int = 100, tenant: str = TENANT) -> list[Grant]:
+        """All of the user's grants, ended ones too, ordered by id, from the first one above ``after``."""
+        return await self._all(_OF_USER, {"tenant": tenant, "user_id": user_id, "after": after, "limit": limit})
+
+    async def standing_of_user(
+        self, user_id: str, client_id: str | None = None, *, tenant: str = TENANT
+    ) -> list[Grant]:
+        """The user's grants that were not ended, at one client or at all; some may have expired."""
+        if client_id is None:
+            return await self._all(_STANDING_OF_USER, {"tenant": tenant, "user_id": user_id})
+        named = {"tenant": tenant, "user_id": user_id, "client_id": client_id}
+        return await self._all(_STANDING_OF_USER_AND_CLIENT, named)
+
+    async def standing_of_session(self, session_id: str, *, tenant: str = TENANT) -> list[Grant]:
+        """The grants given in a session that were not ended."""
+        return await self._all(_STANDING_OF_SESSION, {"tenant": tenant, "session_id": session_id})
+
+    async def _all(self, statement: Statement, parameters: dict[str, Any]) -> list[Grant]:
+        return [_from_row(row) for row in await self._connection.all(statement, parameters)]
 
     async def add(self, grant: Grant) -> None:
-        if not await self._connection.run(_ADD, {name: getattr(grant, name) for name in _COLUMNS}):
+        row = {name: getattr(grant, name) for name in _COLUMNS} | {"scopes": to_json(grant.scopes)}
+        if not await self._connection.run(_ADD, row):
             raise ConfigurationError(f"A grant {grant.grant_id!r} exists; give the new one its own id.")
-        self._ledger.registry_changed(grant.tenant)
+        if not grant.user_id:
+            self._ledger.registry_changed(grant.tenant)
 
     async def end(self, grant_id: str, at: int, *, tenant: str = TENANT) -> bool:
         """Whether the grant stood until now."""
-        ended = await self._connection.run(_END, {"of_tenant": tenant, "of_grant_id": grant_id, "at": at}) > 0
-        if ended:
+        row = await self._connection.one(_END, {"of_tenant": tenant, "of_grant_id": grant_id, "at": at})
+        if row is not None and not row[0]:
             self._ledger.registry_changed(tenant)
-        return ended
+        return row is not None

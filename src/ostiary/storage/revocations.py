@@ -41,6 +41,7 @@ _ENDS = Statement(
             _named("client", "client_id"),
             _named("sub", "subject"),
             _named("grant", "grant_id"),
+            _named("sid", "session_id"),
             _named("client_key", "key_thumbprint"),
             _named("signing_key", "signing_kid"),
         )
@@ -78,6 +79,7 @@ class SqlRevocations:
             "client_id": token.client_id,
             "subject": token.subject,
             "grant_id": token.grant_id,
+            "session_id": token.session_id,
             "key_thumbprint": token.key_thumbprint,
             "signing_kid": token.signing_kid,
         }

@@ -10,8 +10,8 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData
 METADATA = MetaData()
 
 
-def _text(name: str, *, key: bool = False, optional: bool = False) -> Column[str]:
-    return Column(name, Text, primary_key=key, nullable=optional)
+def _text(name: str, *, key: bool = False, optional: bool = False, default: str | None = None) -> Column[str]:
+    return Column(name, Text, primary_key=key, nullable=optional, server_default=default)
 
 
 def _whole(name: str, *, key: bool = False, optional: bool = False) -> Column[int]:
@@ -53,6 +53,8 @@ CLIENTS = _table(
     _text("grant_id"),
     _whole("created_at"),
     _whole("updated_at"),
+    _text("login", optional=True),
+    _octets("secret_digest", optional=True),
 )
 
 CLIENT_KEYS = _table(
@@ -103,6 +105,13 @@ GRANTS = _table(
     _whole("created_at"),
     _whole("expires_at", optional=True),
     _whole("ended_at", optional=True),
+    _text("user_id", default=""),
+    _text("session_id", default=""),
+    _text("scopes", default="{}"),
+    _text("facts", default="{}"),
+    Index("grants_by_user", "tenant", "user_id", "client_id"),
+    Index("grants_by_session", "tenant", "session_id"),
+    Index("grants_by_end", "expires_at", "tenant", "grant_id"),
 )
 
 ACCESS_TOKENS = _table(
@@ -122,6 +131,7 @@ ACCESS_TOKENS = _table(
     _whole("issued_at"),
     _whole("expires_at"),
     _text("claims"),
+    _text("session_id", default=""),
     Index("access_tokens_by_client", "tenant", "client_id", "jti"),
     Index("access_tokens_by_end", "expires_at", "tenant", "jti"),
 )
@@ -228,6 +238,134 @@ ARTIFACTS = _table(
     _whole("expires_at"),
     _whole("consumed_at", optional=True),
     Index("one_time_artifacts_by_end", "expires_at", "tenant", "kind", "digest"),
+)
+
+USERS = _table(
+    "users",
+    _tenant(),
+    _text("user_id", key=True),
+    _text("username"),
+    _text("username_key"),
+    _text("state"),
+    _text("email"),
+    _text("email_key"),
+    _flag("email_verified"),
+    _text("claims"),
+    _whole("created_at"),
+    _whole("updated_at"),
+    Index("users_by_name", "tenant", "username_key", unique=True),
+    Index("users_by_email", "tenant", "email_key"),
+)
+
+FACTORS = _table(
+    "factors",
+    _tenant(),
+    _text("factor_id", key=True),
+    _text("user_id"),
+    _text("kind"),
+    _text("name"),
+    _octets("secret"),
+    _text("lookup", optional=True),
+    _whole("counter"),
+    _text("details"),
+    _whole("created_at"),
+    _whole("last_used_at", optional=True),
+    Index("factors_by_user", "tenant", "user_id", "kind"),
+    Index("factors_by_lookup", "tenant", "kind", "lookup", unique=True),
+)
+
+SESSIONS = _table(
+    "sessions",
+    _tenant(),
+    _text("session_id", key=True),
+    _octets("digest"),
+    _octets("browser_digest"),
+    _text("user_id"),
+    _text("amr"),
+    _text("acr"),
+    _whole("auth_time"),
+    _whole("created_at"),
+    _whole("last_seen_at"),
+    _whole("idle_until"),
+    _whole("expires_at"),
+    _whole("ended_at", optional=True),
+    _text("device"),
+    _text("address"),
+    Index("sessions_by_digest", "tenant", "digest"),
+    Index("sessions_by_user", "tenant", "user_id"),
+    Index("sessions_by_end", "expires_at", "tenant", "session_id"),
+)
+
+KNOWN_BROWSERS = _table(
+    "known_browsers",
+    _tenant(),
+    _text("user_id", key=True),
+    _octets("browser_digest", key=True),
+    _whole("created_at"),
+    _whole("last_seen_at"),
+    _whole("expires_at"),
+    Index("known_browsers_by_end", "expires_at", "tenant", "user_id", "browser_digest"),
+)
+
+CONSENTS = _table(
+    "consents",
+    _tenant(),
+    _text("user_id", key=True),
+    _text("client_id", key=True),
+    _text("resource", key=True),
+    _text("scopes"),
+    _whole("created_at"),
+    _whole("updated_at"),
+)
+
+REFRESH_TOKENS = _table(
+    "refresh_tokens",
+    _tenant(),
+    _octets("digest", key=True),
+    _text("grant_id"),
+    _text("client_id"),
+    _text("user_id"),
+    _whole("generation"),
+    _text("key_thumbprint"),
+    _whole("created_at"),
+    _whole("idle_until"),
+    _whole("expires_at"),
+    _whole("used_at", optional=True),
+    _octets("successor", optional=True),
+    _octets("successor_digest", optional=True),
+    _whole("retry_until", optional=True),
+    Index("refresh_tokens_by_grant", "tenant", "grant_id"),
+    Index("refresh_tokens_by_end", "expires_at", "tenant", "digest"),
+)
+_SEALED = REFRESH_TOKENS.c.successor.is_not(None)
+Index(
+    "refresh_tokens_by_window",
+    REFRESH_TOKENS.c.retry_until,
+    REFRESH_TOKENS.c.tenant,
+    sqlite_where=_SEALED,
+    postgresql_where=_SEALED,
+)
+
+FAILED_ATTEMPTS = _table(
+    "failed_attempts",
+    _tenant(),
+    _text("name", key=True),
+    _whole("count"),
+    _whole("expires_at"),
+    Index("failed_attempts_by_end", "expires_at", "tenant", "name"),
+)
+
+DELIVERIES = _table(
+    "deliveries",
+    _tenant(),
+    _text("delivery_id", key=True),
+    _text("kind"),
+    _octets("payload"),
+    _whole("due_at"),
+    _whole("expires_at"),
+    _whole("attempts"),
+    Index("deliveries_by_time", "tenant", "due_at", "delivery_id"),
+    Index("deliveries_by_end", "expires_at", "tenant", "delivery_id"),
 )
 
 COUNTERS = _table("counters", _tenant(), _text("name", key=True), _whole("value"))

@@ -11,26 +11,40 @@ from ostiary.storage.base import (
     Audit,
     ClientKeys,
     Clients,
+    Consents,
+    Deliveries,
+    Factors,
+    FailedAttempts,
     Grants,
     InstallationKeys,
     Positions,
+    RefreshTokens,
     Replay,
     Revocations,
+    Sessions,
     Tokens,
     Traces,
+    Users,
 )
 from ostiary.storage.client_keys import SqlClientKeys
 from ostiary.storage.clients import SqlClients
 from ostiary.storage.connection import Connection
+from ostiary.storage.consents import SqlConsents
+from ostiary.storage.deliveries import SqlDeliveries
 from ostiary.storage.expiry import delete_expired
+from ostiary.storage.factors import SqlFactors
+from ostiary.storage.failed_attempts import SqlFailedAttempts
 from ostiary.storage.grants import SqlGrants
 from ostiary.storage.installation_settings import SqlSettings
 from ostiary.storage.ledger import Ledger
+from ostiary.storage.refresh_tokens import SqlRefreshTokens
 from ostiary.storage.replay import SqlReplay
 from ostiary.storage.revocations import SqlRevocations
+from ostiary.storage.sessions import SqlSessions
 from ostiary.storage.signing_keys import SqlSigningKeys
 from ostiary.storage.tokens import SqlTokens
 from ostiary.storage.traces import SqlTraces
+from ostiary.storage.users import SqlUsers
 
 
 class SqlUnitOfWork:
@@ -52,6 +66,13 @@ class SqlUnitOfWork:
         self.audit: Audit = SqlAudit(connection, numbers)
         self.traces: Traces = SqlTraces(connection)
         self.artifacts: Artifacts = SqlArtifacts(connection)
+        self.users: Users = SqlUsers(connection)
+        self.factors: Factors = SqlFactors(connection)
+        self.sessions: Sessions = SqlSessions(connection)
+        self.consents: Consents = SqlConsents(connection)
+        self.refresh_tokens: RefreshTokens = SqlRefreshTokens(connection)
+        self.failed_attempts: FailedAttempts = SqlFailedAttempts(connection)
+        self.deliveries: Deliveries = SqlDeliveries(connection)
         self._settings = SqlSettings(connection)
 
     async def positions(self) -> Positions:

@@ -1,0 +1,53 @@
+"""What a person is told when a page cannot go on: RFC 6749 section 4.1.2.1, RFC 9700 section 4.11.2."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from ostiary.authorization_server import cookies
+from ostiary.authorization_server.http import Request, Response, report
+from ostiary.errors import OAuthError, OstiaryError, Unavailable, VerificationError
+from ostiary.trace import new_trace_id
+from ostiary.user_authentication.pages import render
+
+if TYPE_CHECKING:
+    from ostiary.authorization_server.context import AuthorizationServer
+
+PageHandler = Callable[["AuthorizationServer", Request], Awaitable[Response]]
+
+
+def page(handler: PageHandler) -> PageHandler:
+    """``handler``, whose errors become a page instead of JSON. Nobody is redirected anywhere by an error."""
+
+    async def shown(server: AuthorizationServer, request: Request) -> Response:
+        try:
+            return await handler(server, request)
+        except OstiaryError as error:
+            return error_page(server, request, error)
+
+    return shown
+
+
+def error_page(
+    server: AuthorizationServer, request: Request, error: OstiaryError, trace_id: str | None = None
+) -> Response:
+    """The page for ``error``; what it may say is what any caller may be told. trace_id: of one that is recorded."""
+    if trace_id is None:
+        trace_id = new_trace_id()
+        report(error, trace_id, request.path)
+    title, message, mend, status = _told(error)
+    secrets = cookies.read(server, request)
+    return render(
+        server, request, secrets, "error", status=status, title=title, message=message, mend=mend, trace=trace_id
+    )
+
+
+def _told(error: OstiaryError) -> tuple[str, str, str, int]:
+    if isinstance(error, OAuthError):
+        return "This cannot go on", error.description, error.mend, error.status
+    if isinstance(error, VerificationError):
+        return "This page has expired", error.public, error.mend, 400
+    if isinstance(error, Unavailable):
+        return "Not available just now", "Please try again in a moment.", "", 503
+    return "Something went wrong", "The fault is ours, and it was recorded.", "", 500

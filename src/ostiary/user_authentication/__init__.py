@@ -1,0 +1,1 @@
+"""How users prove themselves, and the sessions that follow from it."""

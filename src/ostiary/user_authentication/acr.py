@@ -1,0 +1,42 @@
+"""How strong a sign-in was: ``acr`` (OpenID Connect Core 2), derived from its methods, ``amr`` (RFC 8176)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+ONE_FACTOR: Final = "urn:ostiary:acr:one-factor"
+TWO_FACTORS: Final = "urn:ostiary:acr:two-factors"
+PHISHING_RESISTANT: Final = "phr"
+"""OpenID EAP ACR Values 1.0: "phishing-resistant", such as a passkey with user verification."""
+
+LEVELS: Final = (ONE_FACTOR, TWO_FACTORS, PHISHING_RESISTANT)
+"""From the weakest; each satisfies those before it."""
+
+_KINDS = {"pwd": "know", "otp": "have", "hwk": "have", "swk": "have", "kba": "know", "fed": "elsewhere", "rc": "have"}
+
+
+def acr_of(amr: Collection[str]) -> str:
+    """The level of the methods in ``amr``: a passkey with user verification, two kinds of factor, or one."""
+    if {"hwk", "swk"} & set(amr) and "user" in amr:
+        return PHISHING_RESISTANT
+    kinds = {_KINDS[method] for method in amr if method in _KINDS}
+    return TWO_FACTORS if "mfa" in amr or len(kinds) > 1 else ONE_FACTOR
+
+
+def with_mfa(amr: Sequence[str]) -> tuple[str, ...]:
+    """``amr`` without repetition, and with ``mfa`` where it holds more than one kind of factor (RFC 8176 section 2)."""
+    distinct = tuple(dict.fromkeys(amr))
+    return distinct if "mfa" in distinct or acr_of(distinct) == ONE_FACTOR else (*distinct, "mfa")
+
+
+def satisfies(held: str, wanted: Collection[str]) -> bool:
+    """Whether the level ``held`` is one of those ``wanted`` or above one; True if none is wanted.
+
+    A level that nobody here knows is not satisfied.
+    """
+    if not wanted:
+        return True
+    if held not in LEVELS:
+        return held in wanted
+    return any(level in LEVELS and LEVELS.index(level) <= LEVELS.index(held) for level in wanted)

@@ -1,0 +1,5 @@
+"""The pages that people see: templates, catalogues, assets, and the one function that renders them."""
+
+from ostiary.user_authentication.pages.render import render
+
+__all__ = ["render"]
