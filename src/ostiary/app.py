@@ -71,6 +71,7 @@ class Installation:
             Chore("seal", 0.5, self.sealer.seal_once),
             Chore("signing-keys", 30.0, self.signing_keys.tick),
             Chore("expire", 20.0, self.expire),
+            Chore("refresh-windows", 1.0, self.close_refresh_windows),
             Chore("audit-retention", DAY, self.drop_old_audit),
         ]
 
@@ -78,6 +79,11 @@ class Installation:
         """Delete what has ended, batch by batch."""
         while await self.storage.expire(int(self.clock())):
             pass
+
+    async def close_refresh_windows(self) -> None:
+        """Erase the sealed successors of refresh tokens whose time for a retry is over."""
+        async with self.storage.write() as work:
+            await work.refresh_tokens.close_old_windows(int(self.clock()))
 
     async def drop_old_audit(self) -> None:
         """Drop the signed segments of the audit log that are older than ``audit.retention_days``, if that is set."""

@@ -62,9 +62,15 @@ class Answer:
     headers: dict[str, str]
     body: bytes
 
+    raw_headers: tuple[tuple[str, str], ...] = ()
+
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+    def all_headers(self, name: str) -> list[str]:
+        """Every value of a header that may stand several times."""
+        return [value for found, value in self.raw_headers if found == name]
 
 
 class Clock:
@@ -233,8 +239,8 @@ class World:
             sent.append(message)
 
         await self.app(scope(method, path, headers), receive, send)
-        told = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return Answer(sent[0]["status"], told, sent[1]["body"])
+        told = tuple((name.decode(), value.decode()) for name, value in sent[0]["headers"])
+        return Answer(sent[0]["status"], dict(told), sent[1]["body"], told)
 
     # -- what was written ---------------------------------------------------------------------------------------------
 
@@ -266,13 +272,14 @@ def shop_world(folder: Path, *, issuer: str = ISSUER) -> Iterator[World]:
 
 def scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
     raw = [(name.lower().replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
+    path, _, query = path.partition("?")
     return {
         "type": "http",
         "method": method,
         "path": path,
         "headers": raw,
         "client": ("192.0.2.7", 40000),
-        "query_string": b"",
+        "query_string": query.encode("ascii"),
     }
 
 

@@ -75,12 +75,12 @@ def authenticated(kind: str, refused_tag: str, decide: Decide) -> Handler:
     return handler
 
 
-def read_form(request: Request) -> dict[str, str]:
-    """The form in the body of ``request``. Raises OAuthError("invalid_request")."""
+def read_form(request: Request, *, resources: list[str] | None = None) -> dict[str, str]:
+    """The form in the body of ``request``; resources: see ``form.parse``. Raises OAuthError("invalid_request")."""
     content_type = request.headers.get(b"content-type", b"")
     if content_type != _FORM and content_type.split(b";", 1)[0].strip().lower() != _FORM:
         forms.refuse("another content type", _FORM.decode())
-    return forms.parse(request.body)
+    return forms.parse(request.body, resources=resources)
 
 
 async def _decided(exchange: Exchange, decide: Decide) -> Response:

@@ -16,8 +16,10 @@ _CACHED_LENGTH = 256
 _BAD_ESCAPE = re.compile(r"%(?![2-689A-Fa-f][0-9A-Fa-f]|7[0-9A-Ea-e])")
 
 
-def parse(body: bytes) -> dict[str, str]:
+def parse(body: bytes, *, resources: list[str] | None = None) -> dict[str, str]:
     """The parameters in ``body``, those without a value left out.
+
+    resources: takes every ``resource``, which then may be repeated (RFC 8707 section 2), instead of the answer.
 
     Raises OAuthError("invalid_request"; for a repeated ``resource`` "invalid_target") and nothing else.
     """
@@ -30,15 +32,18 @@ def parse(body: bytes) -> dict[str, str]:
         refuse("a control character, or a percent sign without two hexadecimal digits", "percent-encoded UTF-8")
     if text.count("&") >= MAX_FIELDS:
         refuse(f"more than {MAX_FIELDS} fields", f"at most {MAX_FIELDS} fields")
-    return _parameters(text, escaped or "+" in text)
+    return _parameters(text, escaped or "+" in text, resources)
 
 
-def _parameters(text: str, escaped: bool) -> dict[str, str]:
+def _parameters(text: str, escaped: bool, resources: list[str] | None) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for field in text.split("&"):
         name, _, value = field.partition("=")
         if escaped and ("%" in field or "+" in field):
             name, value = _decoded(name), _decoded(value)
+        if name == "resource" and resources is not None:
+            resources.extend([value] if value else [])
+            continue
         if name in parameters and field:
             _refuse_repetition(name)
         parameters[name] = value

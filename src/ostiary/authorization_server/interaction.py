@@ -68,6 +68,11 @@ def unseal(server: AuthorizationServer, text: str, secrets: BrowserSecrets, now:
     return interaction
 
 
+def with_account(interaction: Interaction, session_id: str, *, step_up: bool = False) -> Interaction:
+    """The same, for the account of this session ("": for nobody yet)."""
+    return msgspec.structs.replace(interaction, session_id=session_id, step_up=step_up)
+
+
 def url(server: AuthorizationServer, path: str, sealed: str) -> str:
     """The URL of the page at ``path`` (such as ``/sign-in``) on the way of this interaction."""
     return f"{server.issuer.rstrip('/')}{path}?{urlencode({PARAMETER: sealed})}"

@@ -30,13 +30,13 @@ async def record(work: UnitOfWork, exchange: Exchange, error: Exception, trace_i
     return error_response(error, trace.trace_id)
 
 
-async def answer(exchange: Exchange, error: Exception) -> Response:
+async def answer(exchange: Exchange, error: Exception, trace_id: str | None = None) -> Response:
     """Record a refusal that happened outside a transaction, in one of its own.
 
     If the database cannot take it, nothing is decided: the answer is 503 (500 for a fault of our own), and its trace id
     stands in the log.
     """
-    trace_id = new_trace_id()
+    trace_id = trace_id or new_trace_id()
     if not isinstance(error, OAuthError):
         report(error, trace_id, exchange.trace.kind)
     if exchange.writing and isinstance(error, Unavailable) and error.part == "storage":

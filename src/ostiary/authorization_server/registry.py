@@ -91,7 +91,7 @@ class Registry:
         return await self._cached(self._apis_of, client_id, load) or ()
 
     async def grant(self, grant_id: str) -> Grant | None:
-        """The grant, ended or not."""
+        """The standing grant of a client, ended or not; those of users are not cached and not asked for here."""
         return await self._cached(self._grants, grant_id, lambda work: work.grants.get(grant_id))
 
     async def installation(self) -> str:

@@ -18,6 +18,11 @@ def allowed(client: Client, api: Api) -> tuple[str, ...]:
     return tuple(name for name in client.scopes.get(api.identifier, ()) if name in api.scopes)
 
 
+def names(asked: str) -> tuple[str, ...]:
+    """The scopes in a text, each once; none if the text is malformed."""
+    return tuple(dict.fromkeys(asked.split(" "))) if _SCOPE.fullmatch(asked) else ()
+
+
 def granted(client: Client, api: Api, asked: str | None) -> tuple[str, ...]:
     """The scopes of a token for ``client`` at ``api``: those asked for, or if none are, all that it may have there.
 
@@ -28,7 +33,7 @@ def granted(client: Client, api: Api, asked: str | None) -> tuple[str, ...]:
         return possible
     # "If the issued access token scope is different from the one requested by the client, the authorization server MUST
     # include the 'scope' response parameter"; we never give less than was asked: what is not allowed is refused.
-    wanted = tuple(dict.fromkeys(asked.split(" "))) if _SCOPE.fullmatch(asked) else ()
+    wanted = names(asked)
     beyond = [name for name in wanted if name not in possible]
     if not wanted or beyond:
         raise _refused(asked, possible)

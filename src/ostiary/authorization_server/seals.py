@@ -8,6 +8,7 @@ version, 16 bytes of salt, and the ciphertext.
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Callable
 from typing import Final
@@ -89,11 +90,20 @@ class Seals:
         """What ``seal_text`` sealed. Raises VerificationError."""
         return self.open(purpose, from_text(text), context=context)
 
-    def _derived(self, purpose: str, salt: bytes, secret: bytes) -> tuple[bytes, bytes]:
+    def mac(self, purpose: str, text: bytes) -> bytes:
+        """HMAC-SHA256 of ``text`` under a key for this purpose alone, 32 octets. Raises Unavailable."""
+        info = b"ostiary mac\0" + purpose.encode("ascii")
+        key = HKDF(SHA256(), _KEY_BYTES, None, info).derive(self._loaded())
+        return hmac.digest(key, text, "sha256")
+
+    def _loaded(self) -> bytes:
         if self._key is None:
             raise Unavailable("seals", "the sealing key is not loaded")
+        return self._key
+
+    def _derived(self, purpose: str, salt: bytes, secret: bytes) -> tuple[bytes, bytes]:
         info = b"ostiary seal\0" + purpose.encode("ascii")
-        derived = HKDF(SHA256(), _KEY_BYTES + _NONCE_BYTES, salt, info).derive(self._key + secret)
+        derived = HKDF(SHA256(), _KEY_BYTES + _NONCE_BYTES, salt, info).derive(self._loaded() + secret)
         return derived[:_KEY_BYTES], derived[_KEY_BYTES:]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.identifiers import new_jti
 from ostiary.model.api import Api
@@ -14,12 +16,24 @@ from ostiary.protocol import access_token, jws, token_format
 from ostiary.protocol.access_token import AccessTokenClaims
 
 
+class SignedIn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a user's token says of their sign-in (``AccessToken.claims``); auth_time: seconds since the epoch."""
+
+    auth_time: int | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] | None = None
+
+
+_SIGNED_IN = msgspec.json.Decoder(SignedIn)
+_NOBODY = SignedIn()
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a token is to be made of.
 
     key_thumbprint: the client key that proved it. rev: position of the revocation log, read before the decision.
-    now: seconds since the epoch.
+    now: seconds since the epoch. claims, session_id: of a user's sign-in, as ``AccessToken`` keeps them.
     """
 
     client: Client
@@ -30,6 +44,8 @@ class Order:
     key_thumbprint: str
     rev: int
     now: float
+    claims: str = "{}"
+    session_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,7 @@ async def issue(server: AuthorizationServer, order: Order) -> Issued:
 
 def claims(issuer: str, token: AccessToken) -> AccessTokenClaims:
     """What a self-contained token says, and what introspection says of either format: RFC 9068 section 2.2."""
+    signed_in = _SIGNED_IN.decode(token.claims) if token.claims != "{}" else _NOBODY
     return AccessTokenClaims(
         iss=issuer,
         sub=token.subject,
@@ -70,6 +87,11 @@ def claims(issuer: str, token: AccessToken) -> AccessTokenClaims:
         scope=token.scope,
         grant_id=token.grant_id,
         rev=token.rev,
+        # RFC 9068 2.2.1: with a user they "reflect the types and strength of authentication in the access token".
+        auth_time=signed_in.auth_time,
+        acr=signed_in.acr,
+        amr=signed_in.amr,
+        sid=token.session_id or None,
     )
 
 
@@ -89,6 +111,8 @@ def _record(order: Order, life: int, digest: bytes | None, signing_kid: str | No
         rev=order.rev,
         issued_at=now,
         expires_at=now + life,
+        claims=order.claims,
+        session_id=order.session_id,
     )
 
 

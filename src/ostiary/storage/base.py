@@ -280,6 +280,10 @@ class RefreshTokens(Protocol):
         """Erase the sealed successors of a family; how many."""
         ...
 
+    async def close_windows_before(self, grant_id: str, successor_digest: bytes, *, tenant: str = TENANT) -> int:
+        """Erase the sealed form of this successor, because it was used; how many."""
+        ...
+
     async def close_old_windows(self, now: int) -> int:
         """Erase the sealed successors whose window has ended; how many."""
         ...

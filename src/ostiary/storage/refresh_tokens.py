@@ -35,6 +35,15 @@ _CLOSE = Statement(
     )
     .values(_CLOSED)
 )
+_CLOSE_BEFORE = Statement(
+    update(REFRESH_TOKENS)
+    .where(
+        _TOKENS.tenant == bindparam("of_tenant"),
+        _TOKENS.grant_id == bindparam("of_grant_id"),
+        _TOKENS.successor_digest == bindparam("of_successor"),
+    )
+    .values(_CLOSED)
+)
 _CLOSE_OLD = Statement(
     update(REFRESH_TOKENS)
     .where(_TOKENS.successor.is_not(None), _TOKENS.retry_until <= bindparam("now"))
@@ -79,6 +88,11 @@ class SqlRefreshTokens:
     async def close_windows(self, grant_id: str, *, tenant: str = TENANT) -> int:
         """Erase the sealed successors of a family: from now on its used tokens are reuse; how many."""
         return await self._connection.run(_CLOSE, {"of_tenant": tenant, "of_grant_id": grant_id})
+
+    async def close_windows_before(self, grant_id: str, successor_digest: bytes, *, tenant: str = TENANT) -> int:
+        """Erase the sealed form of this successor, because it was used; how many."""
+        row = {"of_tenant": tenant, "of_grant_id": grant_id, "of_successor": successor_digest}
+        return await self._connection.run(_CLOSE_BEFORE, row)
 
     async def close_old_windows(self, now: int) -> int:
         """Erase the sealed successors whose window has ended, in every tenant; how many."""

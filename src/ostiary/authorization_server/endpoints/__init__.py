@@ -1,7 +1,11 @@
 """The endpoints of the issuer: an endpoint is one file and one line here."""
 
 from ostiary.authorization_server.endpoints import (
+    authorize,
+    choose_account,
     client_keys,
+    consent,
+    continue_authorization,
     introspect,
     jwks,
     metadata,
@@ -20,6 +24,10 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     client_keys.ENDPOINT,
     next_key.ENDPOINT,
     traces.ENDPOINT,
+    authorize.ENDPOINT,
+    continue_authorization.ENDPOINT,
+    choose_account.ENDPOINT,
+    consent.ENDPOINT,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED))
 

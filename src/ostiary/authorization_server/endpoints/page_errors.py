@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from ostiary.authorization_server import cookies
+from ostiary.authorization_server.authorization_flow import RefusedToPerson
 from ostiary.authorization_server.http import Request, Response, report
 from ostiary.errors import OAuthError, OstiaryError, Unavailable, VerificationError
 from ostiary.trace import new_trace_id
@@ -29,6 +30,20 @@ def page(handler: PageHandler) -> PageHandler:
     return shown
 
 
+def flow_page(handler: PageHandler) -> PageHandler:
+    """``handler``, whose refusals that no client may be told become a page, under the trace that recorded them."""
+
+    async def shown(server: AuthorizationServer, request: Request) -> Response:
+        try:
+            return await handler(server, request)
+        except RefusedToPerson as refusal:
+            response = error_page(server, request, refusal.error, refusal.trace_id)
+            response.headers += refusal.headers
+            return response
+
+    return shown
+
+
 def error_page(
     server: AuthorizationServer, request: Request, error: OstiaryError, trace_id: str | None = None
 ) -> Response:
@@ -45,7 +60,7 @@ def error_page(
 
 def _told(error: OstiaryError) -> tuple[str, str, str, int]:
     if isinstance(error, OAuthError):
-        return "This cannot go on", error.description, error.mend, error.status
+        return "This cannot go on", error.description, "", error.status
     if isinstance(error, VerificationError):
         return "This page has expired", error.public, error.mend, 400
     if isinstance(error, Unavailable):

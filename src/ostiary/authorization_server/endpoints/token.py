@@ -8,7 +8,7 @@ from ostiary.audit import tags
 from ostiary.authorization_server import tokens
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.exchange import Answer, Exchange, authenticated
-from ostiary.authorization_server.grants import GRANTS, Approval, GrantType
+from ostiary.authorization_server.grants import GRANTS, Approval, Burnt, GrantType
 from ostiary.authorization_server.http import Response, json_response
 from ostiary.authorization_server.tokens import Issued, Order
 from ostiary.errors import OAuthError
@@ -26,7 +26,15 @@ async def _decide(exchange: Exchange) -> Answer:
     except OAuthError:
         exchange.trace.context |= {name: exchange.form[name] for name in grant.parameters if name in exchange.form}
         raise
-    return partial(_answer, exchange, await tokens.issue(exchange.server, _order(exchange, approval)))
+    if isinstance(approval, Burnt):
+        return partial(_burn, approval)
+    issued = await tokens.issue(exchange.server, _order(exchange, approval))
+    return partial(_answer, exchange, approval, issued, approval.members(issued))
+
+
+async def _burn(burnt: Burnt, work: UnitOfWork) -> Response:
+    await burnt.settle(work)
+    raise burnt.error
 
 
 def _order(exchange: Exchange, approval: Approval) -> Order:
@@ -39,6 +47,8 @@ def _order(exchange: Exchange, approval: Approval) -> Order:
         key_thumbprint=exchange.client.key_thumbprint,
         rev=exchange.positions.revocation,
         now=exchange.now,
+        claims=approval.claims,
+        session_id=approval.session_id,
     )
 
 
@@ -67,7 +77,10 @@ def _grant_type(exchange: Exchange) -> GrantType:
     return grant
 
 
-async def _answer(exchange: Exchange, issued: Issued, work: UnitOfWork) -> Response:
+async def _answer(
+    exchange: Exchange, approval: Approval, issued: Issued, members: dict[str, object], work: UnitOfWork
+) -> Response:
+    members = members | await approval.settle(work)
     await work.tokens.add(issued.record)
     await work.audit.append(_event(exchange, issued))
     exchange.server.on_event("token_issued", {"format": issued.record.format})
@@ -77,7 +90,7 @@ async def _answer(exchange: Exchange, issued: Issued, work: UnitOfWork) -> Respo
         "expires_in": issued.life,
         "scope": issued.record.scope,
     }
-    return json_response(answer)
+    return json_response(answer | members if members else answer)
 
 
 def _event(exchange: Exchange, issued: Issued) -> AuditEvent:

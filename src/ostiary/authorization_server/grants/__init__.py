@@ -1,8 +1,12 @@
 """The grant types of the token endpoint: a grant is one file and one line here."""
 
-from ostiary.authorization_server.grants import client_credentials
-from ostiary.authorization_server.grants.base import Approval, GrantType
+from ostiary.authorization_server.grants import authorization_code, client_credentials, refresh_token
+from ostiary.authorization_server.grants.base import Approval, Burnt, GrantType
 
-GRANTS: tuple[GrantType, ...] = (client_credentials.GRANT,)
+GRANTS: tuple[GrantType, ...] = (
+    client_credentials.GRANT,
+    authorization_code.GRANT,
+    refresh_token.GRANT,
+)
 
-__all__ = ["GRANTS", "Approval", "GrantType"]
+__all__ = ["GRANTS", "Approval", "Burnt", "GrantType"]

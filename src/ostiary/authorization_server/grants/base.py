@@ -3,21 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ostiary.authorization_server.exchange import Exchange
+from ostiary.authorization_server.tokens import Issued
+from ostiary.errors import OAuthError
 from ostiary.model.api import Api
 from ostiary.model.grant import Grant
+from ostiary.storage.base import UnitOfWork
+
+Members = dict[str, object]
+
+
+def _none(issued: Issued) -> Members:
+    return {}
+
+
+async def _nothing(work: UnitOfWork) -> Members:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What a grant allows: a token for ``subject`` at ``api``, hanging on ``grant``."""
+    """What a grant allows: a token for ``subject`` at ``api``, hanging on ``grant``.
+
+    claims, session_id: what the token says of the user's sign-in. members: further members of the answer that rest on
+    the access token, made before the transaction. settle: what is checked and marked in the transaction, before the
+    token is written; its members go into the answer, and what it wrote before it raises OAuthError stays written.
+    """
 
     api: Api
     grant: Grant
     subject: str
     scopes: tuple[str, ...]
+    claims: str = "{}"
+    session_id: str = ""
+    members: Callable[[Issued], Members] = field(default=_none)
+    settle: Callable[[UnitOfWork], Awaitable[Members]] = field(default=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Burnt:
+    """A refusal that leaves a mark: a spent code, an ended family. settle: writes it, in the refusal's transaction."""
+
+    error: OAuthError
+    settle: Callable[[UnitOfWork], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +59,4 @@ class GrantType:
 
     name: str
     parameters: tuple[str, ...]
-    handler: Callable[[Exchange], Awaitable[Approval]]
+    handler: Callable[[Exchange], Awaitable[Approval | Burnt]]

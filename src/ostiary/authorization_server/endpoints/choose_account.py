@@ -1,0 +1,54 @@
+"""The account chooser: which of the people who are signed in here it is for (OpenID Connect Core 3.1.2.1)."""
+
+from __future__ import annotations
+
+from ostiary.authorization_server import authorization_flow as flows
+from ostiary.authorization_server import browser_forms, interaction
+from ostiary.authorization_server import form as forms
+from ostiary.authorization_server.accounts_here import accounts_here
+from ostiary.authorization_server.authorization_answer import form_targets, see_other
+from ostiary.authorization_server.authorization_request import Refused, checked
+from ostiary.authorization_server.context import AuthorizationServer
+from ostiary.authorization_server.endpoints.base import Endpoint
+from ostiary.authorization_server.endpoints.page_errors import flow_page, page
+from ostiary.authorization_server.http import Request, Response
+from ostiary.authorization_server.interaction import PARAMETER
+from ostiary.errors import OAuthError
+from ostiary.user_authentication.pages import render
+
+ANOTHER = "another"
+
+
+@page
+@flow_page
+async def _choose(server: AuthorizationServer, request: Request) -> Response:
+    sealed = forms.parse(request.query).get(PARAMETER)
+    flow = flows.opened(server, request, sealed)
+    await server.registry.current()
+    try:
+        authorization = await checked(flows.resumed(flow))
+    except Refused as refusal:
+        return await flows.refused(flow, refusal)
+    async with server.storage.read() as work:
+        accounts = await accounts_here(server, work, flow.secrets, authorization.client, flow.now)
+    if request.method == "POST":
+        chosen = browser_forms.read(server, request, flow.secrets).get("session_id", "")
+        state = interaction.with_account(flow.interaction, "" if chosen == ANOTHER else chosen)
+        path = "/sign-in" if chosen == ANOTHER else "/continue"
+        if chosen != ANOTHER and chosen not in [account.session.session_id for account in accounts]:
+            raise OAuthError("invalid_request", "this account is not signed in here any more", check="session")
+        return see_other(interaction.url(server, path, interaction.seal(server, state, flow.secrets)))
+    return render(
+        server,
+        request,
+        flow.secrets,
+        "accounts",
+        form_targets=form_targets(authorization.redirect_uri),
+        accounts=accounts,
+        client=authorization.client,
+        action=interaction.url(server, "/accounts", sealed or ""),
+        another=ANOTHER,
+    )
+
+
+ENDPOINT = Endpoint("accounts", "/accounts", ("GET", "POST"), _choose)
