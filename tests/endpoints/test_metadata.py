@@ -43,10 +43,12 @@ def test_it_speaks_for_the_issuer_to_our_own_client(world: World) -> None:
 def test_it_names_what_exists_and_nothing_else(world: World) -> None:
     document = world.get(OAUTH).json
     assert document["issuer"] == ISSUER
-    assert document["grant_types_supported"] == ["client_credentials"]
+    assert document["grant_types_supported"] == ["client_credentials", "authorization_code", "refresh_token"]
+    assert document["response_types_supported"] == ["code"]
+    assert document["code_challenge_methods_supported"] == ["S256"]
+    assert document["authorization_response_iss_parameter_supported"] is True
     assert document["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
     assert "none" not in document["token_endpoint_auth_signing_alg_values_supported"]
-    assert "authorization_endpoint" not in document
     urls = {name: value for name, value in document.items() if name.endswith("_endpoint") or name == "jwks_uri"}
     assert urls == {endpoint.metadata_key: endpoint.url(ISSUER) for endpoint in ENDPOINTS if endpoint.metadata_key}
 

@@ -50,6 +50,7 @@ CONSENT_DENIED: Final = "consent:denied"
 CONSENT_REVOKED: Final = "consent:revoked"
 REFRESH_REUSED: Final = "refresh_token:reused"
 USERINFO_TOLD: Final = "userinfo:told"
+USERINFO_REFUSED: Final = "userinfo:refused"
 
 # APIs
 API_CREATED: Final = "api:created"
@@ -116,6 +117,7 @@ MEANINGS: Final[dict[str, str]] = {
     CONSENT_REVOKED: "A user's consent to an application was taken back, with its grants.",
     REFRESH_REUSED: "A used refresh token was presented again; its family was ended.",
     USERINFO_TOLD: "An application was told claims of a user.",
+    USERINFO_REFUSED: "The userinfo endpoint refused a request.",
     API_CREATED: "An API was registered.",
     API_UPDATED: "An API's scopes, token form, life or identity was changed.",
     API_DISABLED: "An API was disabled: no token is issued for it.",

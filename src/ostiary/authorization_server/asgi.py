@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ostiary.authorization_server import cross_origin
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints import ENDPOINTS, Endpoint
 from ostiary.authorization_server.http import (
@@ -49,6 +50,8 @@ class _Application:
         endpoint = self._routes.get(scope["path"])
         if endpoint is None:
             response = json_response({"error": "not_found"}, status=404)
+        elif method == "OPTIONS" and endpoint.cross_origin and cross_origin.is_preflight(scope["headers"]):
+            response = cross_origin.preflight(endpoint.methods)
         elif method not in endpoint.methods:
             response = _method_not_allowed(endpoint)
         else:
@@ -59,6 +62,8 @@ class _Application:
                 return
             except Exception as error:
                 response = boundary(error, endpoint.name)
+            if endpoint.cross_origin:
+                cross_origin.allow(response)
         await send_response(send, response, head=method == "HEAD")
 
 

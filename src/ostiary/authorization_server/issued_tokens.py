@@ -13,6 +13,7 @@ from ostiary.model.token import AccessToken
 from ostiary.protocol import access_token, token_format
 from ostiary.protocol import claims as common
 from ostiary.protocol import jws as compact
+from ostiary.revocation.sessions import OFFLINE_ACCESS
 from ostiary.storage.base import UnitOfWork
 
 if TYPE_CHECKING:
@@ -80,4 +81,8 @@ async def fault(server: AuthorizationServer, work: UnitOfWork, token: AccessToke
     grant = await work.grants.get(token.grant_id)
     if grant is None or not grant.stands(now):
         return "its grant has ended"
+    if grant.session_id and OFFLINE_ACCESS not in grant.scopes.get("", ()):
+        session = await work.sessions.get(grant.session_id)
+        if session is None or not session.stands(now):
+            return "its session has ended"
     return None

@@ -18,12 +18,12 @@ from ostiary.model.grant import Grant
 from ostiary.model.user import User
 from ostiary.protocol import id_token, jws
 from ostiary.protocol.checks import SCOPE, shown
+from ostiary.revocation.sessions import OFFLINE_ACCESS
 
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
     from ostiary.storage.base import UnitOfWork
 
-OFFLINE_ACCESS = "offline_access"
 ID_TOKEN_LIFE = 300
 """Seconds within which a client must take an ID token; it says who signed in, it is no pass."""
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 ApplicationType = Literal["web", "native", "browser"]
+ID_TOKEN_ALGORITHMS: Final = ("ES256", "RS256")
+"""What an ID token or a userinfo answer may be signed by; OpenID Connect Discovery 3: "RS256 MUST be included"."""
+
 SubjectType = Literal["public", "pairwise"]
 
 

@@ -13,6 +13,7 @@ from ostiary.authorization_server.endpoints import (
     revoke,
     token,
     traces,
+    userinfo,
 )
 from ostiary.authorization_server.endpoints.base import Endpoint
 
@@ -28,6 +29,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     continue_authorization.ENDPOINT,
     choose_account.ENDPOINT,
     consent.ENDPOINT,
+    userinfo.ENDPOINT,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED))
 

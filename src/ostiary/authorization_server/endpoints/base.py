@@ -20,6 +20,7 @@ class Endpoint:
 
     path: below the path of the issuer. metadata_key: the member of the metadata that names its URL, if one does.
     authenticates: whether clients authenticate there. places: where it is served, if not below the issuer.
+    cross_origin: whether scripts of other origins may call it; never where a cookie counts.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Endpoint:
     metadata_key: str | None = None
     authenticates: bool = False
     places: Callable[[str], tuple[str, ...]] | None = field(default=None)
+    cross_origin: bool = False
 
     def paths(self, issuer: str) -> tuple[str, ...]:
         """Every path at which it is served under this issuer."""

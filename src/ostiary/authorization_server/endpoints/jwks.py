@@ -26,4 +26,4 @@ def _has(sent: bytes, etag: bytes) -> bool:
     return any(tag.strip().removeprefix(b"W/") in (etag, b"*") for tag in sent.split(b","))
 
 
-ENDPOINT = Endpoint("jwks", "/jwks", ("GET", "HEAD"), _handler, "jwks_uri")
+ENDPOINT = Endpoint("jwks", "/jwks", ("GET", "HEAD"), _handler, "jwks_uri", cross_origin=True)

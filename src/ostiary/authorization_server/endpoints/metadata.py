@@ -9,11 +9,16 @@ from collections.abc import Sequence
 
 import msgspec
 
+from ostiary.authorization_server import user_claims
+from ostiary.authorization_server.authorization_request import OPENID_SCOPES
 from ostiary.authorization_server.client_authentication import METHODS
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints.base import Endpoint, issuer_path
 from ostiary.authorization_server.grants import GRANTS
 from ostiary.authorization_server.http import Request, Response
+from ostiary.model.client_login import ID_TOKEN_ALGORITHMS
+from ostiary.protocol import pkce
+from ostiary.user_authentication import acr
 
 MAX_AGE = 300
 _HEADERS = (
@@ -36,7 +41,7 @@ def endpoint(published: Sequence[Endpoint]) -> Endpoint:
         return Response(200, _HEADERS, documents[issuer])
 
     path = "/.well-known/oauth-authorization-server"
-    return Endpoint("metadata", path, ("GET", "HEAD"), handler, places=_places)
+    return Endpoint("metadata", path, ("GET", "HEAD"), handler, places=_places, cross_origin=True)
 
 
 def members(issuer: str, published: Sequence[Endpoint]) -> dict[str, object]:
@@ -49,10 +54,28 @@ def members(issuer: str, published: Sequence[Endpoint]) -> dict[str, object]:
             found[f"{name}_auth_methods_supported"] = [method.name for method in METHODS]
             found[f"{name}_auth_signing_alg_values_supported"] = algorithms
     found["grant_types_supported"] = [grant.name for grant in GRANTS]
-    # REQUIRED by RFC 8414 2, although there is no authorization endpoint yet; 3.2 would leave an empty array out, but
-    # clients that insist on the member exist and clients that stumble over the empty array do not.
-    found["response_types_supported"] = []
-    return found
+    return found | _for_users()
+
+
+def _for_users() -> dict[str, object]:
+    """RFC 8414 2, RFC 9207 3, OpenID Connect Discovery 3, RP-Initiated Logout 2.1, Back-Channel Logout 2.1."""
+    return {
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "code_challenge_methods_supported": [pkce.S256],
+        "authorization_response_iss_parameter_supported": True,
+        "scopes_supported": list(OPENID_SCOPES),
+        "subject_types_supported": ["public", "pairwise"],
+        "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "userinfo_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "claim_types_supported": ["normal"],
+        "claims_supported": ["sub", "iss", "auth_time", "acr", "amr", "sid", *sorted(user_claims.STANDARD)],
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "acr_values_supported": list(acr.LEVELS),
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+    }
 
 
 def _places(issuer: str) -> tuple[str, ...]:

@@ -55,4 +55,5 @@ ENDPOINT = Endpoint(
     authenticated("revocation", tags.REVOCATION_REFUSED, _decide),
     "revocation_endpoint",
     authenticates=True,
+    cross_origin=True,
 )

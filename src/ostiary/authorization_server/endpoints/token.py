@@ -113,4 +113,5 @@ ENDPOINT = Endpoint(
     authenticated("token", tags.TOKEN_REFUSED, _decide),
     "token_endpoint",
     authenticates=True,
+    cross_origin=True,
 )
