@@ -12,8 +12,10 @@ from starlette.types import ASGIApp
 from ostiary import __version__
 from ostiary.audit.retention import drop_older
 from ostiary.audit.sealer import Sealer
+from ostiary.authorization_server import backchannel_logout
 from ostiary.authorization_server.asgi import create_asgi
 from ostiary.authorization_server.context import AuthorizationServer
+from ostiary.authorization_server.deliverer import Deliverer
 from ostiary.authorization_server.published_keys import PublishedKeys
 from ostiary.authorization_server.registry import Registry
 from ostiary.authorization_server.seals import Seals
@@ -44,6 +46,7 @@ class Installation:
     registry: Registry
     server: AuthorizationServer
     sealer: Sealer
+    deliverer: Deliverer
     metrics: Metrics
     clock: Clock
 
@@ -71,6 +74,7 @@ class Installation:
             Chore("seal", 0.5, self.sealer.seal_once),
             Chore("signing-keys", 30.0, self.signing_keys.tick),
             Chore("expire", 20.0, self.expire),
+            Chore("deliveries", 2.0, self.deliverer.run_once),
             Chore("refresh-windows", 1.0, self.close_refresh_windows),
             Chore("audit-retention", DAY, self.drop_old_audit),
         ]
@@ -129,6 +133,9 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
         )
         await seals.ready()
         sealer = Sealer(storage, signing_keys, settings.audit.heads_file, clock)
-        yield Installation(settings, storage, key_management, signing_keys, registry, server, sealer, metrics, clock)
+        deliverer = Deliverer(storage, {"backchannel_logout": backchannel_logout.handler(server, fetcher)}, clock)
+        yield Installation(
+            settings, storage, key_management, signing_keys, registry, server, sealer, deliverer, metrics, clock
+        )
     finally:
         await storage.close()

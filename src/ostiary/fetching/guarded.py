@@ -1,4 +1,4 @@
-"""The guarded fetcher: gets a document from a URL that somebody else chose, and cannot be sent anywhere else.
+"""The guarded fetcher: talks to a URL that somebody else chose, and cannot be sent anywhere else.
 
 RFC 8725bis 3.10, OWASP ASVS 13.2.4: https only, no redirect, the name resolved once and the connection pinned to the
 checked address, special-use addresses refused unless the operator allows their network, header, size and total time
@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import httpcore2
 
@@ -42,7 +43,7 @@ class Fetched:
 
 
 class GuardedFetcher:
-    """Fetches by GET.
+    """Gets a document, or posts a form.
 
     allow_networks: networks beyond the public internet, for every purpose or by purpose; allow_http: also plain http.
     resolver: injected by tests; ssl_context: for a certificate authority of the operator's own.
@@ -68,8 +69,12 @@ class GuardedFetcher:
         self._timeout = timeout
         self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
 
-    async def fetch(self, url: str, *, purpose: str) -> Fetched:
-        """What stands at ``url``. purpose: what it is for, such as ``"client_keys"``.
+    async def post(self, url: str, form: Mapping[str, str], *, purpose: str) -> Fetched:
+        """What answers ``form`` at ``url``, under the rules of ``fetch`` and with its errors."""
+        return await self.fetch(url, purpose=purpose, form=form)
+
+    async def fetch(self, url: str, *, purpose: str, form: Mapping[str, str] | None = None) -> Fetched:
+        """What stands at ``url``. purpose: what it is for, such as ``"client_keys"``; form: sent by POST.
 
         Raises FetchRefused: the URL, an address behind it or the answer breaks a rule. Raises Unavailable: no answer,
         none in time, or a certificate that does not verify.
@@ -79,7 +84,7 @@ class GuardedFetcher:
         try:
             async with asyncio.timeout(self._timeout), self._at_once:
                 addresses = await self._addresses(target, allowed)
-                return await self._get(target, addresses)
+                return await self._ask(target, addresses, form)
         except TimeoutError:
             raise Unavailable(_PART, f"{target.authority} gave no whole answer in {self._timeout} s") from None
         except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, OSError) as error:
@@ -98,7 +103,7 @@ class GuardedFetcher:
             check_address(address, allowed)
         return addresses
 
-    async def _get(self, target: Target, addresses: list[Address]) -> Fetched:
+    async def _ask(self, target: Target, addresses: list[Address], form: Mapping[str, str] | None) -> Fetched:
         url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
         headers = [
             ("Host", target.authority),
@@ -107,11 +112,14 @@ class GuardedFetcher:
             ("User-Agent", "ostiary"),
             ("Connection", "close"),
         ]
+        body = None if form is None else urlencode(form).encode("ascii")
+        if body is not None:
+            headers += [("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", str(len(body)))]
         async with (
             httpcore2.AsyncConnectionPool(
                 ssl_context=self._tls(), network_backend=PinnedBackend(addresses), max_keepalive_connections=0
             ) as pool,
-            pool.stream("GET", url, headers=headers) as response,
+            pool.stream("GET" if body is None else "POST", url, headers=headers, content=body) as response,
         ):
             answered = _checked_headers(response)
             return Fetched(response.status, answered, await self._body(response, answered))

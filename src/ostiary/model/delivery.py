@@ -10,7 +10,7 @@ DeliveryKind = Literal["email", "backchannel_logout"]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """payload: what is to be delivered, sealed, because it may hold a secret link.
+    """payload: what is to be delivered; an e-mail is sealed, because it may hold a secret link.
 
     due_at: when to try next; expires_at: when to give up. attempts: tries so far. Times are seconds since the epoch.
     """

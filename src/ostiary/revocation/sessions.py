@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ostiary.audit import tags
+from ostiary.model.logout_notice import LogoutNotice
 from ostiary.revocation.act import Act
 from ostiary.revocation.grants import revoke_grant
 from ostiary.storage.base import UnitOfWork
@@ -23,5 +24,19 @@ async def revoke_session(work: UnitOfWork, session_id: str, act: Act) -> bool:
     for grant in await work.grants.standing_of_session(session_id):
         if OFFLINE_ACCESS not in grant.scopes.get("", ()):
             await revoke_grant(work, grant.grant_id, act)
+    await _tell_applications(work, session_id, act)
     await work.audit.append(act.event(tags.SESSION_ENDED, session_id, user_id=session.user_id))
     return True
+
+
+async def _tell_applications(work: UnitOfWork, session_id: str, act: Act) -> None:
+    """Queue a logout token for each application that was used in the session and wants to be told."""
+    told = set()
+    for grant in await work.grants.of_session(session_id):
+        client = await work.clients.get(grant.client_id)
+        uri = client.login.backchannel_logout_uri if client is not None and client.login is not None else None
+        if uri is None or (grant.client_id, grant.subject) in told:
+            continue
+        told.add((grant.client_id, grant.subject))
+        notice = LogoutNotice(client_id=grant.client_id, sub=grant.subject, sid=session_id)
+        await work.deliveries.add(notice.delivery(int(act.now)))

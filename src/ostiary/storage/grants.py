@@ -48,6 +48,7 @@ _STANDING_OF_USER = _standing(GRANTS.c.user_id == bindparam("user_id"))
 _STANDING_OF_USER_AND_CLIENT = _standing(
     GRANTS.c.user_id == bindparam("user_id"), GRANTS.c.client_id == bindparam("client_id")
 )
+_OF_SESSION = lookup(GRANTS, _COLUMNS, "tenant", "session_id")
 _STANDING_OF_SESSION = _standing(GRANTS.c.session_id == bindparam("session_id"))
 _SCOPES = decoder(dict[str, tuple[str, ...]])
 
@@ -85,6 +86,10 @@ class SqlGrants:
     async def standing_of_session(self, session_id: str, *, tenant: str = TENANT) -> list[Grant]:
         """The grants given in a session that were not ended."""
         return await self._all(_STANDING_OF_SESSION, {"tenant": tenant, "session_id": session_id})
+
+    async def of_session(self, session_id: str, *, tenant: str = TENANT) -> list[Grant]:
+        """All grants given in a session, ended ones too."""
+        return await self._all(_OF_SESSION, {"tenant": tenant, "session_id": session_id})
 
     async def _all(self, statement: Statement, parameters: dict[str, Any]) -> list[Grant]:
         return [_from_row(row) for row in await self._connection.all(statement, parameters)]

@@ -8,6 +8,7 @@ from ostiary.authorization_server.endpoints import (
     continue_authorization,
     introspect,
     jwks,
+    logout,
     metadata,
     next_key,
     revoke,
@@ -30,6 +31,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     choose_account.ENDPOINT,
     consent.ENDPOINT,
     userinfo.ENDPOINT,
+    logout.ENDPOINT,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED))
 

@@ -1,0 +1,60 @@
+"""Takes deliveries out of the queue and tries them until they arrive or their time is over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from ostiary.errors import OstiaryError
+from ostiary.model.delivery import Delivery, DeliveryKind
+from ostiary.storage.base import Storage
+
+Handler = Callable[[Delivery], Awaitable[None]]
+"""Delivers; returns when it has arrived, raises when it has not and is to be tried again."""
+
+PAUSES = (30, 120, 600, 3600)
+"""Seconds from one try to the next; the last one repeats."""
+
+log = logging.getLogger("ostiary.deliveries")
+
+
+class Undeliverable(Exception):
+    """It makes no sense to try again: the receiver is gone, or it refuses for good."""
+
+
+class Deliverer:
+    """Works through what is due. handlers: by kind. clock: seconds since the epoch."""
+
+    def __init__(self, storage: Storage, handlers: Mapping[DeliveryKind, Handler], clock: Callable[[], float]) -> None:
+        self._storage = storage
+        self._handlers = handlers
+        self._clock = clock
+
+    async def run_once(self) -> int:
+        """Try what is due now; how many arrived. For a chore every few seconds; harmless in several processes."""
+        now = int(self._clock())
+        async with self._storage.read() as work:
+            due = await work.deliveries.due(now=now)
+        arrived = 0
+        for delivery in due:
+            arrived += await self._try(delivery, now)
+        return arrived
+
+    async def _try(self, delivery: Delivery, now: int) -> bool:
+        pause = PAUSES[min(delivery.attempts, len(PAUSES) - 1)]
+        async with self._storage.write() as work:
+            taken = delivery.expires_at > now and await work.deliveries.take(delivery, due_at=now + pause)
+        if not taken:
+            return False
+        try:
+            await self._handlers[delivery.kind](delivery)
+        except Undeliverable as error:
+            log.error("%s %s is given up: %s", delivery.kind, delivery.delivery_id, error)
+        except (OstiaryError, OSError) as error:
+            log.warning(
+                "%s %s did not arrive and is tried again in %s s: %s", delivery.kind, delivery.delivery_id, pause, error
+            )
+            return False
+        async with self._storage.write() as work:
+            await work.deliveries.remove(delivery.delivery_id)
+        return True

@@ -1,0 +1,129 @@
+"""Logout by an application: OpenID Connect RP-Initiated Logout 1.0.
+
+With an ID token of a session in this very browser the session ends at once; without one the person is asked, because
+anybody could have sent them here. The browser is sent back only to an address that the client registered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from ostiary.authorization_server import browser_forms, cookies
+from ostiary.authorization_server import form as forms
+from ostiary.authorization_server.authorization_answer import form_targets, see_other
+from ostiary.authorization_server.context import AuthorizationServer
+from ostiary.authorization_server.cookies import BrowserSecrets, Header
+from ostiary.authorization_server.endpoints.base import Endpoint
+from ostiary.authorization_server.endpoints.page_errors import page
+from ostiary.authorization_server.exchange import read_form
+from ostiary.authorization_server.http import Request, Response
+from ostiary.authorization_server.id_token_hint import verified_hint
+from ostiary.errors import OAuthError, VerificationError
+from ostiary.model.client import Client
+from ostiary.model.session import Session
+from ostiary.protocol import claims as common
+from ostiary.protocol import token_format
+from ostiary.protocol.checks import shown
+from ostiary.revocation import Act, revoke_session
+from ostiary.user_authentication import session as sessions
+from ostiary.user_authentication.pages import render
+
+CONFIRMED = "confirmed"
+_PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales", "logout_hint")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A checked request. session_id: ``sid`` of the hint. target: where to go afterwards, "" for nowhere."""
+
+    sent: dict[str, str]
+    client: Client | None
+    session_id: str
+    target: str
+
+
+@page
+async def _logout(server: AuthorizationServer, request: Request) -> Response:
+    posted = request.method == "POST"
+    sent = read_form(request) if posted else forms.parse(request.query)
+    secrets = cookies.read(server, request)
+    await server.registry.current()
+    asked = await _checked(server, {name: sent[name] for name in _PARAMETERS if name in sent})
+    async with server.storage.read() as work:
+        here = await sessions.of_browser(work, secrets.session_digest, server.clock()) if secrets.session else []
+    confirmed = posted and CONFIRMED in sent
+    if confirmed:
+        browser_forms.read(server, request, secrets)
+    elif here and asked.session_id not in [session.session_id for session in here]:
+        return await _question(server, request, secrets, asked)
+    ending = here if confirmed else [session for session in here if session.session_id == asked.session_id]
+    await _end(server, request, ending)
+    return _done(server, request, secrets, asked, remaining=len(here) - len(ending))
+
+
+async def _checked(server: AuthorizationServer, sent: dict[str, str]) -> _Asked:
+    session_id, client_id = "", sent.get("client_id")
+    hint = sent.get("id_token_hint")
+    if hint is not None:
+        try:
+            claims = verified_hint(server, hint)
+            audience = common.audiences(claims)[0]
+        except VerificationError as error:
+            raise _refused("id_token_hint", "the id_token_hint is no ID token of this server", error.seen) from None
+        # 2: "When both client_id and id_token_hint are present, the OP MUST verify that the Client Identifier matches".
+        if client_id not in (None, audience):
+            raise _refused("client_id", "client_id is not the client of the id_token_hint", shown(client_id))
+        client_id, session_id = audience, str(claims.get("sid", ""))
+    client = await server.registry.client(client_id) if client_id is not None else None
+    target = sent.get("post_logout_redirect_uri", "")
+    registered = client.login.post_logout_redirect_uris if client is not None and client.login is not None else ()
+    if target and target not in registered:
+        # 3: "The OP MUST NOT perform post-logout redirection if the post_logout_redirect_uri value supplied does not
+        # exactly match one of the previously registered post_logout_redirect_uris values."
+        raise _refused("post_logout_redirect_uri", "the address to return to is not registered", shown(target))
+    return _Asked(sent, client, session_id, target)
+
+
+async def _question(server: AuthorizationServer, request: Request, secrets: BrowserSecrets, asked: _Asked) -> Response:
+    headers: tuple[Header, ...] = ()
+    if not secrets.browser:
+        secrets = BrowserSecrets(await cookies.new_secret(server, token_format.BROWSER), secrets.session)
+        headers = (cookies.set_browser(server, secrets.browser),)
+    return render(
+        server,
+        request,
+        secrets,
+        "logout",
+        headers=headers,
+        form_targets=form_targets(asked.target) if asked.target else (),
+        client=asked.client,
+        fields=asked.sent | {CONFIRMED: "yes"},
+        action=server.issuer.rstrip("/") + "/logout",
+    )
+
+
+async def _end(server: AuthorizationServer, request: Request, ending: list[Session]) -> None:
+    personal = {"address": request.client_address} if request.client_address else {}
+    for session in ending:
+        act = Act(f"user:{session.user_id}", server.clock(), "signed out", personal=personal)
+        async with server.storage.write() as work:
+            await revoke_session(work, session.session_id, act)
+
+
+def _done(
+    server: AuthorizationServer, request: Request, secrets: BrowserSecrets, asked: _Asked, *, remaining: int
+) -> Response:
+    headers: tuple[Header, ...] = () if remaining else (cookies.drop_session(server),)
+    if not asked.target:
+        return render(server, request, secrets, "logged-out", headers=headers, client=asked.client)
+    state = {"state": asked.sent["state"]} if "state" in asked.sent else {}
+    joint = "&" if "?" in asked.target else "?"
+    return see_other(asked.target + (joint + urlencode(state) if state else ""), headers)
+
+
+def _refused(check: str, public: str, seen: str) -> OAuthError:
+    return OAuthError("invalid_request", public, check=check, seen=seen)
+
+
+ENDPOINT = Endpoint("logout", "/logout", ("GET", "POST"), _logout, "end_session_endpoint")
