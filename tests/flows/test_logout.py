@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 import pytest
 
@@ -29,42 +26,34 @@ from tests.authorization_server.applications import (
 )
 from tests.authorization_server.browser import Browser, location
 from tests.authorization_server.world import ISSUER, World
+from tests.client.http_server import Received, Reply, Server
 
 BYE = "https://app.example.com/bye"
 
 
-@dataclass
-class Receiver:
-    """An application that is told of logouts over real HTTP. statuses: what it answers, the last one for good."""
-
-    url: str
-    statuses: list[int] = field(default_factory=lambda: [200])
-    tokens: list[str] = field(default_factory=list)
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """Listens on loopback."""
-    heard = Receiver("")
+    """An application that is told of logouts, over real HTTP on loopback."""
+    with Server() as server:
+        yield Receiver(server)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            form = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
-            heard.tokens.append(form["logout_token"][0])
-            self.send_response(heard.statuses.pop(0) if len(heard.statuses) > 1 else heard.statuses[0])
-            self.send_header("content-length", "0")
-            self.end_headers()
 
-        def log_message(self, *args: object) -> None:
-            """Nothing."""
+class Receiver:
+    """statuses: what it answers, the last one for good."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    heard.url = f"http://127.0.0.1:{server.server_port}/backchannel"
-    yield heard
-    server.shutdown()
-    server.server_close()
+    def __init__(self, server: Server) -> None:
+        self.url = server.url + "/backchannel"
+        self.statuses = [200]
+        self._server = server
+        server.routes["/backchannel"] = self._answer
+
+    def _answer(self, received: Received) -> Reply:
+        return Reply(self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
+
+    @property
+    def tokens(self) -> list[str]:
+        """The logout tokens that came."""
+        return [received.form()["logout_token"][0] for received in self._server.received]
 
 
 def _deliver(world: World) -> int:
