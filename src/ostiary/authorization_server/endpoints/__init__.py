@@ -11,6 +11,7 @@ from ostiary.authorization_server.endpoints import (
     metadata,
     next_key,
     revoke,
+    sign_in,
     token,
     traces,
     userinfo,
@@ -30,6 +31,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     choose_account.ENDPOINT,
     consent.ENDPOINT,
     userinfo.ENDPOINT,
+    sign_in.ENDPOINT,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED))
 
