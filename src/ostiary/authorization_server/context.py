@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.authorization_server.concurrency import Concurrency
 from ostiary.authorization_server.key_use import KeyUse
+from ostiary.authorization_server.password_hashing import PasswordHashing
 from ostiary.authorization_server.registry import Registry
 from ostiary.storage.base import Storage
 
@@ -38,6 +39,7 @@ class AuthorizationServer:
     on_event: EventHook = _ignore
     concurrency: Concurrency = field(default_factory=Concurrency)
     key_use: KeyUse = field(default_factory=KeyUse)
+    passwords: PasswordHashing = field(default_factory=PasswordHashing)
 
     @property
     def issuer(self) -> str:

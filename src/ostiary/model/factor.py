@@ -15,8 +15,8 @@ class Factor:
     name: what the user calls it.
     secret: a password hash or the SHA-256 of a recovery code as text, a sealed TOTP seed, the COSE public key of a
         passkey; empty for an upstream account. Nothing in it opens anything alone.
-    lookup: by which it is found without the user: a passkey's credential id, ``issuer subject`` upstream; else None.
-        Unique among the factors of its kind.
+    lookup: by which it is found without its id: a passkey's credential id, ``issuer subject`` upstream, a password's
+        user_id, so that each user has one; else None. Unique among the factors of its kind.
     counter: the last used TOTP step, a passkey's signature counter; 0 otherwise. It only rises.
     details: further facts, no secret.
     created_at, last_used_at: seconds since the epoch, None if not yet.

@@ -105,13 +105,16 @@ class AuthorizationSettings(Section):
 class ServerSettings(Section):
     """Where and within which limits the issuer's endpoints are served; times in seconds, sizes in bytes.
 
-    behind_proxy: a proxy in front of this server ends TLS; without it plain http is for loopback alone.
+    behind_proxy: a proxy in front of this server ends TLS; without it plain http is for loopback alone. The proxy must
+    append the address of its peer to X-Forwarded-For: sign-ins are throttled by it. trusted_proxies: the networks of
+    further proxies before that one.
     """
 
     host: str = "localhost"
     port: Port = 8400
     workers: int = Field(default=1, ge=1, le=64)
     behind_proxy: bool = False
+    trusted_proxies: Networks = ()
     tls_certificate_file: FilePath | None = None
     tls_private_key_file: FilePath | None = None
     max_header_bytes: int = Field(default=32_768, ge=1024)

@@ -12,6 +12,7 @@ from ostiary.authorization_server.endpoints import (
     metadata,
     next_key,
     revoke,
+    sign_in,
     token,
     traces,
     userinfo,
@@ -32,6 +33,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     consent.ENDPOINT,
     userinfo.ENDPOINT,
     logout.ENDPOINT,
+    sign_in.ENDPOINT,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED))
 

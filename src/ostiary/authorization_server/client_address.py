@@ -1,0 +1,52 @@
+"""The address of a request's sender, also behind a proxy; for throttling and for records, never for admission.
+
+A proxy appends the address of its peer to ``X-Forwarded-For``, so only the end of that header is anybody's word but the
+sender's own. From there the proxies that are known are passed over; the first address that is none is the sender's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from ostiary.authorization_server.http import Request
+
+if TYPE_CHECKING:
+    from ostiary.authorization_server.context import AuthorizationServer
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPV4_BITS = 24
+IPV6_BITS = 56
+
+
+def client_address(server: AuthorizationServer, request: Request) -> str:
+    """The text of an IP address, or ``""`` if it is not known. The header counts only with ``server.behind_proxy``."""
+    if not server.settings.server.behind_proxy:
+        return request.client_address
+    proxies = [ipaddress.ip_network(text) for text in server.settings.server.trusted_proxies]
+    found = request.client_address
+    for text in reversed(request.headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")):
+        address = _parsed(text.strip())
+        if address is None:
+            return found
+        found = str(address)
+        if not any(address in network for network in proxies):
+            return found
+    return found
+
+
+def network_of(address: str) -> str:
+    """The network that one customer of a provider usually has: IPv4 /24, IPv6 /56; ``"unknown"`` if it is none."""
+    parsed = _parsed(address)
+    if parsed is None:
+        return "unknown"
+    bits = IPV4_BITS if parsed.version == 4 else IPV6_BITS
+    return str(ipaddress.ip_network((parsed, bits), strict=False))
+
+
+def _parsed(text: str) -> Address | None:
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address

@@ -1,0 +1,31 @@
+"""Whether a sign-in needs another proof: because of its user, the installation, or what the application asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from ostiary.authorization_server.interaction import Interaction
+from ostiary.model.factor import Factor
+from ostiary.settings.sections import SignInSettings
+from ostiary.user_authentication.acr import ONE_FACTOR, PHISHING_RESISTANT, acr_of, satisfies, with_mfa
+
+LIFE = 600
+"""Seconds for which a first proof waits for the second."""
+
+
+def is_wanted(
+    settings: SignInSettings, interaction: Interaction, amr: Sequence[str], factors: Collection[Factor]
+) -> bool:
+    """Whether ``amr`` is not enough. factors: the user's.
+
+    A user who has set up codes wants to be asked for them. ``acr_values`` is what an application would like (OpenID
+    Connect Core 3.1.2.1): it is asked for where the user has the means, and what was reached is told in ``acr``.
+    """
+    level = acr_of(with_mfa(amr))
+    kinds = {factor.kind for factor in factors}
+    asked = interaction.parameters.get("acr_values", "").split()
+    if level == ONE_FACTOR and ("totp" in kinds or settings.second_factor == "required"):
+        return True
+    if satisfies(level, asked):
+        return False
+    return "passkey" in kinds and (level == ONE_FACTOR or PHISHING_RESISTANT in asked)

@@ -1,0 +1,212 @@
+"""The way of a sign-in, whatever the method: an attempt is examined, and refused or taken; then the session begins.
+
+An endpoint makes the ``Place``, asks ``first_attempt`` or ``second_attempt`` for the attempt, has a method prove it,
+and hands what was proved to ``take``, or what was raised to ``refuse``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ostiary.audit import tags
+from ostiary.authorization_server import cookies, interaction
+from ostiary.authorization_server.client_address import client_address
+from ostiary.authorization_server.cookies import BrowserSecrets, Header
+from ostiary.authorization_server.form import parse
+from ostiary.authorization_server.http import Request, Response
+from ostiary.authorization_server.interaction import Interaction
+from ostiary.errors import VerificationError
+from ostiary.model.event import AuditEvent
+from ostiary.model.session import Session
+from ostiary.model.user import User
+from ostiary.protocol import token_format
+from ostiary.storage.base import UnitOfWork
+from ostiary.user_authentication import news, second_factor, session
+from ostiary.user_authentication import throttle as throttling
+from ostiary.user_authentication.accounts import user_called
+from ostiary.user_authentication.attempt import Attempt, Method, Place, Proved
+from ostiary.user_authentication.device import device_of
+from ostiary.user_authentication.session import SignIn
+from ostiary.user_authentication.throttle import THROTTLED, Throttle
+
+if TYPE_CHECKING:
+    from ostiary.authorization_server.context import AuthorizationServer
+
+SIGN_IN = "/sign-in"
+SECOND_FACTOR = "/sign-in/second-factor"
+CONTINUE = "/continue"
+ACCOUNT = "account"
+"""The name of the check that a disabled account fails; its owner is told no more than at a wrong password."""
+
+MAX_TYPED = 254
+
+
+def place_of(server: AuthorizationServer, request: Request) -> Place:
+    """Where this request comes from. Raises VerificationError: its interaction is not this browser's, or too old."""
+    secrets = cookies.read(server, request)
+    now = server.clock()
+    sealed = parse(request.query).get(interaction.PARAMETER, "")
+    opened = interaction.unseal(server, sealed, secrets, now)
+    return Place(server, request, secrets, opened, client_address(server, request), now)
+
+
+async def begin_anew(server: AuthorizationServer, secrets: BrowserSecrets, path: str = SIGN_IN) -> Response:
+    """Lead a browser that is in the middle of nothing to the page at ``path``, from where it goes to its account."""
+    headers: tuple[Header, ...] = ()
+    if not secrets.browser:
+        secrets = replace(secrets, browser=await cookies.new_secret(server, token_format.BROWSER))
+        headers = (cookies.set_browser(server, secrets.browser),)
+    sealed = interaction.seal(server, Interaction(started_at=int(server.clock())), secrets)
+    return see_other(interaction.url(server, path, sealed), *headers)
+
+
+def see_other(location: str, *headers: Header) -> Response:
+    """303, so that no browser sends the form again (RFC 9700 4.12)."""
+    told = ((b"location", location.encode("ascii")), (b"cache-control", b"no-store"), *headers)
+    return Response(303, told, b"")
+
+
+async def first_attempt(place: Place, form: dict[str, str]) -> Attempt:
+    """An attempt of whoever is typed into the field ``username``."""
+    typed = form.get("username", "")[:MAX_TYPED]
+    async with place.server.storage.read() as work:
+        user = await user_called(work, typed)
+        user_id = user.user_id if user is not None else ""
+        factors = await work.factors.of_user(user_id)
+        known = await work.sessions.known_browser(user_id, place.secrets.browser_digest)
+        limits = await throttling.of_passwords(
+            work,
+            throttling.subject(user_id, typed),
+            place.address,
+            place.secrets.browser_digest if known is not None else None,
+            place.now,
+        )
+    return Attempt(place, form, user, tuple(factors), limits)
+
+
+async def second_attempt(place: Place, method: Method, form: dict[str, str]) -> Attempt:
+    """An attempt to add a proof to the one before, or to those of the session."""
+    user_id = place.interaction.user_id
+    async with place.server.storage.read() as work:
+        user = await work.users.get(user_id)
+        factors = await work.factors.of_user(user_id)
+        known = await work.sessions.known_browser(user_id, place.secrets.browser_digest)
+        browser = place.secrets.browser_digest if known is not None else None
+        limits = await throttling.of_codes(work, method.kind, user_id, browser, place.now)
+    return Attempt(place, form, user, tuple(factors), limits)
+
+
+async def take(place: Place, proved: Proved, *, throttle: Throttle | None = None, second: bool = False) -> Response:
+    """Go on with a proof: to the second factor, or with a new session to where the browser was going.
+
+    second: it comes on top of what the interaction holds. Raises VerificationError: what may be used once was used
+    meanwhile, the account is disabled, or the session that was to be stepped up has ended.
+    """
+    server = place.server
+    new_secret = await cookies.new_secret(server, token_format.SESSION)
+    async with server.storage.write() as work:
+        await proved.confirm(work)
+        user = await _active(work, proved.user_id)
+        if throttle is not None:
+            await throttle.succeeded(work)
+        amr = (*(await _earlier(work, place) if second else ()), *proved.amr)
+        factors = await work.factors.of_user(user.user_id)
+        if second_factor.is_wanted(server.settings.sign_in, place.interaction, amr, factors):
+            return _half_way(place, user, amr)
+        begun = await _begin(work, place, user, amr, new_secret, step_up=second and place.interaction.step_up)
+    server.on_event("sign_in", {"outcome": "done"})
+    done = Interaction(
+        started_at=place.interaction.started_at,
+        parameters=place.interaction.parameters,
+        resources=place.interaction.resources,
+        session_id=begun.session_id,
+        signed_in_at=int(place.now),
+    )
+    return onward(place, CONTINUE, done, cookies.set_session(server, new_secret))
+
+
+async def refuse(place: Place, method: Method, error: VerificationError, attempt: Attempt | None = None) -> None:
+    """Put a refused attempt on record, and count it. attempt: None where the method does not know whom it is about."""
+    throttle = attempt.throttle if attempt is not None else None
+    event = AuditEvent(
+        tags.SIGN_IN_REFUSED,
+        "refused",
+        int(place.now * 1000),
+        target=attempt.user.user_id if attempt is not None and attempt.user is not None else "",
+        reason=error.check,
+        details={"method": method.kind},
+        personal={"address": place.address} if place.address else {},
+    )
+    async with place.server.storage.write() as work:
+        if throttle is not None and error.check != THROTTLED:
+            await throttle.failed(work, place.now)
+        await work.audit.append(event)
+    place.server.on_event("sign_in", {"outcome": "throttled" if error.check == THROTTLED else "refused"})
+
+
+def onward(place: Place, path: str, state: Interaction, *headers: Header) -> Response:
+    """To the page at ``path``, in the middle of ``state``."""
+    sealed = interaction.seal(place.server, state, place.secrets)
+    return see_other(interaction.url(place.server, path, sealed), *headers)
+
+
+def _half_way(place: Place, user: User, amr: tuple[str, ...]) -> Response:
+    proved_at = place.interaction.proved_at if place.interaction.user_id == user.user_id else 0
+    half = Interaction(
+        started_at=place.interaction.started_at,
+        parameters=place.interaction.parameters,
+        resources=place.interaction.resources,
+        user_id=user.user_id,
+        amr=amr,
+        proved_at=proved_at or int(place.now),
+    )
+    return onward(place, SECOND_FACTOR, half)
+
+
+async def _earlier(work: UnitOfWork, place: Place) -> tuple[str, ...]:
+    """What was proved before: in this interaction, or, for a step-up, in the session that stands in this browser."""
+    if not place.interaction.step_up:
+        return place.interaction.amr
+    for one in await session.of_browser(work, place.secrets.session_digest, place.now):
+        if one.user_id == place.interaction.user_id:
+            return one.amr
+    raise VerificationError(
+        "session",
+        "your session has ended",
+        seen="no session of this user in this browser",
+        expected="the session that was to be stepped up",
+        mend="go back to the application and begin again",
+    )
+
+
+async def _active(work: UnitOfWork, user_id: str) -> User:
+    user = await work.users.get(user_id)
+    if user is None or user.state != "active":
+        raise VerificationError(ACCOUNT, "the account is disabled", seen="a disabled account", expected="an active one")
+    return user
+
+
+async def _begin(
+    work: UnitOfWork, place: Place, user: User, amr: tuple[str, ...], new_secret: str, *, step_up: bool
+) -> Session:
+    signed_in = SignIn(
+        user_id=user.user_id,
+        amr=amr,
+        digest=token_format.digest(new_secret),
+        old_digest=place.secrets.session_digest,
+        browser_digest=place.secrets.browser_digest,
+        now=place.now,
+        address=place.address,
+        device=device_of(place.request),
+        step_up=step_up,
+    )
+    begun, known = await session.begin(work, place.server.settings.sign_in, signed_in)
+    if not known:
+        await news.new_browser(place.server, work, user, begun, place.now)
+    return begun
+
+
+def same_page(place: Place, path: str) -> str:
+    """The URL of the page at ``path`` in the state that the request came with: where its form is sent to."""
+    return interaction.url(place.server, path, interaction.seal(place.server, place.interaction, place.secrets))
