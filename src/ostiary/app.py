@@ -28,6 +28,7 @@ from ostiary.serving.metrics import Metrics
 from ostiary.settings import Settings
 from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
+from ostiary.user_authentication import pages
 
 Clock = Callable[[], float]
 DAY = 86_400
@@ -122,6 +123,7 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
             on_event=metrics.count,
         )
         await seals.ready()
+        pages.check(settings.pages)
         sealer = Sealer(storage, signing_keys, settings.audit.heads_file, clock)
         yield Installation(settings, storage, key_management, signing_keys, registry, server, sealer, metrics, clock)
     finally:

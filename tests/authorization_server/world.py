@@ -265,6 +265,7 @@ def shop_world(folder: Path, *, issuer: str = ISSUER) -> Iterator[World]:
 
 
 def scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    path, _, query = path.partition("?")
     raw = [(name.lower().replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
     return {
         "type": "http",
@@ -272,7 +273,7 @@ def scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
         "path": path,
         "headers": raw,
         "client": ("192.0.2.7", 40000),
-        "query_string": b"",
+        "query_string": query.encode("ascii"),
     }
 
 

@@ -1,6 +1,7 @@
 """The endpoints of the issuer: an endpoint is one file and one line here."""
 
 from ostiary.authorization_server.endpoints import (
+    assets,
     client_keys,
     introspect,
     jwks,
@@ -20,6 +21,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     client_keys.ENDPOINT,
     next_key.ENDPOINT,
     traces.ENDPOINT,
+    assets.ENDPOINT,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED))
 
