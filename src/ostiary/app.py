@@ -30,6 +30,7 @@ from ostiary.serving.metrics import Metrics
 from ostiary.settings import Settings
 from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
+from ostiary.user_authentication import pages
 
 Clock = Callable[[], float]
 DAY = 86_400
@@ -132,6 +133,7 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
             on_event=metrics.count,
         )
         await seals.ready()
+        pages.check(settings.pages)
         sealer = Sealer(storage, signing_keys, settings.audit.heads_file, clock)
         deliverer = Deliverer(storage, {"backchannel_logout": backchannel_logout.handler(server, fetcher)}, clock)
         yield Installation(

@@ -36,7 +36,7 @@ def test_the_user_consents_and_the_code_becomes_tokens(browser: Browser, ada: Us
     session = sign_in(browser, ada)
     page = browser.get(authorize_url())
     assert page.status == 200
-    for told in (b"app.example.com", b"read", b"know who you are", ORDERS.encode()):
+    for told in (b"app.example.com", b"orders", ORDERS.encode()):
         assert told in page.body
     answer = browser.submit("consent-form", decision="allow")
     assert location(answer) == CALLBACK

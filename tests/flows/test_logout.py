@@ -100,14 +100,14 @@ def test_without_an_id_token_the_person_is_asked(world: World, browser: Browser,
     page = browser.get(_logout(client_id="site", post_logout_redirect_uri=BYE))
     assert page.status == 200
     assert world.introspect(tokens["access_token"]).json["active"] is True
-    assert browser.submit("logout-form").headers["location"] == BYE
+    assert browser.submit("sign-out-form", decision="sign_out").headers["location"] == BYE
     assert world.introspect(tokens["access_token"]).json == {"active": False}
 
 
 def test_the_confirmation_cannot_be_sent_from_elsewhere(browser: Browser, tokens: dict[str, str]) -> None:
-    assert browser.post("/logout", {"confirmed": "yes"}).status == 403
+    assert browser.post("/logout", {"decision": "sign_out"}).status == 403
     browser.get(_logout())
-    assert browser.post("/logout", {"confirmed": "yes"}, origin="https://evil.example").status == 403
+    assert browser.post("/logout", {"decision": "sign_out"}, origin="https://evil.example").status == 403
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.real_parts.browser import chromium
 from tests.real_parts.node import FOREIGN_CLIENTS, locked_packages, node
 from tests.real_parts.ports import free_port
 from tests.real_parts.postgres import PostgresServer
@@ -12,6 +14,7 @@ from tests.real_parts.system_packages import system_program
 from tests.real_parts.valkey import ValkeyServer
 
 __all__ = [
+    "browser",
     "curl",
     "foreign_clients",
     "node_program",
@@ -62,6 +65,13 @@ def node_program() -> Path:
 def foreign_clients() -> Path:
     """A folder whose ``node_modules`` holds what tests/foreign_clients/package-lock.json names."""
     return locked_packages(FOREIGN_CLIENTS)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, for the tests of one file; each visitor wants a context of its own."""
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

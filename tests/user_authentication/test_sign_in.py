@@ -82,7 +82,10 @@ def test_a_verified_address_is_as_good_as_the_name(world: PeopleWorld, browser: 
 @pytest.mark.parametrize("password", ["Glass-otter-minute", "glass-otter-minut", "glass-otter-minute ", "", "x" * 600])
 def test_another_password_is_refused(world: PeopleWorld, browser: Browser, password: str) -> None:
     page = browser.sign_in(password=password)
-    assert (page.status, page.texts["problem"]) == (400, "The user name or the password is wrong.")
+    assert (page.status, page.texts["problem"]) == (
+        400,
+        "That is not right. Check the username and the password, and try again.",
+    )
     assert page.forms["sign-in-form"]["username"] == "ada"
     assert "password" in page.forms["sign-in-form"]
     assert page.forms["sign-in-form"]["password"] == ""

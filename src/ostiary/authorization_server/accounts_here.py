@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ostiary.authorization_server.authorization_decision import Account
 from ostiary.authorization_server.cookies import BrowserSecrets
 from ostiary.authorization_server.subjects import subject_for
 from ostiary.model.client import Client
+from ostiary.model.session import Session
+from ostiary.model.user import User
 from ostiary.storage.base import UnitOfWork
 from ostiary.user_authentication import session as sessions
 from ostiary.user_authentication.acr import ONE_FACTOR, PHISHING_RESISTANT, TWO_FACTORS
 
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAccount:
+    """An account as the pages show it. name: of the person; detail: by which they sign in."""
+
+    session_id: str
+    name: str
+    detail: str
+
+
+def shown_account(session: Session, user: User) -> ShownAccount:
+    """What a page shows of an account."""
+    name = user.claims.get("name")
+    detail = user.email or user.username
+    return ShownAccount(session.session_id, name if isinstance(name, str) and name else user.username, detail)
 
 
 async def accounts_here(

@@ -169,3 +169,9 @@ async def send_response(send: Send, response: Response, *, head: bool = False) -
         headers.append((b"content-length", str(len(response.body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else response.body})
+
+
+def matches_etag(sent: bytes, etag: bytes) -> bool:
+    """Whether the value of If-None-Match, ``sent``, names ``etag`` (in its quotes): then the answer is 304."""
+    # "A recipient MUST use the weak comparison function when comparing entity tags for If-None-Match" RFC 9110 13.1.2
+    return any(tag.strip().removeprefix(b"W/") in (etag, b"*") for tag in sent.split(b","))

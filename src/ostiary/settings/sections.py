@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -12,6 +13,7 @@ from ostiary.settings.fields import Algorithms, Count, FilePath, Networks, Port,
 from ostiary.settings.static import Static
 
 DAY = 86_400
+MAX_ASSET = 512 * 1024
 
 
 class StorageSettings(Section):
@@ -102,6 +104,39 @@ class AuthorizationSettings(Section):
         return self
 
 
+class PagesSettings(Section):
+    """How the pages look.
+
+    templates_dir: a folder of templates of one's own; one that is called like ours stands in its place.
+    logo_file: SVG or PNG. css_file: a style sheet after ours, such as one that sets its variables.
+    language: of those whose browser asks for none that there is.
+    """
+
+    templates_dir: FilePath | None = None
+    logo_file: FilePath | None = None
+    css_file: FilePath | None = None
+    language: Literal["en", "de"] = "en"
+
+    @model_validator(mode="after")
+    def _are_there(self) -> PagesSettings:
+        if self.templates_dir is not None and not self.templates_dir.is_dir():
+            raise ValueError(f"templates_dir {self.templates_dir} is no folder: make it, or leave the setting out")
+        _check_file("logo_file", self.logo_file, (".svg", ".png"))
+        _check_file("css_file", self.css_file, (".css",))
+        return self
+
+
+def _check_file(setting: str, file: Path | None, suffixes: tuple[str, ...]) -> None:
+    if file is None:
+        return
+    if file.suffix not in suffixes:
+        raise ValueError(f"{setting} {file} must end in {' or '.join(suffixes)}")
+    if not file.is_file():
+        raise ValueError(f"{setting} {file} is not there: put it there, or leave the setting out")
+    if file.stat().st_size > MAX_ASSET:
+        raise ValueError(f"{setting} {file} is larger than {MAX_ASSET // 1024} KiB: make it smaller")
+
+
 class ServerSettings(Section):
     """Where and within which limits the issuer's endpoints are served; times in seconds, sizes in bytes.
 
@@ -188,6 +223,7 @@ class Settings(Section):
     tokens: TokenSettings = TokenSettings()
     sign_in: SignInSettings = SignInSettings()
     authorization: AuthorizationSettings = AuthorizationSettings()
+    pages: PagesSettings = PagesSettings()
     server: ServerSettings = ServerSettings()
     management: ManagementSettings = ManagementSettings()
     audit: AuditSettings = AuditSettings()

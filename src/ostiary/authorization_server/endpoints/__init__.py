@@ -1,6 +1,7 @@
 """The endpoints of the issuer: an endpoint is one file and one line here."""
 
 from ostiary.authorization_server.endpoints import (
+    assets,
     authorize,
     choose_account,
     client_keys,
@@ -34,6 +35,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     userinfo.ENDPOINT,
     logout.ENDPOINT,
     sign_in.ENDPOINT,
+    assets.ENDPOINT,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ostiary.authorization_server import authorization_flow as flows
 from ostiary.authorization_server import browser_forms, interaction
 from ostiary.authorization_server import form as forms
-from ostiary.authorization_server.accounts_here import accounts_here
+from ostiary.authorization_server.accounts_here import accounts_here, shown_account
 from ostiary.authorization_server.authorization_answer import form_targets, see_other
 from ostiary.authorization_server.authorization_request import Refused, checked
 from ostiary.authorization_server.context import AuthorizationServer
@@ -15,8 +15,6 @@ from ostiary.authorization_server.http import Request, Response
 from ostiary.authorization_server.interaction import PARAMETER
 from ostiary.errors import OAuthError
 from ostiary.user_authentication.pages import render
-
-ANOTHER = "another"
 
 
 @page
@@ -33,21 +31,22 @@ async def _choose(server: AuthorizationServer, request: Request) -> Response:
         accounts = await accounts_here(server, work, flow.secrets, authorization.client, flow.now)
     if request.method == "POST":
         chosen = browser_forms.read(server, request, flow.secrets).get("session_id", "")
-        state = interaction.with_account(flow.interaction, "" if chosen == ANOTHER else chosen)
-        path = "/sign-in" if chosen == ANOTHER else "/continue"
-        if chosen != ANOTHER and chosen not in [account.session.session_id for account in accounts]:
+        if chosen not in [account.session.session_id for account in accounts]:
             raise OAuthError("invalid_request", "this account is not signed in here any more", check="session")
-        return see_other(interaction.url(server, path, interaction.seal(server, state, flow.secrets)))
+        state = interaction.with_account(flow.interaction, chosen)
+        return see_other(interaction.url(server, "/continue", interaction.seal(server, state, flow.secrets)))
+    nobody = interaction.seal(server, interaction.with_account(flow.interaction, ""), flow.secrets)
     return render(
         server,
         request,
         flow.secrets,
         "accounts",
         form_targets=form_targets(authorization.redirect_uri),
-        accounts=accounts,
-        client=authorization.client,
+        ui_locales=authorization.parameters.get("ui_locales", ""),
+        accounts=[shown_account(account.session, account.user) for account in accounts],
+        application=authorization.client.name,
         action=interaction.url(server, "/accounts", sealed or ""),
-        another=ANOTHER,
+        other_url=interaction.url(server, "/sign-in", nobody),
     )
 
 

@@ -10,11 +10,11 @@ from ostiary.audit import tags
 from ostiary.authorization_server import authorization_flow as flows
 from ostiary.authorization_server import browser_forms, interaction
 from ostiary.authorization_server import form as forms
-from ostiary.authorization_server.accounts_here import accounts_here
+from ostiary.authorization_server.accounts_here import accounts_here, shown_account
 from ostiary.authorization_server.authorization_answer import answer, error_members, form_targets
 from ostiary.authorization_server.authorization_decision import Account, decide, is_assured, missing_consent
 from ostiary.authorization_server.authorization_flow import Flow
-from ostiary.authorization_server.authorization_request import OPENID_SCOPES, AuthorizationRequest, Refused, checked
+from ostiary.authorization_server.authorization_request import AuthorizationRequest, Refused, checked
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.endpoints.page_errors import flow_page, page
@@ -26,24 +26,16 @@ from ostiary.model.event import AuditEvent
 from ostiary.storage.base import UnitOfWork
 from ostiary.trace import new_trace_id
 from ostiary.user_authentication.pages import render
+from ostiary.user_authentication.pages.scope_groups import grouped
 
 
 @dataclass(frozen=True, slots=True)
-class AskedScope:
-    """A scope as a person reads it. new: whether it was not allowed before."""
+class ShownApplication:
+    """The application as the page shows it. verified: whether its identity is assured."""
 
     name: str
-    words: str
-    new: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AskedResource:
-    """One API, or "" for what OpenID Connect tells. name: for people."""
-
-    identifier: str
-    name: str
-    scopes: tuple[AskedScope, ...]
+    host: str
+    verified: bool
 
 
 @page
@@ -55,26 +47,36 @@ async def _consent(server: AuthorizationServer, request: Request) -> Response:
     authorization = flows.resumed(flow)
     try:
         await checked(authorization)
-        account, missing = await _asked(flow, authorization)
-        if account is None:
+        asked = await _asked(flow, authorization)
+        if asked is None:
             # The session ended meanwhile, or more is needed than consent.
             return await flows.go_on(flow, authorization)
         if request.method == "POST":
             decision = browser_forms.read(server, request, flow.secrets).get("decision")
-            return await _decided(flow, authorization, account, decision)
+            return await _decided(flow, authorization, asked.account, decision)
     except Refused as refusal:
         return await flows.refused(flow, refusal)
-    return _shown(flow, authorization, account, missing, sealed or "")
+    return await _shown(flow, authorization, asked, sealed or "")
 
 
-async def _asked(flow: Flow, request: AuthorizationRequest) -> tuple[Account | None, Mapping[str, tuple[str, ...]]]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who is asked for what. missing: the scopes to show; before: whether they have allowed something already."""
+
+    account: Account
+    missing: Mapping[str, tuple[str, ...]]
+    before: bool
+
+
+async def _asked(flow: Flow, request: AuthorizationRequest) -> _Asked | None:
     async with flow.server.storage.read() as work:
         accounts = await accounts_here(flow.server, work, flow.secrets, request.client, flow.now)
         decision = decide(request, flow.interaction, accounts, flow.now)
         if decision.need is not None or decision.account is None:
-            return None, {}
+            return None
         consents = await work.consents.of_user(decision.account.user.user_id, request.client.client_id)
-    return decision.account, missing_consent(request, flow.interaction, consents)
+    missing = missing_consent(request, flow.interaction, consents)
+    return _Asked(decision.account, missing or request.scopes, bool(consents))
 
 
 async def _decided(flow: Flow, request: AuthorizationRequest, account: Account, decision: str | None) -> Response:
@@ -117,41 +119,23 @@ def _event(request: AuthorizationRequest, account: Account, tag: str, outcome: s
     )
 
 
-def _shown(
-    flow: Flow,
-    request: AuthorizationRequest,
-    account: Account,
-    missing: Mapping[str, tuple[str, ...]],
-    sealed: str,
-) -> Response:
+async def _shown(flow: Flow, request: AuthorizationRequest, asked: _Asked, sealed: str) -> Response:
     parts = urlsplit(request.redirect_uri)
+    application = ShownApplication(request.client.name, parts.hostname or f"{parts.scheme}:", is_assured(request))
     return render(
         flow.server,
         flow.http,
         flow.secrets,
         "consent",
         form_targets=form_targets(request.redirect_uri),
-        client=request.client,
-        login=request.login,
-        host=parts.hostname or f"{parts.scheme}:",
-        assured=is_assured(request),
-        account=account,
-        resources=_resources(request, missing),
+        ui_locales=request.parameters.get("ui_locales", ""),
+        application=application,
+        account=shown_account(asked.account.session, asked.account.user),
+        groups=await grouped(flow.server.registry, asked.missing),
+        before=asked.before and asked.missing != request.scopes,
         action=interaction.url(flow.server, "/consent", sealed),
-        switch=interaction.url(flow.server, "/accounts", sealed),
+        switch_url=interaction.url(flow.server, "/accounts", sealed),
     )
-
-
-def _resources(request: AuthorizationRequest, missing: Mapping[str, tuple[str, ...]]) -> list[AskedResource]:
-    apis = {api.identifier: api for api in request.apis}
-    asked = []
-    for identifier, names in request.scopes.items():
-        api = apis.get(identifier)
-        words = OPENID_SCOPES if api is None else api.scopes
-        scopes = tuple(AskedScope(name, words.get(name) or name, name in missing.get(identifier, ())) for name in names)
-        if scopes:
-            asked.append(AskedResource(identifier, api.name if api else "", scopes))
-    return asked
 
 
 ENDPOINT = Endpoint("consent", "/consent", ("GET", "POST"), _consent)

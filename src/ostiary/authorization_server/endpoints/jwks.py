@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints.base import Endpoint
-from ostiary.authorization_server.http import Request, Response
+from ostiary.authorization_server.http import Request, Response, matches_etag
 
 
 async def _handler(server: AuthorizationServer, request: Request) -> Response:
@@ -16,14 +16,9 @@ async def _handler(server: AuthorizationServer, request: Request) -> Response:
         (b"etag", etag.encode()),
         (b"x-content-type-options", b"nosniff"),
     )
-    if _has(request.headers.get(b"if-none-match", b""), etag.encode()):
+    if matches_etag(request.headers.get(b"if-none-match", b""), etag.encode()):
         return Response(304, headers, b"")
     return Response(200, ((b"content-type", b"application/jwk-set+json"), *headers), document)
-
-
-def _has(sent: bytes, etag: bytes) -> bool:
-    # "A recipient MUST use the weak comparison function when comparing entity tags for If-None-Match" RFC 9110 13.1.2
-    return any(tag.strip().removeprefix(b"W/") in (etag, b"*") for tag in sent.split(b","))
 
 
 ENDPOINT = Endpoint("jwks", "/jwks", ("GET", "HEAD"), _handler, "jwks_uri", cross_origin=True)

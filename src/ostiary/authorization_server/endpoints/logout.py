@@ -29,7 +29,7 @@ from ostiary.revocation import Act, revoke_session
 from ostiary.user_authentication import session as sessions
 from ostiary.user_authentication.pages import render
 
-CONFIRMED = "confirmed"
+DECISION = "decision"
 _PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales", "logout_hint")
 
 
@@ -52,10 +52,10 @@ async def _logout(server: AuthorizationServer, request: Request) -> Response:
     asked = await _checked(server, {name: sent[name] for name in _PARAMETERS if name in sent})
     async with server.storage.read() as work:
         here = await sessions.of_browser(work, secrets.session_digest, server.clock()) if secrets.session else []
-    confirmed = posted and CONFIRMED in sent
-    if confirmed:
-        browser_forms.read(server, request, secrets)
-    elif here and asked.session_id not in [session.session_id for session in here]:
+    confirmed = posted and DECISION in sent
+    if confirmed and browser_forms.read(server, request, secrets)[DECISION] != "sign_out":
+        return see_other(server.issuer.rstrip("/") + "/account")
+    if not confirmed and here and asked.session_id not in [session.session_id for session in here]:
         return await _question(server, request, secrets, asked)
     ending = here if confirmed else [session for session in here if session.session_id == asked.session_id]
     await _end(server, request, ending)
@@ -94,11 +94,12 @@ async def _question(server: AuthorizationServer, request: Request, secrets: Brow
         server,
         request,
         secrets,
-        "logout",
+        "sign-out",
         headers=headers,
+        ui_locales=asked.sent.get("ui_locales", ""),
         form_targets=form_targets(asked.target) if asked.target else (),
-        client=asked.client,
-        fields=asked.sent | {CONFIRMED: "yes"},
+        application=asked.client.name if asked.client is not None else "",
+        fields=asked.sent,
         action=server.issuer.rstrip("/") + "/logout",
     )
 
@@ -116,7 +117,16 @@ def _done(
 ) -> Response:
     headers: tuple[Header, ...] = () if remaining else (cookies.drop_session(server),)
     if not asked.target:
-        return render(server, request, secrets, "logged-out", headers=headers, client=asked.client)
+        login = asked.client.login if asked.client is not None else None
+        return render(
+            server,
+            request,
+            secrets,
+            "signed-out",
+            headers=headers,
+            application=asked.client.name if asked.client is not None else "",
+            home_uri=login.home_uri if login is not None else "",
+        )
     state = {"state": asked.sent["state"]} if "state" in asked.sent else {}
     joint = "&" if "?" in asked.target else "?"
     return see_other(asked.target + (joint + urlencode(state) if state else ""), headers)

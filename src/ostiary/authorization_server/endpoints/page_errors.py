@@ -51,18 +51,19 @@ def error_page(
     if trace_id is None:
         trace_id = new_trace_id()
         report(error, trace_id, request.path)
-    title, message, mend, status = _told(error)
+    kind, message, mend, status = _told(error)
     secrets = cookies.read(server, request)
     return render(
-        server, request, secrets, "error", status=status, title=title, message=message, mend=mend, trace=trace_id
+        server, request, secrets, "error", status=status, kind=kind, message=message, mend=mend, trace=trace_id
     )
 
 
 def _told(error: OstiaryError) -> tuple[str, str, str, int]:
+    """The kind by which the catalogue names it, what happened, the mend, the status."""
     if isinstance(error, OAuthError):
-        return "This cannot go on", error.description, "", error.status
+        return "refused", error.description, "", error.status
     if isinstance(error, VerificationError):
-        return "This page has expired", error.public, error.mend, 400
+        return "expired", error.public, error.mend, 400
     if isinstance(error, Unavailable):
-        return "Not available just now", "Please try again in a moment.", "", 503
-    return "Something went wrong", "The fault is ours, and it was recorded.", "", 500
+        return "unavailable", "", "", 503
+    return "fault", "", "", 500

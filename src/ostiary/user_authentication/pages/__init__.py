@@ -1,5 +1,5 @@
 """The pages that people see: templates, catalogues, assets, and the one function that renders them."""
 
-from ostiary.user_authentication.pages.render import render
+from ostiary.user_authentication.pages.render import check, render
 
-__all__ = ["render"]
+__all__ = ["check", "render"]
