@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ostiary.authorization_server.asgi import routes
+from ostiary.authorization_server.client_authentication import METHODS
 from ostiary.authorization_server.endpoints import ENDPOINTS
 from ostiary.protocol import metadata
 from tests.authorization_server.world import ISSUER, World, shop_world
@@ -44,7 +45,7 @@ def test_it_names_what_exists_and_nothing_else(world: World) -> None:
     document = world.get(OAUTH).json
     assert document["issuer"] == ISSUER
     assert document["grant_types_supported"] == ["client_credentials"]
-    assert document["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    assert document["token_endpoint_auth_methods_supported"] == [method.name for method in METHODS]
     assert "none" not in document["token_endpoint_auth_signing_alg_values_supported"]
     assert "authorization_endpoint" not in document
     urls = {name: value for name, value in document.items() if name.endswith("_endpoint") or name == "jwks_uri"}
