@@ -18,7 +18,7 @@ def test_concurrency_of_the_settings_holds_where_the_client_has_none_of_its_own(
     limits = replace(room.limits, max_concurrency=2)
     command = NewClient(name="shop", max_concurrency=own)
     made = room.world.run(create_client(room.world.storage, limits, command, room.act()))
-    assert made.max_concurrency == expected
+    assert made.client.max_concurrency == expected
 
 
 def test_concurrency_comes_from_the_settings(room: Room) -> None:

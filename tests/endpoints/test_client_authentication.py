@@ -255,7 +255,11 @@ def test_the_client_id_of_the_assertion_may_be_sent(world: World) -> None:
 
 
 def test_no_credential_at_all_is_refused(world: World) -> None:
-    refused_by(world, world.post("/token", {"grant_type": "client_credentials", "client_id": "shop"}), "method")
+    refused_by(world, world.post("/token", {"grant_type": "client_credentials"}), "method")
+
+
+def test_a_name_alone_proves_no_client_that_has_a_key(world: World) -> None:
+    refused_by(world, world.post("/token", {"grant_type": "client_credentials", "client_id": "shop"}), "client")
 
 
 def test_a_basic_header_beside_the_assertion_is_refused_with_its_challenge(world: World) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ostiary.authorization_server.asgi import routes
+from ostiary.authorization_server.client_authentication import METHODS
 from ostiary.authorization_server.endpoints import ENDPOINTS
 from ostiary.protocol import metadata
 from tests.authorization_server.world import ISSUER, World, shop_world
@@ -47,7 +48,7 @@ def test_it_names_what_exists_and_nothing_else(world: World) -> None:
     assert document["response_types_supported"] == ["code"]
     assert document["code_challenge_methods_supported"] == ["S256"]
     assert document["authorization_response_iss_parameter_supported"] is True
-    assert document["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    assert document["token_endpoint_auth_methods_supported"] == [method.name for method in METHODS]
     assert "none" not in document["token_endpoint_auth_signing_alg_values_supported"]
     urls = {name: value for name, value in document.items() if name.endswith("_endpoint") or name == "jwks_uri"}
     assert urls == {endpoint.metadata_key: endpoint.url(ISSUER) for endpoint in ENDPOINTS if endpoint.metadata_key}

@@ -1,6 +1,6 @@
 """What an operator is told of clients, keys, APIs and signing keys: the same members by command and by admin API.
 
-No secret and no wrapped key is among them: a member must be named here to leave the server.
+No wrapped key is among them, and no secret but a client's new one: a member must be named here to leave the server.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ostiary.model.api import ApiSource, ApiState, TokenFormat
-from ostiary.model.client import ClientKind, ClientSource, ClientState
+from ostiary.model.client import Client, ClientKind, ClientSource, ClientState
 from ostiary.model.client_key import KeySource, KeyState
+from ostiary.model.client_login import ApplicationType, SubjectType
 from ostiary.model.signing_key import SigningKeyState, SigningKeyUse
 
 Jwk = Annotated[dict[str, str], BeforeValidator(lambda text: json.loads(text) if isinstance(text, str) else text)]
@@ -22,6 +23,26 @@ class Answer(BaseModel):
     """Made from a record of ``model`` by ``of``; times are seconds since the epoch."""
 
     model_config = ConfigDict(from_attributes=True)
+
+
+class LoginAnswer(Answer):
+    """What an application with users has registered; what its members mean is told in ``model.client_login``."""
+
+    application_type: ApplicationType
+    redirect_uris: list[str]
+    post_logout_redirect_uris: list[str]
+    id_token_alg: str
+    userinfo_alg: str | None
+    subject_type: SubjectType
+    sector: str
+    require_pkce: bool
+    first_party: bool
+    home_uri: str
+    logo_uri: str
+    backchannel_logout_uri: str | None
+    backchannel_logout_session_required: bool
+    refresh_token_life: int | None
+    refresh_token_idle: int | None
 
 
 class ClientAnswer(Answer):
@@ -42,6 +63,18 @@ class ClientAnswer(Answer):
     max_concurrency: int
     created_at: int
     updated_at: int
+    login: LoginAnswer | None
+
+
+class MadeClientAnswer(ClientAnswer):
+    """A client with its new secret, which is told this once; null for a client that has none."""
+
+    client_secret: str | None = Field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, client: Client, secret: str | None) -> MadeClientAnswer:
+        """The answer to the registration of ``client``, or to the renewal of its secret."""
+        return cls.model_validate(client).model_copy(update={"client_secret": secret})
 
 
 class ClientKeyAnswer(Answer):

@@ -6,7 +6,9 @@ import secrets
 from dataclasses import replace
 from typing import Any
 
+from ostiary.admin.applications import changed_application, grant_types, new_login
 from ostiary.admin.client_keys import register_keys
+from ostiary.admin.client_secrets import MadeClient, new_secret
 from ostiary.admin.commands import ClientChanges, NewClient
 from ostiary.admin.existing import existing_client, registered_client
 from ostiary.admin.limits import Limits
@@ -15,41 +17,52 @@ from ostiary.authorization_server.identifiers import new_grant_id
 from ostiary.errors import ConfigurationError
 from ostiary.model.client import Client, ClientKind
 from ostiary.model.grant import Grant
+from ostiary.model.login_rules import SECRET_METHODS
 from ostiary.model.names import API_CLIENT_PREFIX
+from ostiary.protocol import token_format
 from ostiary.revocation.act import Act
 from ostiary.storage.base import Storage, UnitOfWork
 
 
-async def create_client(storage: Storage, limits: Limits, command: NewClient, act: Act) -> Client:
-    """Make a client, its standing grant and its first keys, all or nothing.
+async def create_client(storage: Storage, limits: Limits, command: NewClient, act: Act) -> MadeClient:
+    """Make a client, its standing grant and its first keys or its secret, all or nothing.
 
     Raises ConfigurationError: the id or a key is taken, a key is weak or private, an API or scope does not exist, the
-    life of its tokens or the address of its keys is not allowed.
+    life of its tokens or an address is not allowed, or what it asks for does not fit together.
     """
     async with storage.write() as work:
-        return await add_client(work, limits, command, act)
+        secret = await new_secret(work) if command.authentication_method in SECRET_METHODS else None
+        return MadeClient(await add_client(work, limits, command, act, secret=secret), secret)
 
 
 async def add_client(
-    work: UnitOfWork, limits: Limits, command: NewClient, act: Act, *, kind: ClientKind = "client"
+    work: UnitOfWork,
+    limits: Limits,
+    command: NewClient,
+    act: Act,
+    *,
+    kind: ClientKind = "client",
+    secret: str | None = None,
 ) -> Client:
-    """The same within a unit of work of the caller."""
+    """The same within a unit of work of the caller. secret: for the methods that have one."""
     await _check_scopes(work, command.scopes)
     limits.check_life(command.token_life)
     limits.check_jwks_uri(command.jwks_uri)
     now = int(act.now)
-    client = _client(limits, command, kind, act.now)
+    client = _client(limits, command, kind, act.now, secret)
     await work.clients.add(client)
     await work.grants.add(
         Grant(client.grant_id, client.client_id, client.client_id, "client_credentials", now, None, None)
     )
-    await work.audit.append(act.event(tags.CLIENT_CREATED, client.client_id, kind=kind))
+    method = client.authentication_method
+    await work.audit.append(act.event(tags.CLIENT_CREATED, client.client_id, kind=kind, authentication_method=method))
+    await _tell_exemption(work, None, client, act)
     for key in command.keys:
         await register_keys(work, client, key, act)
     return client
 
 
-def _client(limits: Limits, command: NewClient, kind: ClientKind, now: float) -> Client:
+def _client(limits: Limits, command: NewClient, kind: ClientKind, now: float, secret: str | None) -> Client:
     return Client(
         client_id=command.client_id or new_client_id(kind),
         name=command.name,
@@ -57,8 +70,8 @@ def _client(limits: Limits, command: NewClient, kind: ClientKind, now: float) ->
         state="active",
         owner=command.owner,
         source="registered",
-        authentication_method="private_key_jwt",
-        grant_types=("client_credentials",) if kind == "client" else (),
+        authentication_method=command.authentication_method,
+        grant_types=grant_types(command, kind),
         scopes=_distinct(command.scopes),
         token_life=command.token_life,
         jwks_uri=command.jwks_uri,
@@ -67,25 +80,41 @@ def _client(limits: Limits, command: NewClient, kind: ClientKind, now: float) ->
         grant_id=new_grant_id(now),
         created_at=int(now),
         updated_at=int(now),
+        login=new_login(limits, command.login, command.authentication_method),
+        secret_digest=None if secret is None else token_format.digest(secret),
     )
 
 
 async def change_client(storage: Storage, limits: Limits, client_id: str, changes: ClientChanges, act: Act) -> Client:
     """Change what ``changes`` names; the next request of every process knows. Raises ConfigurationError."""
-    named: dict[str, Any] = changes.model_dump(exclude_unset=True)
-    limits.check_life(named.get("token_life"))
-    limits.check_jwks_uri(named.get("jwks_uri"))
+    limits.check_life(changes.token_life)
+    limits.check_jwks_uri(changes.jwks_uri)
     async with storage.write() as work:
         client = await registered_client(work, client_id)
-        if "scopes" in named:
-            await _check_scopes(work, named["scopes"])
-            named["scopes"] = _distinct(named["scopes"])
-        if all(getattr(client, name) == value for name, value in named.items()):
+        if changes.scopes is not None:
+            await _check_scopes(work, changes.scopes)
+        changed = _changed(limits, client, changes)
+        named = [name for name in Client.__dataclass_fields__ if getattr(changed, name) != getattr(client, name)]
+        if not named:
             return client
-        changed = replace(client, **named, updated_at=int(act.now))
+        changed = replace(changed, updated_at=int(act.now))
         await work.clients.replace(changed)
         await work.audit.append(act.event(tags.CLIENT_UPDATED, client_id, changed=" ".join(sorted(named))))
+        await _tell_exemption(work, client, changed, act)
         return changed
+
+
+def _changed(limits: Limits, client: Client, changes: ClientChanges) -> Client:
+    named: dict[str, Any] = changes.model_dump(exclude_unset=True, exclude={"login", "grant_types"})
+    if changes.scopes is not None:
+        named["scopes"] = _distinct(changes.scopes)
+    return changed_application(limits, client, replace(client, **named), changes)
+
+
+async def _tell_exemption(work: UnitOfWork, before: Client | None, after: Client, act: Act) -> None:
+    exempt = [one is not None and one.login is not None and not one.login.require_pkce for one in (before, after)]
+    if exempt == [False, True]:
+        await work.audit.append(act.event(tags.CLIENT_PKCE_EXEMPTED, after.client_id))
 
 
 async def enable_client(storage: Storage, client_id: str, act: Act) -> Client:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
+from ostiary.admin.login_commands import STRICT, AuthenticationMethod, GrantTypeName, LoginChanges, NewLogin
 from ostiary.model import names
 from ostiary.model.api import TokenFormat
 
@@ -36,7 +37,7 @@ Scopes = Annotated[
 class Command(BaseModel):
     """An unknown member is an error, so that a misspelt one is never ignored; a number is a number, no text."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = STRICT
 
 
 class NewKey(Command):
@@ -54,11 +55,18 @@ Keys = Annotated[list[NewKey], Field(max_length=MAX_KEYS)]
 
 
 class NewClient(Command):
-    """A client and what it may have."""
+    """A client and what it may have; with ``login`` it signs users in, and ``scopes`` is what they can allow it.
+
+    authentication_method: with ``client_secret_...`` the answer tells its new secret, once. grant_types: null for
+    ``client_credentials``, or with ``login`` for ``authorization_code`` and ``refresh_token``.
+    """
 
     client_id: ClientId | None = None
     name: Name
     owner: Owner = ""
+    authentication_method: AuthenticationMethod = "private_key_jwt"
+    grant_types: Annotated[list[GrantTypeName], Field(max_length=3)] | None = None
+    login: NewLogin | None = None
     scopes: Scopes = {}
     token_life: Life | None = None
     jwks_uri: Url | None = None
@@ -70,7 +78,10 @@ class NewClient(Command):
 
 
 class ClientChanges(Command):
-    """What may be changed of a client; what is absent stays. Only token_life and jwks_uri can be taken away by null."""
+    """What may be changed of a client; what is absent stays. Only token_life and jwks_uri can be taken away by null.
+
+    authentication_method: a secret ends with its method; a method with a secret is for clients that have one.
+    """
 
     name: Name | None = None
     owner: Owner | None = None
@@ -79,8 +90,20 @@ class ClientChanges(Command):
     jwks_uri: Url | None = None
     may_register_keys: bool | None = None
     max_concurrency: Concurrency | None = None
+    authentication_method: AuthenticationMethod | None = None
+    grant_types: Annotated[list[GrantTypeName], Field(max_length=3)] | None = None
+    login: LoginChanges | None = None
 
-    @field_validator("name", "owner", "scopes", "may_register_keys", "max_concurrency")
+    @field_validator(
+        "name",
+        "owner",
+        "scopes",
+        "may_register_keys",
+        "max_concurrency",
+        "authentication_method",
+        "grant_types",
+        "login",
+    )
     @classmethod
     def _is_not_null(cls, value: object) -> object:
         if value is None:

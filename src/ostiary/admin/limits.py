@@ -14,13 +14,14 @@ from ostiary.settings import Settings
 class Limits:
     """default_life, max_life: seconds, of an access token; allow_http: whether keys may be published by plain http.
 
-    max_concurrency: requests of one client at once, where its registration does not say.
+    max_concurrency: requests of one client at once, where its registration does not say. dev: under ``ostiary dev``.
     """
 
     default_life: int
     max_life: int
     allow_http: bool = False
     max_concurrency: int = 64
+    dev: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
@@ -30,6 +31,7 @@ class Limits:
             settings.tokens.max_life,
             settings.fetching.allow_http,
             settings.server.max_concurrency_per_client,
+            settings.dev,
         )
 
     def check_life(self, seconds: int | None) -> None:

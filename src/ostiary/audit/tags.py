@@ -22,6 +22,8 @@ CLIENT_CREATED: Final = "client:created"
 CLIENT_UPDATED: Final = "client:updated"
 CLIENT_DISABLED: Final = "client:disabled"
 CLIENT_ENABLED: Final = "client:enabled"
+CLIENT_SECRET_MADE: Final = "client:secret_made"
+CLIENT_PKCE_EXEMPTED: Final = "client:pkce_exempted"
 CLIENT_KEY_ADDED: Final = "client:key_added"
 CLIENT_KEY_RETIRED: Final = "client:key_retired"
 CLIENT_KEY_REVOKED: Final = "client:key_revoked"
@@ -93,6 +95,8 @@ MEANINGS: Final[dict[str, str]] = {
     CLIENT_UPDATED: "A client's name, scopes, life or key reference was changed.",
     CLIENT_DISABLED: "A client was disabled; its tokens ended.",
     CLIENT_ENABLED: "A disabled client was enabled again.",
+    CLIENT_SECRET_MADE: "A client got a new secret; the one before, if there was one, ended.",
+    CLIENT_PKCE_EXEMPTED: "A confidential client was exempted from PKCE; it must use a nonce instead.",
     CLIENT_KEY_ADDED: "A public key was added to a client.",
     CLIENT_KEY_RETIRED: "A client's key was retired: it signs nothing new.",
     CLIENT_KEY_REVOKED: "A client's key was revoked, with the keys that descend from it and the tokens they obtained.",

@@ -58,17 +58,18 @@ class Exchange:
 Decide = Callable[[Exchange], Awaitable[Answer]]
 
 
-def authenticated(kind: str, refused_tag: str, decide: Decide) -> Handler:
+def authenticated(kind: str, refused_tag: str, decide: Decide, *, public_clients: bool = False) -> Handler:
     """The handler of an endpoint: ``decide`` gets an authenticated exchange, may raise OAuthError, and writes nothing.
 
-    kind: the kind of its traces; refused_tag: the audit tag of its refusals.
+    kind: the kind of its traces; refused_tag: the audit tag of its refusals. public_clients: whether a client that is
+    registered for ``none`` may use it; ``decide`` then must ask for no more than such a client may have.
     """
 
     async def handler(server: AuthorizationServer, request: Request) -> Response:
         exchange = Exchange(server, request, server.clock(), Trace(kind), refused_tag)
         try:
             exchange.form = read_form(request)
-            return await _decided(exchange, decide)
+            return await _decided(exchange, decide, public_clients)
         except Exception as error:
             return await refusals.answer(exchange, error)
 
@@ -83,14 +84,18 @@ def read_form(request: Request, *, resources: list[str] | None = None) -> dict[s
     return forms.parse(request.body, resources=resources)
 
 
-async def _decided(exchange: Exchange, decide: Decide) -> Response:
-    server = exchange.server
+async def _decided(exchange: Exchange, decide: Decide, public_clients: bool) -> Response:
+    server, request = exchange.server, exchange.request
     for _ in range(MAX_ATTEMPTS):
         exchange.caller = None
         exchange.positions = await server.registry.current()
-        caller = await authenticate(server, exchange.request, exchange.form, exchange.trace, exchange.now)
+        caller = await authenticate(
+            server, request, exchange.form, exchange.trace, exchange.now, public_clients=public_clients
+        )
         exchange.caller = caller
-        with server.concurrency.slot(caller.client.client_id, caller.client.max_concurrency) as overload:
+        # Anybody can name a public client; so that nobody takes its whole share, each address has one of its own.
+        holder = caller.client.client_id + (f" {request.client_address}" if caller.is_public else "")
+        with server.concurrency.slot(holder, caller.client.max_concurrency) as overload:
             response = await _once(exchange, decide, overload)
         if response is not None:
             return response
@@ -122,6 +127,8 @@ async def _decision(exchange: Exchange, decide: Decide) -> Answer | OAuthError:
 
 async def _mark(work: UnitOfWork, exchange: Exchange) -> None:
     caller = exchange.client
+    if not caller.jti:
+        return
     # "The authorization server MAY ensure that JWTs are not replayed by maintaining the set of used 'jti' values for
     # the length of time for which the JWT would be considered valid" RFC 7523 3; we do, in the transaction of the
     # answer.

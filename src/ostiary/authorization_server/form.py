@@ -35,6 +35,13 @@ def parse(body: bytes, *, resources: list[str] | None = None) -> dict[str, str]:
     return _parameters(text, escaped or "+" in text, resources)
 
 
+def decoded(text: str) -> str:
+    """One form-encoded name or value, decoded. Raises OAuthError("invalid_request")."""
+    if not (text.isascii() and text.isprintable()) or _BAD_ESCAPE.search(text):
+        refuse("a control character, or a percent sign without two hexadecimal digits", "percent-encoded UTF-8")
+    return _decoded(text)
+
+
 def _parameters(text: str, escaped: bool, resources: list[str] | None) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for field in text.split("&"):

@@ -13,6 +13,7 @@ from typing import TypeVar
 from ostiary.audit import tags
 from ostiary.authorization_server.seals import SEALING_KEY, from_text, to_text
 from ostiary.authorization_server.signing_key_ring import LEEWAY, KeyRing, Kind, Rotation, Schedule
+from ostiary.authorization_server.wanted_algorithms import WantedAlgorithms
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.key_management.base import GeneratedKey, KeyManagement
 from ostiary.key_management.key_encryption_key import KeyEncryptionKey
@@ -25,7 +26,6 @@ from ostiary.storage.base import Storage, UnitOfWork
 WRAPPED_BY = "key_encryption_key"
 ROTATE_AT = "rotate_signing_key:"
 _TRIES = 5
-_PAGE = 200
 
 Result = TypeVar("Result")
 Spares = dict[Kind, list[GeneratedKey]]
@@ -40,7 +40,7 @@ class SigningKeyLife:
         self._storage = storage
         self._key_management = key_management
         self._clock = clock
-        self._configured = settings.keys.algorithms
+        self._wanted = WantedAlgorithms(storage, settings.keys.algorithms)
         self._schedule = Schedule(
             rotate_after=settings.keys.rotate_after,
             publish_before=settings.keys.publish_before,
@@ -49,13 +49,13 @@ class SigningKeyLife:
         )
 
     async def ensure(self, algorithms: Iterable[str], actor: str) -> None:
-        """One active and one next key for each of ``algorithms``, of the settings and of the APIs."""
-        wanted = await self._wanted(algorithms)
+        """One active and one next key for each of ``algorithms``, of the settings, the APIs and the applications."""
+        wanted = await self._wanted.all(algorithms)
         await self._step(lambda ring: ring.complete(wanted), actor)
 
     async def tick(self, actor: str) -> None:
         """What the schedule demands now."""
-        wanted = await self._wanted(())
+        wanted = await self._wanted.all()
         await self._step(lambda ring: ring.keep_schedule(wanted), actor)
 
     async def rotate(self, use: SigningKeyUse, alg: str | None, actor: str) -> list[Rotation]:
@@ -151,17 +151,6 @@ class SigningKeyLife:
 
     def _signer(self, key: InstallationKey) -> object:
         return self._key_management.signer(key.kid, key.use, key.alg, key.wrapped_private_key)
-
-    async def _wanted(self, algorithms: Iterable[str]) -> list[str]:
-        wanted = {*self._configured, *algorithms}
-        after = ""
-        async with self._storage.read() as work:
-            while page := await work.apis.list(after=after, limit=_PAGE):
-                wanted |= {
-                    api.token_alg for api in page if api.state == "active" and api.token_format == "self-contained"
-                }
-                after = page[-1].identifier
-        return sorted(wanted)
 
     def _event(self, tag: str, key: InstallationKey, actor: str) -> AuditEvent:
         details = {"alg": key.alg, "use": key.use}

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ostiary.admin import apis, client_keys, clients, endings
+from ostiary.admin import apis, client_keys, client_secrets, clients, endings
 from ostiary.admin.answers import (
     Answer,
     ApiAnswer,
     ClientAnswer,
     ClientKeyAnswer,
+    MadeClientAnswer,
     RotationAnswer,
     SigningKeyAnswer,
     plain,
@@ -21,6 +22,7 @@ from ostiary.admin.bootstrap import bootstrap
 from ostiary.admin.commands import ClientChanges, KeyEnd, NewApi, NewClient, NewKey, Rotation
 from ostiary.admin.existing import existing_api, existing_client
 from ostiary.admin.limits import Limits
+from ostiary.authorization_server import wanted_algorithms
 from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.cli.administration import Row
 from ostiary.cli.local import Local, local_settings, open_local
@@ -64,10 +66,17 @@ class LocalAdministration:
             return _row(ClientAnswer, await existing_client(work, client_id))
 
     async def create_client(self, command: NewClient) -> Row:
-        return _row(ClientAnswer, await clients.create_client(self._storage, self._limits, command, self._act()))
+        made = await clients.create_client(self._storage, self._limits, command, self._act())
+        await self._ensure_keys(wanted_algorithms.of_client(made.client))
+        return plain(MadeClientAnswer.of(made.client, made.secret))
+
+    async def renew_secret(self, client_id: str) -> Row:
+        made = await client_secrets.renew_secret(self._storage, client_id, self._act())
+        return plain(MadeClientAnswer.of(made.client, made.secret))
 
     async def change_client(self, client_id: str, changes: ClientChanges) -> Row:
         changed = await clients.change_client(self._storage, self._limits, client_id, changes, self._act())
+        await self._ensure_keys(wanted_algorithms.of_client(changed))
         return _row(ClientAnswer, changed)
 
     async def disable_client(self, client_id: str) -> Row:
@@ -99,9 +108,8 @@ class LocalAdministration:
 
     async def create_api(self, command: NewApi) -> Row:
         made = await apis.create_api(self._storage, self._limits, command, self._act())
-        if made.token_format == "self-contained" and made.token_alg not in self._local.settings.keys.algorithms:
-            # Else the first token for it would have to wait until the server looks round.
-            await self.keys().ensure((made.token_alg,), actor=ACTOR)
+        if made.token_format == "self-contained":
+            await self._ensure_keys((made.token_alg,))
         return _row(ApiAnswer, made)
 
     async def signing_keys(self) -> list[Row]:
@@ -121,6 +129,11 @@ class LocalAdministration:
         """The installation's signing keys. Raises ConfigurationError without the key-encryption key."""
         local = self._local
         return SigningKeys(local.storage, local.key_management(), local.settings, local.clock)
+
+    async def _ensure_keys(self, algorithms: Sequence[str]) -> None:
+        # Else the first token that needs them would have to wait until the server looks round.
+        if missing := set(algorithms) - set(self._local.settings.keys.algorithms):
+            await self.keys().ensure(missing, actor=ACTOR)
 
     def _act(self) -> Act:
         return Act(ACTOR, self._local.clock())

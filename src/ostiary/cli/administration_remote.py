@@ -42,6 +42,9 @@ class RemoteAdministration:
     async def create_client(self, command: NewClient) -> Row:
         return _object(await self._ask("POST", "clients", command))
 
+    async def renew_secret(self, client_id: str) -> Row:
+        return _object(await self._ask("POST", f"clients/{client_id}/secret"))
+
     async def change_client(self, client_id: str, changes: ClientChanges) -> Row:
         return _object(await self._ask("PATCH", f"clients/{client_id}", changes))
 

@@ -16,24 +16,39 @@ if TYPE_CHECKING:
 
 Form = Mapping[str, str]
 UNPROVEN = "client authentication failed"
+NONE = "none"
+"""The registered method of a public client, RFC 7591 section 2."""
+SECRET = "secret"
+"""The check of a client secret."""
+
 # These would tell a stranger which clients and keys exist, so all of them are told in the same words.
 _TELLTALE = frozenset((KEY, ALGORITHM, SIGNATURE))
+
+
+def _nothing_to_repeat(note: Note) -> None:
+    """A method that has a single check has nothing to tell of the checks before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
     """A client that has proven itself.
 
-    key_thumbprint: RFC 7638, of the key that proved it.
-    jti, mark_until: what must be marked as used, and until when (seconds since the epoch), in the answer's transaction.
+    key_thumbprint: RFC 7638, of the key that proved it; "" if no key did.
+    jti, mark_until: what must be marked as used, and until when (seconds since the epoch), in the answer's transaction;
+        "" if nothing is used up.
     retrace: repeats the checks for a trace; called for refusals only, so that successes need not describe themselves.
     """
 
     client: Client
-    key_thumbprint: str
-    jti: str
-    mark_until: int
-    retrace: Callable[[Note], object]
+    key_thumbprint: str = ""
+    jti: str = ""
+    mark_until: int = 0
+    retrace: Callable[[Note], object] = _nothing_to_repeat
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it has named itself only: RFC 6749 section 2.1, a public client."""
+        return self.client.authentication_method == NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +65,14 @@ class Method:
 
     presented: whether a request carries its credential. attempt: takes the credential apart (VerificationError).
     signing_algorithms: for the metadata, empty if the method has none.
+    proves: False for the method of public clients, which name themselves only; it is for endpoints that say so.
     """
 
     name: str
     presented: Callable[[Request, Form], bool]
-    attempt: Callable[[Form], Attempt]
+    attempt: Callable[[Request, Form], Attempt]
     signing_algorithms: tuple[str, ...] = ()
+    proves: bool = True
 
 
 def invalid_client(error: VerificationError) -> OAuthError:
@@ -71,14 +88,6 @@ def invalid_client(error: VerificationError) -> OAuthError:
     )
 
 
-def refused(
-    check: str, *, seen: str = "", expected: str = "", mend: str = "", public: str = UNPROVEN, basic: bool = False
-) -> OAuthError:
+def refused(check: str, *, seen: str = "", expected: str = "", mend: str = "", public: str = UNPROVEN) -> OAuthError:
     """The refusal of a client; ``public`` is the same for all that a stranger must not tell apart."""
-    # "If the client attempted to authenticate via the 'Authorization' request header field, the authorization server
-    # MUST respond with an HTTP 401 (Unauthorized) status code and include the 'WWW-Authenticate' response header
-    # field matching the authentication scheme used by the client." RFC 6749 5.2
-    headers = {"WWW-Authenticate": 'Basic realm="ostiary"'} if basic else None
-    return OAuthError(
-        "invalid_client", public, status=401, headers=headers, check=check, seen=seen, expected=expected, mend=mend
-    )
+    return OAuthError("invalid_client", public, status=401, check=check, seen=seen, expected=expected, mend=mend)

@@ -31,7 +31,7 @@ def _presented(request: Request, form: Form) -> bool:
     return "client_assertion" in form or "client_assertion_type" in form
 
 
-def _attempt(form: Form) -> Attempt:
+def _attempt(request: Request, form: Form) -> Attempt:
     asserted_type = form.get("client_assertion_type", "")
     if asserted_type != client_assertion.ASSERTION_TYPE or "client_assertion" not in form:
         raise refused(

@@ -19,7 +19,8 @@ class Endpoint:
     """One endpoint.
 
     path: below the path of the issuer. metadata_key: the member of the metadata that names its URL, if one does.
-    authenticates: whether clients authenticate there. places: where it is served, if not below the issuer.
+    authenticates: whether clients authenticate there. public_clients: whether those may come who only name themselves.
+    places: where it is served, if not below the issuer.
     cross_origin: whether scripts of other origins may call it; never where a cookie counts.
     """
 
@@ -29,6 +30,7 @@ class Endpoint:
     handler: Handler
     metadata_key: str | None = None
     authenticates: bool = False
+    public_clients: bool = False
     places: Callable[[str], tuple[str, ...]] | None = field(default=None)
     cross_origin: bool = False
 

@@ -48,11 +48,9 @@ def members(issuer: str, published: Sequence[Endpoint]) -> dict[str, object]:
     """The members of the metadata of ``issuer``."""
     found: dict[str, object] = {"issuer": issuer}
     found.update({one.metadata_key: one.url(issuer) for one in published if one.metadata_key})
-    algorithms = sorted({name for method in METHODS for name in method.signing_algorithms})
-    for name in _NAMED_AUTHENTICATION:
-        if name in found:
-            found[f"{name}_auth_methods_supported"] = [method.name for method in METHODS]
-            found[f"{name}_auth_signing_alg_values_supported"] = algorithms
+    for one in published:
+        if one.metadata_key in _NAMED_AUTHENTICATION:
+            found.update(_authentication(one.metadata_key, one.public_clients))
     found["grant_types_supported"] = [grant.name for grant in GRANTS]
     return found | _for_users()
 
@@ -78,6 +76,15 @@ def _for_users() -> dict[str, object]:
         "backchannel_logout_session_supported": True,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
     }
+
+
+def _authentication(name: str, public_clients: bool) -> dict[str, list[str]]:
+    methods = [method for method in METHODS if method.proves or public_clients]
+    # "Servers SHOULD support 'RS256'. The value 'none' MUST NOT be used." RFC 8414 2; the member MUST be present where
+    # a method with signatures is.
+    algorithms = sorted({alg for method in methods for alg in method.signing_algorithms})
+    found = {f"{name}_auth_methods_supported": [method.name for method in methods]}
+    return found | ({f"{name}_auth_signing_alg_values_supported": algorithms} if algorithms else {})
 
 
 def _places(issuer: str) -> tuple[str, ...]:

@@ -52,8 +52,10 @@ ENDPOINT = Endpoint(
     "revoke",
     "/revoke",
     ("POST",),
-    authenticated("revocation", tags.REVOCATION_REFUSED, _decide),
+    # RFC 7009 5: a public client may end its own tokens; that they are its own is checked above.
+    authenticated("revocation", tags.REVOCATION_REFUSED, _decide, public_clients=True),
     "revocation_endpoint",
     authenticates=True,
     cross_origin=True,
+    public_clients=True,
 )

@@ -74,6 +74,17 @@ def _grant_type(exchange: Exchange) -> GrantType:
             expected=" or ".join(exchange.client.client.grant_types) or "none",
             mend="let the operator allow the client this grant type",
         )
+    # "The client credentials grant type MUST only be used by confidential clients." RFC 6749 4.4; so no grant is for
+    # public clients unless it says so.
+    if exchange.client.is_public and not grant.for_public_clients:
+        raise OAuthError(
+            "unauthorized_client",
+            "this grant type is for clients that authenticate",
+            check="grant_type",
+            seen=f"{named} by a public client",
+            expected="a confidential client",
+            mend="register a client with a key for it",
+        )
     return grant
 
 
@@ -110,8 +121,9 @@ ENDPOINT = Endpoint(
     "token",
     "/token",
     ("POST",),
-    authenticated("token", tags.TOKEN_REFUSED, _decide),
+    authenticated("token", tags.TOKEN_REFUSED, _decide, public_clients=True),
     "token_endpoint",
     authenticates=True,
     cross_origin=True,
+    public_clients=True,
 )

@@ -120,4 +120,4 @@ def _refused(check: str, seen: str, *, expected: str = "") -> OAuthError:
     )
 
 
-GRANT = GrantType("authorization_code", ("redirect_uri", "resource", "scope"), _approve)
+GRANT = GrantType("authorization_code", ("redirect_uri", "resource", "scope"), _approve, for_public_clients=True)

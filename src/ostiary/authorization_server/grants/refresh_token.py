@@ -123,4 +123,4 @@ def _refused(check: str, seen: str, *, expected: str = "") -> OAuthError:
     )
 
 
-GRANT = GrantType("refresh_token", ("resource", "scope"), _approve)
+GRANT = GrantType("refresh_token", ("resource", "scope"), _approve, for_public_clients=True)
