@@ -23,6 +23,11 @@ def test_api_is_made_with_scopes_and_an_identity(operator: Operator) -> None:
     assert operator.done("api", "show", ORDERS)["name"] == "Orders"
 
 
+def test_scope_without_a_description_is_shown_alone(operator: Operator) -> None:
+    made = operator.run("api", "create", ORDERS, "--scope", "a", "--scope", "b=see")
+    assert "a; b: see" in made.out
+
+
 def test_api_chooses_its_tokens(operator: Operator) -> None:
     made = operator.done("api", "create", ORDERS, "--tokens", "reference", "--life", "300")
     assert (made["token_format"], made["token_life"], made["client_id"]) == ("reference", 300, None)

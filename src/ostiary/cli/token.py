@@ -5,6 +5,7 @@ For the client's part a base install with the extra cli is enough.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from ostiary.cli.options import AdminFile, AdminUrl, ConfigOption, DirectoryOpti
 from ostiary.cli.output import Format, FormatOption, next_step, note, show
 from ostiary.client.assertion import ClientProof
 from ostiary.client.authorization_server import AuthorizationServerCalls
-from ostiary.client.credential_file import load_api_credential, load_client_credential
+from ostiary.client.credential_file import CLIENT_FILE_VARIABLE, load_api_credential, load_client_credential
 from ostiary.client.exchange import Shell
 from ostiary.client.token_request import AccessToken, scope_text
 from ostiary.errors import ConfigurationError, VerificationError
@@ -124,6 +125,11 @@ def revoke(
         return
     if config is not None or directory is not None:
         raise ConfigurationError("--config and --directory are the operator's: name the token by --jti")
+    if client_file is None and CLIENT_FILE_VARIABLE not in os.environ:
+        raise ConfigurationError(
+            f"Whose token? As its client, name the client's file by --client-file or {CLIENT_FILE_VARIABLE};"
+            " as the operator, name the token by --jti (ostiary token list shows it)."
+        )
     calls = _calls(load_client_credential(client_file))
     Shell().run(calls.revoke(read_token(file)))
     note("The server has taken the revocation; a token that was not this client's stays as it is.")

@@ -93,7 +93,8 @@ def _date(value: object) -> object:
 def _flat(value: object) -> object:
     if not isinstance(value, dict):
         return value
-    return "; ".join(f"{name}: {' '.join(one) if isinstance(one, list) else one}" for name, one in value.items())
+    texts = {name: " ".join(one) if isinstance(one, list) else str(one) for name, one in value.items()}
+    return "; ".join(f"{name}: {text}" if text else name for name, text in texts.items())
 
 
 def _member(where: tuple[int | str, ...]) -> str:
