@@ -29,7 +29,7 @@ from ostiary.model.grant import Grant
 from ostiary.protocol import client_assertion, jws
 from ostiary.protocol.jwk import SigningKey, VerificationKey
 from ostiary.settings import Settings
-from ostiary.storage.base import UnitOfWork
+from ostiary.storage.base import Storage, UnitOfWork
 from ostiary.storage.migrate import upgrade
 from ostiary.storage.sqlite import SqliteStorage
 from ostiary.trace import TraceRecord
@@ -94,10 +94,16 @@ class Published:
 
 
 class World:
-    """Build with ``world(folder)``; every method that acts runs the loop to its end, so tests are plain functions."""
+    """Build with ``world(folder)``; every method that acts runs the loop to its end, so tests are plain functions.
 
-    def __init__(self, folder: Path, *, issuer: str = ISSUER, clock: Clock | None = None) -> None:
+    storage: what it stands on, not open yet, its schema there; default: SQLite in ``folder``.
+    """
+
+    def __init__(
+        self, folder: Path, *, issuer: str = ISSUER, clock: Clock | None = None, storage: Storage | None = None
+    ) -> None:
         self.folder = folder
+        self._given_storage = storage
         self.clock = clock or Clock()
         self.runner = asyncio.Runner()
         self.events: list[tuple[str, dict[str, str]]] = []
@@ -114,7 +120,7 @@ class World:
         return Settings.model_validate({"issuer": issuer, "keys": {"key_encryption_key_file": str(kek)}})
 
     async def _open(self) -> AuthorizationServer:
-        self.storage = SqliteStorage(self.folder / "ostiary.db", clock=self.clock)
+        self.storage: Storage = self._given_storage or SqliteStorage(self.folder / "ostiary.db", clock=self.clock)
         await self.storage.open()
         management = FileKeyManagement.from_settings(self.settings.keys)
         self.signing_keys = SigningKeys(self.storage, management, self.settings, self.clock)
@@ -257,9 +263,9 @@ class World:
 
 
 @contextmanager
-def shop_world(folder: Path, *, issuer: str = ISSUER) -> Iterator[World]:
+def shop_world(folder: Path, *, issuer: str = ISSUER, storage: Storage | None = None) -> Iterator[World]:
     """The usual world: the APIs of orders and of bills, the clients ``shop`` (orders) and ``other`` (bills)."""
-    world = World(folder, issuer=issuer)
+    world = World(folder, issuer=issuer, storage=storage)
     try:
         world.add_api(ORDERS)
         world.add_api(BILLS, scopes={"bills:read": "read"})

@@ -76,6 +76,15 @@ def test_commands_do_the_same_by_the_admin_api(operator: Operator, elsewhere: tu
     assert {"shop", "admin"} <= {row["client_id"] for row in operator.done("client", "list", *elsewhere)}
     token = operator.run("token", "get", "--client-file", "shop.json", "--resource", ORDERS)
     assert token.code == 0, token.err
+    [held] = operator.done("token", "list", "--client", "shop", *elsewhere)
+    assert operator.done("token", "revoke", "--jti", held["jti"], *elsewhere)["ended_now"]
+    assert operator.done("token", "list", "--client", "shop", *elsewhere)[0]["ended_by"] == "jti"
+    operator.refused(3, ["ostiary token list"], "token", "revoke", "--jti", "nobody", *elsewhere)
+    assert operator.done("api", "change", ORDERS, "--life", "60", *elsewhere)["token_life"] == 60
+    assert operator.done("api", "disable", ORDERS, *elsewhere)["state"] == "disabled"
+    assert operator.run("token", "get", "--client-file", "shop.json", "--resource", ORDERS).code == 1
+    assert operator.done("api", "enable", ORDERS, *elsewhere)["state"] == "active"
+    assert operator.run("token", "get", "--client-file", "shop.json", "--resource", ORDERS).code == 0
     kid = operator.done("client", "keys", "list", "shop", *elsewhere)[0]["kid"]
     operator.done("client", "keys", "add", "shop", "--generate", "next.json", *elsewhere)
     assert operator.done("client", "keys", "retire", "shop", kid, *elsewhere)[0]["state"] == "retired"

@@ -23,6 +23,11 @@ def test_api_is_made_with_scopes_and_an_identity(operator: Operator) -> None:
     assert operator.done("api", "show", ORDERS)["name"] == "Orders"
 
 
+def test_scope_without_a_description_is_shown_alone(operator: Operator) -> None:
+    made = operator.run("api", "create", ORDERS, "--scope", "a", "--scope", "b=see")
+    assert "a; b: see" in made.out
+
+
 def test_api_chooses_its_tokens(operator: Operator) -> None:
     made = operator.done("api", "create", ORDERS, "--tokens", "reference", "--life", "300")
     assert (made["token_format"], made["token_life"], made["client_id"]) == ("reference", 300, None)
@@ -69,3 +74,52 @@ def test_wrong_usage_has_its_own_exit_code(operator: Operator) -> None:
 def test_no_installation_is_one_sentence(operator: Operator) -> None:
     (operator.folder / "ostiary.toml").unlink()
     operator.refused(3, ["There is no installation here", "--config"], "api", "list")
+
+
+def test_api_is_changed_in_what_is_named_alone(operator: Operator) -> None:
+    made = operator.done("api", "create", ORDERS, "--scope", "a=see", "--scope", "b", "--owner", "us")
+    changed = operator.done(
+        "api", "change", ORDERS, "--name", "Orders", "--scope", "a=look", "--tokens", "reference", "--life", "60"
+    )
+    named = {"name": "Orders", "scopes": {"a": "look"}, "token_format": "reference", "token_life": 60}
+    assert changed == made | named | {"updated_at": changed["updated_at"]}
+    assert operator.done("api", "show", ORDERS) == changed
+    assert operator.tags().count("api:updated") == 1
+
+
+def test_changed_algorithm_gets_its_signing_key_at_once(operator: Operator) -> None:
+    operator.done("api", "create", ORDERS)
+    assert operator.done("api", "change", ORDERS, "--alg", "EdDSA")["token_alg"] == "EdDSA"
+    states = {key["state"] for key in operator.done("keys", "list") if key["alg"] == "EdDSA"}
+    assert states == {"active", "published"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ([], "nothing to change"),
+        (["--tokens", "opaque"], "self-contained or reference"),
+        (["--alg", "HS256"], "ES256"),
+        (["--life", "1201"], "tokens.max_life"),
+        (["--scope", "two words"], "is no scope"),
+        (["--name", ""], "name"),
+    ],
+)
+def test_change_that_does_not_fit_is_refused(operator: Operator, arguments: list[str], word: str) -> None:
+    made = operator.done("api", "create", ORDERS)
+    operator.refused(3, [word], "api", "change", ORDERS, *arguments)
+    assert operator.done("api", "show", ORDERS) == made
+
+
+def test_api_is_disabled_and_enabled(operator: Operator) -> None:
+    operator.done("api", "create", ORDERS)
+    assert operator.done("api", "disable", ORDERS)["state"] == "disabled"
+    assert operator.done("api", "list")[0]["state"] == "disabled"
+    assert operator.done("api", "enable", ORDERS)["state"] == "active"
+    assert [tag for tag in operator.tags() if tag.startswith("api:")] == ["api:created", "api:disabled", "api:enabled"]
+
+
+@pytest.mark.parametrize("verb", ["disable", "enable", "change"])
+def test_unknown_api_is_not_ended(operator: Operator, verb: str) -> None:
+    options = ["--name", "x"] if verb == "change" else []
+    operator.refused(3, ["ostiary api list"], "api", verb, ORDERS, *options)

@@ -137,7 +137,9 @@ def test_an_unknown_trace_is_a_clear_answer(log: Log, run: Run) -> None:
     ran = run("explain", "tr_unknown")
     assert (ran.code, ran.out) == (1, "")
     assert "There is no trace tr_unknown" in ran.err
-    assert "expired" in ran.err
+    assert "older than 7 days" in ran.err
+    assert "server's log" in ran.err
+    assert "--trace-file" in ran.err
 
 
 def test_an_unknown_trace_in_a_file_is_a_clear_answer(tmp_path: Path, run: Run) -> None:

@@ -16,6 +16,7 @@ from ostiary.cli import NOUNS, main
 from ostiary.protocol import access_token, credential, jws, next_key, token_format
 from ostiary.protocol.credential import Credential
 from ostiary.protocol.jwk import SigningKey
+from ostiary.secret_files import write_secret_file
 from tests.client.conftest import CLIENT_ID, TurnedClock
 from tests.client.http_server import Received, Reply, Server
 from tests.client.oracle import AuthorizationServer, reply_json
@@ -266,3 +267,28 @@ def test_next_key_never_writes_over_a_file(
     assert done.returncode == 3
     assert Credential.parse(client_file.read_bytes()).key.kid == key.kid
     assert authorization_server.server.received == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["curl", "localhost:8000/orders"], ["localhost:8000/orders is no URL", "http://"]),
+        (["curl", "http://localhost:8000/"], ["--client-file", "ostiary client create"]),
+        (["token", "get"], ["--client-file", "OSTIARY_CLIENT_FILE"]),
+        (["token", "revoke"], ["--client-file", "--jti"]),
+        (["token", "get", "--client-file", "api.json"], ["the credential of an API", "the credential of a client"]),
+    ],
+)
+def test_what_a_newcomer_forgets_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OSTIARY_CLIENT_FILE", raising=False)
+    own = Credential(
+        credential.API, "https://auth.example.com", "api_x", SigningKey.generate("ES256"), "https://a.example"
+    )
+    write_secret_file(tmp_path / "api.json", own.to_json())
+    done = ostiary(*arguments)
+    assert done.returncode == 3
+    for word in words:
+        assert word in done.stderr.decode()

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx2
@@ -52,6 +52,8 @@ class Served:
     api_key: SigningKey = field(default_factory=lambda: SigningKey.generate("ES256", kid="api-key"))
 
     def __post_init__(self) -> None:
+        if self.port:
+            return  # another machine of an installation that is there already: see ``beside``
         self.port, self.management_port = free_port(), free_port()
         # Without a certificate of its own the server stands behind a proxy, which these tests leave out.
         self.issuer = f"https://localhost:{self.port}"
@@ -88,6 +90,10 @@ class Served:
     @property
     def management(self) -> str:
         return f"http://127.0.0.1:{self.management_port}"
+
+    def beside(self, folder: Path, port: int, management_port: int) -> Served:
+        """Another machine of the same installation, whose files stand in ``folder``: the same issuer and keys."""
+        return replace(self, folder=folder, port=port, management_port=management_port)
 
     def _toml(self) -> str:
         sections: dict[str, list[str]] = {

@@ -12,6 +12,7 @@ import pytest
 from ostiary.protocol import jws
 from ostiary.protocol.jwk import SigningKey
 from ostiary.serving import logs
+from ostiary.trace import new_trace_id
 
 KEY = SigningKey.generate("ES256")
 TOKEN = jws.sign(b"{}", KEY, typ="at+jwt")
@@ -36,8 +37,10 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 def test_an_event_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", "info")
-    log.warning("%s\nis one line", "this", extra={"trace": "tr_1"})
+    trace_id = new_trace_id()
+    log.warning("%s\nis one line", "this", extra={"trace": trace_id, "other": "x"})
     [event] = lines(capsys)
+    assert (event["trace"], "other" in event) == (trace_id, False)
     assert (event["level"], event["logger"]) == ("warning", "ostiary.test")
     assert event["event"].startswith("this")
 

@@ -90,9 +90,34 @@ async def test_a_deadlock_refuses_one_and_lets_the_other_through(storage: Postgr
             await work.clients.replace(client(second, owner=first))
 
     outcomes = await asyncio.gather(change("a", "b"), change("b", "a"), return_exceptions=True)
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", "Unavailable"]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Contended", "NoneType"]
     async with storage.read() as work:
         assert len({row.owner for row in await work.clients.list()}) == 1
+    await storage.close()
+
+
+async def test_two_that_will_change_the_registry_take_turns(storage: PostgresStorage, postgres_url: str) -> None:
+    """Had they only held it, each would wait for the other to let go."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        " AND pid <> pg_backend_pid()"
+    )
+
+    async def change(name: str) -> int:
+        async with storage.write() as work:
+            position = (await work.positions(changing=True)).registry
+            await work.clients.add(client(name))
+        return position
+
+    with psycopg.connect(postgres_url, autocommit=True) as watcher:
+        async with storage.write() as work:
+            before = (await work.positions(changing=True)).registry
+            second = asyncio.ensure_future(change("second"))
+            for _ in iter(lambda: watcher.execute(waiting).fetchone(), (1,)):
+                await asyncio.sleep(0)
+            await work.clients.add(client("first"))
+    assert await second == before + 1
+    assert (await storage.positions()).registry == before + 2
     await storage.close()
 
 

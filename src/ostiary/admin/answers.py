@@ -138,7 +138,10 @@ class RotationAnswer(Answer):
 
 
 class TokenAnswer(Answer):
-    """An access token that was issued, without its hash; see ``model.token``."""
+    """An access token that was issued, without its hash; see ``model.token``.
+
+    ended_by: the kind of revocation that ended it, such as ``"jti"`` or ``"client"``; None if none has.
+    """
 
     jti: str
     format: TokenFormat
@@ -151,6 +154,13 @@ class TokenAnswer(Answer):
     signing_kid: str | None
     issued_at: int
     expires_at: int
+    ended_by: str | None = None
+
+
+class EndedTokenAnswer(TokenAnswer):
+    """A token that was to be ended; ``ended_now``: whether it was good until now."""
+
+    ended_now: bool
 
 
 class AuditAnswer(Answer):

@@ -1,11 +1,13 @@
-"""APIs: made with their scopes, the kind of token they want and, if given keys, an identity of their own."""
+"""APIs: made with their scopes, their kind of token and, if given keys, an identity of their own; changed, enabled."""
 
 from __future__ import annotations
 
-from typing import get_args
+from dataclasses import replace
+from typing import Any, get_args
 
 from ostiary.admin.clients import add_client
-from ostiary.admin.commands import NewApi, NewClient
+from ostiary.admin.commands import ApiChanges, NewApi, NewClient
+from ostiary.admin.existing import existing_api, registered_api
 from ostiary.admin.limits import Limits
 from ostiary.audit import tags
 from ostiary.errors import ConfigurationError
@@ -47,9 +49,43 @@ async def add_api(work: UnitOfWork, limits: Limits, command: NewApi, act: Act) -
     return api
 
 
+async def change_api(storage: Storage, limits: Limits, identifier: str, changes: ApiChanges, act: Act) -> Api:
+    """Change what ``changes`` names, for the tokens that are issued from the next request on.
+
+    Clients keep of their scopes those that the API still has. Raises ConfigurationError.
+    """
+    named: dict[str, Any] = changes.model_dump(exclude_unset=True)
+    _check_algorithm(named.get("token_alg", ALGORITHMS[0]))
+    limits.check_life(named.get("token_life"))
+    async with storage.write() as work:
+        api = await registered_api(work, identifier)
+        if all(getattr(api, name) == value for name, value in named.items()):
+            return api
+        changed = replace(api, **named, updated_at=int(act.now))
+        await work.apis.replace(changed)
+        await work.audit.append(act.event(tags.API_UPDATED, identifier, changed=" ".join(sorted(named))))
+        return changed
+
+
+async def enable_api(storage: Storage, identifier: str, act: Act) -> Api:
+    """Let a disabled API have tokens again; what it had before and has not ended is good again. ConfigurationError."""
+    async with storage.write() as work:
+        api = await existing_api(work, identifier)
+        if api.state == "active":
+            return api
+        enabled = replace(api, state="active", updated_at=int(act.now))
+        await work.apis.replace(enabled)
+        await work.audit.append(act.event(tags.API_ENABLED, identifier))
+        return enabled
+
+
+def _check_algorithm(alg: str) -> None:
+    if alg not in ALGORITHMS:
+        raise ConfigurationError(f"token_alg {alg!r} is not one of {', '.join(ALGORITHMS)}")
+
+
 def _check(limits: Limits, command: NewApi) -> None:
-    if command.token_alg not in ALGORITHMS:
-        raise ConfigurationError(f"token_alg {command.token_alg!r} is not one of {', '.join(ALGORITHMS)}")
+    _check_algorithm(command.token_alg)
     if command.client_id is not None and not command.keys:
         raise ConfigurationError("client_id names the API's own identity, which needs a key: give keys too")
     limits.check_life(command.token_life)

@@ -23,11 +23,13 @@ Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(names.
 Owner = Annotated[str, Field(max_length=200), AfterValidator(names.one_line)]
 Description = Annotated[str, Field(max_length=500), AfterValidator(names.one_line)]
 Kid = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(names.one_line)]
+Jti = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(names.one_line)]
 Alg = Annotated[str, Field(max_length=20)]
 Url = Annotated[str, Field(max_length=2000)]
 Life = Annotated[int, Field(ge=10, le=MAX_LIFE, description="seconds")]
 Moment = Annotated[int, Field(ge=0, le=4_102_444_800, description="seconds since the epoch")]
 Concurrency = Annotated[int, Field(ge=1, le=10_000)]
+ApiScopes = Annotated[dict[Scope, Description], Field(max_length=MAX_SCOPES)]
 Scopes = Annotated[
     dict[Identifier, Annotated[list[Scope], Field(max_length=MAX_SCOPES)]],
     Field(max_length=MAX_APIS, description="for each API, by its identifier, what the client may have"),
@@ -106,9 +108,7 @@ class ClientChanges(Command):
     )
     @classmethod
     def _is_not_null(cls, value: object) -> object:
-        if value is None:
-            raise ValueError("cannot be null: leave it out to keep it as it is")
-        return value
+        return _not_null(value)
 
 
 class NewApi(Command):
@@ -117,12 +117,28 @@ class NewApi(Command):
     identifier: Identifier
     name: Name
     owner: Owner = ""
-    scopes: Annotated[dict[Scope, Description], Field(max_length=MAX_SCOPES)] = {}
+    scopes: ApiScopes = {}
     token_format: TokenFormat = "self-contained"
     token_alg: Alg = "ES256"
     token_life: Life | None = None
     client_id: ApiClientId | None = None
     keys: Annotated[Keys, Field(description="the API's own identity; with none it cannot ask the server")] = []
+
+
+class ApiChanges(Command):
+    """What may be changed of an API; what is absent stays. ``scopes`` are all that exist at it from then on."""
+
+    name: Name | None = None
+    owner: Owner | None = None
+    scopes: ApiScopes | None = None
+    token_format: TokenFormat | None = None
+    token_alg: Alg | None = None
+    token_life: Life | None = None
+
+    @field_validator("name", "owner", "scopes", "token_format", "token_alg", "token_life")
+    @classmethod
+    def _is_not_null(cls, value: object) -> object:
+        return _not_null(value)
 
 
 class Rotation(Command):
@@ -133,8 +149,20 @@ class Rotation(Command):
     kid: Kid | None = None
 
 
+class TokenEnd(Command):
+    """One access token, named by its ``jti``, which says nothing that could be used."""
+
+    jti: Jti
+
+
 class KeyEnd(Command):
     """How a key of a client ends: ``retired`` is refused from now on, ``revoked`` also ends the tokens it obtained."""
 
     kid: Kid
     state: Literal["retired", "revoked"]
+
+
+def _not_null(value: object) -> object:
+    if value is None:
+        raise ValueError("cannot be null: leave it out to keep it as it is")
+    return value

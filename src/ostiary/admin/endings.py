@@ -1,4 +1,4 @@
-"""What an operator ends: a client, a client's key, a token; each with all that hangs on it.
+"""What an operator ends: a client, a client's key, an API; each with all that hangs on it.
 
 What stands in ``ostiary.toml`` can be ended too, at once and for good, though not be changed otherwise: a leak does not
 wait for a restart.
@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Literal
 
 from ostiary import revocation
-from ostiary.admin.existing import NotThere, existing_client
+from ostiary.admin.existing import NotThere, existing_api, existing_client
+from ostiary.audit import tags
+from ostiary.model.api import Api
 from ostiary.model.client import Client
 from ostiary.model.client_key import ClientKey
 from ostiary.revocation.act import Act
@@ -25,6 +27,21 @@ async def disable_client(storage: Storage, client_id: str, act: Act) -> Client:
         return await existing_client(work, client_id)
 
 
+async def disable_api(storage: Storage, identifier: str, act: Act) -> Api:
+    """From the next request of every process on the API gets no token, and what it has is inactive at introspection.
+
+    Raises ConfigurationError.
+    """
+    async with storage.write() as work:
+        api = await existing_api(work, identifier)
+        if api.state == "disabled":
+            return api
+        disabled = replace(api, state="disabled", updated_at=int(act.now))
+        await work.apis.replace(disabled)
+        await work.audit.append(act.event(tags.API_DISABLED, identifier))
+        return disabled
+
+
 async def end_client_key(
     storage: Storage, client_id: str, kid: str, state: Literal["retired", "revoked"], act: Act
 ) -> list[ClientKey]:
@@ -36,12 +53,3 @@ async def end_client_key(
             raise NotThere(f"client {client_id!r} has no key {kid!r}: see `ostiary client keys list {client_id}`")
         end = revocation.retire_client_key if state == "retired" else revocation.revoke_client_key
         return [replace(ended, state=state) for ended in await end(work, key.thumbprint, act)]
-
-
-async def revoke_token(storage: Storage, jti: str, act: Act) -> bool:
-    """End one token by its ``jti``; whether it was good until now. Raises ConfigurationError if it is not known."""
-    async with storage.write() as work:
-        token = await work.tokens.by_jti(jti)
-        if token is None:
-            raise NotThere(f"there is no token with the jti {jti!r}: it may have ended long ago")
-        return await revocation.revoke_token(work, token, act)

@@ -34,3 +34,11 @@ async def existing_api(work: UnitOfWork, identifier: str) -> Api:
     if api is None:
         raise NotThere(f"there is no API {identifier!r}: see `ostiary api list`")
     return api
+
+
+async def registered_api(work: UnitOfWork, identifier: str) -> Api:
+    """The API, if it is there and not of the configuration file. Raises ConfigurationError."""
+    api = await existing_api(work, identifier)
+    if api.source == "static":
+        raise ConfigurationError(f"API {identifier!r} stands in ostiary.toml: change it there and restart the server")
+    return api

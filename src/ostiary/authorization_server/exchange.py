@@ -2,7 +2,8 @@
 
 The decision is taken on what the registry has cached, before the transaction. Inside it the registry's position is
 compared with the one read before: if anybody changed a client, key, API or grant meanwhile, it is taken anew. So what
-is written is what was right at the moment of writing, and the transaction stays short.
+is written is what was right at the moment of writing, and the transaction stays short. A transaction that the
+database undid in favour of another (a deadlock) is treated alike: nothing of it stands, so it is decided anew.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.http import Request, Response
 from ostiary.errors import OAuthError, Unavailable
 from ostiary.protocol.checks import JTI
-from ostiary.storage.base import Positions, UnitOfWork
+from ostiary.storage.base import Contended, Positions, UnitOfWork
 from ostiary.trace import Trace
 
 MAX_ATTEMPTS = 5
@@ -35,6 +36,7 @@ class Exchange:
     """One request on its way. ``caller`` and ``positions`` stand once the client is authenticated.
 
     now: seconds since the epoch; one reading of the clock for the whole request. writing: its transaction was begun.
+    changes_registry: what is written is itself such a change.
     """
 
     server: AuthorizationServer
@@ -46,6 +48,7 @@ class Exchange:
     positions: Positions = field(default=Positions(-1, -1))
     caller: Authenticated | None = None
     writing: bool = False
+    changes_registry: bool = False
 
     @property
     def client(self) -> Authenticated:
@@ -58,15 +61,20 @@ class Exchange:
 Decide = Callable[[Exchange], Awaitable[Answer]]
 
 
-def authenticated(kind: str, refused_tag: str, decide: Decide, *, public_clients: bool = False) -> Handler:
+def authenticated(
+    kind: str, refused_tag: str, decide: Decide, *, public_clients: bool = False, changes_registry: bool = False
+) -> Handler:
     """The handler of an endpoint: ``decide`` gets an authenticated exchange, may raise OAuthError, and writes nothing.
 
-    kind: the kind of its traces; refused_tag: the audit tag of its refusals. public_clients: whether a client that is
-    registered for ``none`` may use it; ``decide`` then must ask for no more than such a client may have.
+    kind: the kind of its traces; refused_tag: the audit tag of its refusals; changes_registry: its answer writes
+    clients, keys, APIs or grants. public_clients: whether a client that is registered for ``none`` may use it;
+    ``decide`` then must ask for no more than such a client may have.
     """
 
     async def handler(server: AuthorizationServer, request: Request) -> Response:
-        exchange = Exchange(server, request, server.clock(), Trace(kind), refused_tag)
+        exchange = Exchange(
+            server, request, server.clock(), Trace(kind), refused_tag, changes_registry=changes_registry
+        )
         try:
             exchange.form = read_form(request)
             return await _decided(exchange, decide, public_clients)
@@ -86,6 +94,7 @@ def read_form(request: Request, *, resources: list[str] | None = None) -> dict[s
 
 async def _decided(exchange: Exchange, decide: Decide, public_clients: bool) -> Response:
     server, request = exchange.server, exchange.request
+    fault = Unavailable("registry", "clients, keys or APIs change faster than a request is decided")
     for _ in range(MAX_ATTEMPTS):
         exchange.caller = None
         exchange.positions = await server.registry.current()
@@ -96,17 +105,20 @@ async def _decided(exchange: Exchange, decide: Decide, public_clients: bool) -> 
         # Anybody can name a public client; so that nobody takes its whole share, each address has one of its own.
         holder = caller.client.client_id + (f" {request.client_address}" if caller.is_public else "")
         with server.concurrency.slot(holder, caller.client.max_concurrency) as overload:
-            response = await _once(exchange, decide, overload)
+            try:
+                response = await _once(exchange, decide, overload)
+            except Contended as undone:
+                response, fault = None, undone
         if response is not None:
             return response
-    raise Unavailable("registry", "clients, keys or APIs change faster than a request is decided")
+    raise fault
 
 
 async def _once(exchange: Exchange, decide: Decide, overload: OAuthError | None) -> Response | None:
     answer = overload or await _decision(exchange, decide)
     exchange.writing = True
     async with exchange.server.storage.write() as work:
-        if (await work.positions()).registry != exchange.positions.registry:
+        if (await work.positions(changing=exchange.changes_registry)).registry != exchange.positions.registry:
             return None
         try:
             await _mark(work, exchange)

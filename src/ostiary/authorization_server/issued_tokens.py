@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ostiary.errors import VerificationError
+from ostiary.model.api import Api
 from ostiary.model.token import AccessToken
 from ostiary.protocol import access_token, token_format
 from ostiary.protocol import claims as common
@@ -62,14 +63,20 @@ def _verified_jti(server: AuthorizationServer, token: str, now: float) -> str | 
     return access_token.verify(jws, key, issuer=server.issuer, audience=audience, now=now).jti
 
 
-async def fault(server: AuthorizationServer, work: UnitOfWork, token: AccessToken, now: float) -> str | None:
-    """Why ``token`` is not good at ``now`` (seconds since the epoch), None if it is.
+async def fault(
+    server: AuthorizationServer, work: UnitOfWork, token: AccessToken, api: Api | None, now: float
+) -> str | None:
+    """Why ``token``, which is for ``api``, is not good at ``now`` (seconds since the epoch), None if it is.
+
+    api: None for a token that is for the server's own endpoints.
 
     "the authorization server MUST perform all applicable checks against a token's state": expiry, revocation, signature
     (RFC 7662 section 4), and that what it hangs on still stands.
     """
     if token.expires_at <= now:
         return "expired"
+    if api is not None and api.state != "active":
+        return "its API is disabled"
     if token.signing_kid is not None and server.signing_keys.verification_key(token.signing_kid) is None:
         return "its signing key is withdrawn"
     ending = await work.revocations.ends(token)

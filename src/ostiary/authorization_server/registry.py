@@ -52,6 +52,7 @@ class Registry:
         # New dictionaries, so that a reading which began before the change cannot fill the new ones with what it saw.
         self._clients: dict[str, Client] = {}
         self._keys: dict[str, tuple[StoredKey, ...]] = {}
+        self._revoked: dict[str, tuple[ClientKey | None]] = {}
         self._apis: dict[str, Api] = {}
         self._apis_of: dict[str, tuple[Api, ...]] = {}
         self._grants: dict[str, Grant] = {}
@@ -70,13 +71,29 @@ class Registry:
         return await self._cached(self._clients, client_id, lambda work: work.clients.get(client_id))
 
     async def client_keys(self, client_id: str) -> Sequence[StoredKey]:
-        """The client's static and registered keys, whatever their state, each parsed once."""
+        """The static and registered keys of a client that exists, whatever their state, each parsed once.
 
-        async def load(work: UnitOfWork) -> tuple[StoredKey, ...] | None:
+        That it has none, as one that publishes its keys, is kept too.
+        """
+
+        async def load(work: UnitOfWork) -> tuple[StoredKey, ...]:
             records = await work.client_keys.of_client(client_id)
-            return tuple(StoredKey(record, parse_public_key(record.jwk, kid=record.kid)) for record in records) or None
+            return tuple(StoredKey(record, parse_public_key(record.jwk, kid=record.kid)) for record in records)
 
         return await self._cached(self._keys, client_id, load) or ()
+
+    async def revoked_key(self, thumbprint: str) -> ClientKey | None:
+        """The key of this thumbprint if it is in the store, whosever it is, and was revoked.
+
+        For keys that registered clients publish, which are few: that there is no such key is kept too.
+        """
+
+        async def load(work: UnitOfWork) -> tuple[ClientKey | None]:
+            found = await work.client_keys.by_thumbprint(thumbprint)
+            return (found if found is not None and found.state == "revoked" else None,)
+
+        known = await self._cached(self._revoked, thumbprint, load)
+        return None if known is None else known[0]
 
     async def api(self, identifier: str) -> Api | None:
         """The API of this identifier, whatever its state."""

@@ -20,17 +20,25 @@ async def api_for(registry: Registry, client: Client, resource: str | None) -> A
         resource = next(iter(client.scopes))
     # RFC 8707 2.2: "invalid_target: The requested resource is invalid, missing, unknown, or malformed."
     api = await registry.api(resource) if resource in client.scopes else None
-    if api is None or api.state != "active":
+    if api is None:
         raise _refused(resource, client)
+    if api.state != "active":
+        raise _refused(resource, client, seen="a disabled API", mend=f"let it in again: ostiary api enable {resource}")
     return api
 
 
-def _refused(seen: str, client: Client) -> OAuthError:
+def _refused(
+    resource: str,
+    client: Client,
+    *,
+    seen: str = "",
+    mend: str = "send the identifier of the API as resource, and give the client scopes there",
+) -> OAuthError:
     return OAuthError(
         "invalid_target",
         "name one resource that this client may use",
         check="resource",
-        seen=shown(seen),
+        seen=shown(f"{resource}, {seen}" if seen else resource),
         expected=shown(" or ".join(client.scopes) or "no API is allowed to this client"),
-        mend="send the identifier of the API as resource, and give the client scopes there",
+        mend=mend,
     )

@@ -55,8 +55,8 @@ class Seals:
         if not wrapped:
             made = to_text(self._key_management.wrap_secret(SEALING_KEY, self._random(_KEY_BYTES)))
             async with self._storage.write() as work:
-                # Read under the write lock of the registry, so that of two processes one makes it.
-                await work.positions()
+                # Read under the lock of the registry, which processes take in turns, so that one of them makes it.
+                await work.positions(changing=True)
                 wrapped = await work.setting(SEALING_KEY)
                 if not wrapped:
                     await work.set_setting(SEALING_KEY, made)

@@ -76,7 +76,7 @@ class SigningKeyLife:
     async def rewrap(self, new: KeyEncryptionKey, actor: str) -> int:
         """Wrap every private key and the sealing key by ``new``, all or none; how many private keys."""
         async with self._storage.write() as work:
-            await work.positions()
+            await work.positions(changing=True)
             keys = [key for key in await work.signing_keys.list() if key.wrapped_private_key]
             for key in keys:
                 wrapped = self._key_management.rewrap(key.kid, key.use, key.alg, key.wrapped_private_key, new=new)
@@ -101,7 +101,7 @@ class SigningKeyLife:
                 return result
             async with self._storage.write() as work:
                 # The position is read first: on every database that makes this the only writer of the registry.
-                await work.positions()
+                await work.positions(changing=True)
                 ring, result = await self._try(work, step, spares)
                 if not ring.lacking:
                     await self._write(work, ring, actor)

@@ -40,7 +40,7 @@ async def synchronize(storage: Storage, settings: Settings, clock: Callable[[], 
     now = clock()
     records = static_records(settings, int(now))
     async with storage.write() as work:
-        await work.positions()  # from here on nobody else changes the registry
+        await work.positions(changing=True)  # from here on nobody else changes the registry
         left: dict[str, list[str]] = json.loads(await work.setting(LEFT) or "{}")
         step = _Synchronization(work, records, Act(ACTOR, now, "ostiary.toml"), {k: set(v) for k, v in left.items()})
         await step.run()

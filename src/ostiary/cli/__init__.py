@@ -37,11 +37,11 @@ NOUNS: Final[dict[str, Noun]] = {
     "serve": Noun("ostiary.cli.serve", "Run the server for production", "server"),
     "admin": Noun("ostiary.cli.admin", "Make the first administrator (bootstrap)", "server"),
     "client": Noun("ostiary.cli.client", "Register, list, show, disable clients, and their keys", "server"),
-    "api": Noun("ostiary.cli.api", "Register, list, show APIs", "server"),
+    "api": Noun("ostiary.cli.api", "Register, list, show, change, disable APIs", "server"),
     "keys": Noun("ostiary.cli.keys", "The installation's signing keys: list, rotate, rewrap", "server"),
     "audit": Noun("ostiary.cli.audit", "Read and verify the audit log", "server"),
     "explain": Noun("ostiary.cli.explain", "Show each check behind a refusal, by its trace id", "server"),
-    "token": Noun("ostiary.cli.token", "Get, inspect, revoke access tokens as a client", "cli"),
+    "token": Noun("ostiary.cli.token", "Get, inspect, revoke access tokens as a client; list them", "cli"),
     "key": Noun("ostiary.cli.key", "This client's own key: register the next one", "cli"),
     "curl": Noun("ostiary.cli.curl", "Call an API as a client, with a token or a signed request", "cli"),
 }

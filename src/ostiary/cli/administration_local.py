@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ostiary.admin import apis, client_keys, client_secrets, clients, endings
+from ostiary.admin import apis, client_keys, client_secrets, clients, endings, tokens
 from ostiary.admin.answers import (
     Answer,
     ApiAnswer,
@@ -19,13 +19,14 @@ from ostiary.admin.answers import (
     plain,
 )
 from ostiary.admin.bootstrap import bootstrap
-from ostiary.admin.commands import ClientChanges, KeyEnd, NewApi, NewClient, NewKey, Rotation
+from ostiary.admin.commands import ApiChanges, ClientChanges, KeyEnd, NewApi, NewClient, NewKey, Rotation
 from ostiary.admin.existing import existing_api, existing_client
 from ostiary.admin.limits import Limits
 from ostiary.authorization_server import wanted_algorithms
 from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.cli.administration import Row
 from ostiary.cli.local import Local, local_settings, open_local
+from ostiary.model.api import Api
 from ostiary.protocol.jwk import VerificationKey
 from ostiary.revocation.act import Act
 from ostiary.settings import Settings
@@ -107,10 +108,24 @@ class LocalAdministration:
             return _row(ApiAnswer, await existing_api(work, identifier))
 
     async def create_api(self, command: NewApi) -> Row:
-        made = await apis.create_api(self._storage, self._limits, command, self._act())
-        if made.token_format == "self-contained":
-            await self._ensure_keys((made.token_alg,))
-        return _row(ApiAnswer, made)
+        return await self._ready(await apis.create_api(self._storage, self._limits, command, self._act()))
+
+    async def change_api(self, identifier: str, changes: ApiChanges) -> Row:
+        return await self._ready(await apis.change_api(self._storage, self._limits, identifier, changes, self._act()))
+
+    async def disable_api(self, identifier: str) -> Row:
+        return _row(ApiAnswer, await endings.disable_api(self._storage, identifier, self._act()))
+
+    async def enable_api(self, identifier: str) -> Row:
+        return await self._ready(await apis.enable_api(self._storage, identifier, self._act()))
+
+    async def tokens(self, client_id: str, *, after: str, limit: int) -> list[Row]:
+        now = int(self._local.clock())
+        found = await tokens.tokens_of_client(self._storage, client_id, now=now, after=after, limit=limit)
+        return [plain(token) for token in found]
+
+    async def revoke_token(self, jti: str) -> Row:
+        return plain(await tokens.revoke_token(self._storage, jti, self._act()))
 
     async def signing_keys(self) -> list[Row]:
         async with self._storage.read() as work:
@@ -134,6 +149,11 @@ class LocalAdministration:
         # Else the first token that needs them would have to wait until the server looks round.
         if missing := set(algorithms) - set(self._local.settings.keys.algorithms):
             await self.keys().ensure(missing, actor=ACTOR)
+
+    async def _ready(self, api: Api) -> Row:
+        if api.token_format == "self-contained" and api.state == "active":
+            await self._ensure_keys((api.token_alg,))
+        return _row(ApiAnswer, api)
 
     def _act(self) -> Act:
         return Act(ACTOR, self._local.clock())

@@ -10,7 +10,17 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from ostiary.admin.commands import ClientChanges, Command, KeyEnd, NewApi, NewClient, NewKey, Rotation
+from ostiary.admin.commands import (
+    ApiChanges,
+    ClientChanges,
+    Command,
+    KeyEnd,
+    NewApi,
+    NewClient,
+    NewKey,
+    Rotation,
+    TokenEnd,
+)
 from ostiary.cli.administration import Row
 from ostiary.client import ClientAuth
 from ostiary.client.credential_file import load_client_credential
@@ -71,6 +81,22 @@ class RemoteAdministration:
 
     async def create_api(self, command: NewApi) -> Row:
         return _object(await self._ask("POST", "apis", command))
+
+    async def change_api(self, identifier: str, changes: ApiChanges) -> Row:
+        return _object(await self._ask("PATCH", "apis/change", changes, query={"identifier": identifier}))
+
+    async def disable_api(self, identifier: str) -> Row:
+        return _object(await self._ask("POST", "apis/disable", query={"identifier": identifier}))
+
+    async def enable_api(self, identifier: str) -> Row:
+        return _object(await self._ask("POST", "apis/enable", query={"identifier": identifier}))
+
+    async def tokens(self, client_id: str, *, after: str, limit: int) -> list[Row]:
+        query = {"after": after, "limit": str(limit)}
+        return _list(await self._ask("GET", f"clients/{client_id}/tokens", query=query))
+
+    async def revoke_token(self, jti: str) -> Row:
+        return _object(await self._ask("POST", "tokens/revoke", TokenEnd(jti=jti)))
 
     async def signing_keys(self) -> list[Row]:
         return _list(await self._ask("GET", "keys"))

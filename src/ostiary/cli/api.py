@@ -1,15 +1,15 @@
-"""``ostiary api``: register, list, show APIs, each with an identity of its own if a key is made or given."""
+"""``ostiary api``: register, list, show, change, disable APIs; one has an identity of its own if it has a key."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ostiary.admin.clients import new_client_id
-from ostiary.admin.commands import NewApi, NewKey
+from ostiary.admin.commands import ApiChanges, NewApi, NewKey
 from ostiary.cli.administration import Administration, Row
 from ostiary.cli.client import show_row
 from ostiary.cli.generated import generate_key, key_from_file, public_key, with_file
@@ -21,7 +21,7 @@ from ostiary.model.api import TokenFormat
 from ostiary.protocol.credential import API, Credential
 from ostiary.protocol.jwk import SigningKey
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Register, list, show APIs.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Register, list, show, change, disable APIs.")
 
 _COLUMNS = ("identifier", "name", "state", "token_format", "token_life", "client_id", "source")
 
@@ -115,3 +115,61 @@ def show_api(where: Where, identifier: Identifier) -> None:
         next_step(f"ostiary client keys list {row['client_id']}: the keys of its own identity")
     else:
         next_step(f"ostiary client create CLIENT_ID --api {identifier} --scope SCOPE --generate FILE")
+
+
+@app.command("change")
+@operator_command
+def change(
+    where: Where,
+    identifier: Identifier,
+    name: Annotated[str | None, typer.Option("--name", help="Its new name.")] = None,
+    owner: Annotated[str | None, typer.Option("--owner", help="Its new owner.")] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scope", metavar="SCOPE[=DESCRIPTION]", help="All scopes that exist at it from now on; repeatable."
+        ),
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option("--tokens", help="Which access tokens it wants: self-contained or reference.")
+    ] = None,
+    alg: Annotated[str | None, typer.Option("--alg", help="The algorithm of its self-contained tokens.")] = None,
+    life: Annotated[int | None, typer.Option("--life", help="Its tokens live so many seconds.")] = None,
+) -> None:
+    """Change what is named; what is not named stays. It binds the next token that is issued for the API."""
+    given: dict[str, Any] = {
+        "name": name,
+        "owner": owner,
+        "scopes": None if scope is None else described_scopes(scope),
+        "token_format": None if tokens is None else _format(tokens),
+        "token_alg": alg,
+        "token_life": life,
+    }
+    with one_sentence():
+        changes = ApiChanges(**{member: value for member, value in given.items() if value is not None})
+    if not changes.model_fields_set:
+        raise ConfigurationError("nothing to change was named: see ostiary api change --help")
+    show_row(where.run(lambda administration: administration.change_api(identifier, changes)), where.output)
+    if scope is not None:
+        next_step("ostiary client list: a client has of its scopes those that the API still has; grant it new ones")
+    else:
+        next_step("tokens of before stay as they are until they end; ostiary api disable refuses them at introspection")
+
+
+@app.command("disable")
+@operator_command
+def disable(where: Where, identifier: Identifier) -> None:
+    """Issue no token for the API from the next request on; those that it has are inactive at introspection."""
+    show_row(where.run(lambda administration: administration.disable_api(identifier)), where.output)
+    next_step(
+        f"ostiary api enable {identifier} lets it in again, with the tokens that are left; an API that verifies"
+        " self-contained tokens by itself goes on taking them until they end"
+    )
+
+
+@app.command("enable")
+@operator_command
+def enable(where: Where, identifier: Identifier) -> None:
+    """Let a disabled API have tokens again."""
+    show_row(where.run(lambda administration: administration.enable_api(identifier)), where.output)
+    next_step(f"ostiary api show {identifier}: are its scopes and the life of its tokens still right?")

@@ -20,7 +20,8 @@ from ostiary.audit.report import Report
 from ostiary.audit.retention import drop_older
 from ostiary.audit.verify import verify
 from ostiary.cli import FAILED
-from ostiary.cli.local import ConfigOption, open_local
+from ostiary.cli.local import open_local
+from ostiary.cli.options import ConfigOption
 from ostiary.cli.output import Format, FormatOption, next_step, note, show
 from ostiary.errors import ConfigurationError
 from ostiary.model.audit_row import AuditRow

@@ -41,6 +41,8 @@ def curl(
     ] = None,
 ) -> None:
     """Call ``url``: status and reason go to standard error, the body to standard output."""
+    if not url.lower().startswith(("http://", "https://")):
+        raise ConfigurationError(f"{url} is no URL: write it with http:// or https:// in front.")
     auth = _direct(client_file, resource, url, origin) if direct else _by_token(client_file, resource, scope, origin)
     body = _body(data)
     verb = (method or ("GET" if body is None else "POST")).upper()

@@ -34,9 +34,11 @@ def explain(
 ) -> None:
     """Show what was checked in which order, what was seen, what was expected, and what to do about it."""
     trace_id = trace.strip().strip('"')
-    found = _in_file(trace_file, trace_id) or _in_database(config, trace_id, trace_file)
+    found, days = _in_file(trace_file, trace_id), None
     if found is None:
-        fail(_not_found(trace_id, trace_file), FAILED)
+        found, days = _in_database(config, trace_id, trace_file)
+    if found is None:
+        fail(_not_found(trace_id, trace_file, days), FAILED)
     record, source = found
     if output is Format.JSON:
         show({**msgspec.to_builtins(record), "source": source}, output)
@@ -74,12 +76,15 @@ def _in_file(path: Path | None, trace_id: str) -> tuple[TraceRecord, str] | None
     return (record, f"the API that writes {path}") if record is not None else None
 
 
-def _in_database(config: Path | None, trace_id: str, trace_file: Path | None) -> tuple[TraceRecord, str] | None:
+def _in_database(
+    config: Path | None, trace_id: str, trace_file: Path | None
+) -> tuple[tuple[TraceRecord, str] | None, int | None]:
+    """The trace, and how many days traces are kept there; None and None if there is no database to look into."""
     try:
         from ostiary.cli.local import local_settings, open_local
     except ModuleNotFoundError as error:
         if trace_file is not None:
-            return None
+            return None, None
         raise missing_extra("server", error) from error
 
     async def look() -> tuple[TraceRecord, str] | None:
@@ -87,17 +92,25 @@ def _in_database(config: Path | None, trace_id: str, trace_file: Path | None) ->
             return await work.traces.get(trace_id)
 
     try:
-        local_settings(config)
+        settings = local_settings(config)
     except ConfigurationError:
         if trace_file is not None and config is None:
-            return None  # an API's machine: there need not be a server here
+            return None, None  # an API's machine: there need not be a server here
         raise
-    return asyncio.run(look())
+    return asyncio.run(look()), settings.traces.retention_days
 
 
-def _not_found(trace_id: str, trace_file: Path | None) -> str:
-    looked = "the database" if trace_file is None else f"{trace_file} and the database"
+def _not_found(trace_id: str, trace_file: Path | None, days: int | None) -> str:
+    places = [str(trace_file)] if trace_file is not None else []
+    if days is None:
+        return (
+            f"There is no trace {trace_id} in {places[0]}. If the authorization server refused, explain it there; if"
+            " this API did, the file may have been written over since."
+        )
+    places.append("the database")
     return (
-        f"There is no trace {trace_id} in {looked}. It may have expired (traces.retention_days), belong to another"
-        " server, or be an API's that has not sent it: then name the API's own file by --trace-file."
+        f"There is no trace {trace_id} in {' and '.join(places)}. It is older than {days} days (traces.retention_days);"
+        " or the request was refused before it was read (too large, a doubled header): then it stands"
+        " in the server's log alone, look for the id there; or an API refused and has not sent it: name the API's own"
+        " file by --trace-file; or another server did."
     )

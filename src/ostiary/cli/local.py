@@ -8,9 +8,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from ostiary.errors import ConfigurationError
 from ostiary.key_management.base import KeyManagement
@@ -18,16 +15,6 @@ from ostiary.key_management.file import FileKeyManagement
 from ostiary.settings import Settings, dev_settings, load_settings
 from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", help="The settings file (default: OSTIARY_CONFIG, ./ostiary.toml, else .ostiary/)."),
-]
-"""The option of every command that works on the local installation: ``config: ConfigOption = None``."""
-
-DirectoryOption = Annotated[
-    Path | None, typer.Option("--directory", help="The data of ostiary dev, if not in ./.ostiary.", file_okay=False)
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,28 +12,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
-
-import typer
+from typing import Any, TypeVar, get_type_hints
 
 from ostiary.cli.administration import Administration
 from ostiary.cli.administration_local import LocalAdministration, local_administration
-from ostiary.cli.local import ConfigOption, DirectoryOption
+from ostiary.cli.options import AdminFile, AdminUrl, ConfigOption, DirectoryOption
 from ostiary.cli.output import Format, FormatOption
 from ostiary.errors import ConfigurationError
 
 T = TypeVar("T")
-
-AdminUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--admin-url", envvar="OSTIARY_ADMIN_URL", help="Ask this admin API, such as https://host:8401/admin."
-    ),
-]
-AdminFile = Annotated[
-    Path | None,
-    typer.Option("--admin-file", envvar="OSTIARY_ADMIN_FILE", help="The administrator's credential file for it."),
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,36 @@
-"""``ostiary token``: get, inspect and revoke access tokens as a client; a base install with the extra cli is enough."""
+"""``ostiary token``: get, inspect, revoke access tokens as a client; list and revoke them as the operator.
+
+For the client's part a base install with the extra cli is enough.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ostiary.cli.options import AdminFile, AdminUrl, ConfigOption, DirectoryOption
 from ostiary.cli.output import Format, FormatOption, next_step, note, show
 from ostiary.client.assertion import ClientProof
 from ostiary.client.authorization_server import AuthorizationServerCalls
-from ostiary.client.credential_file import load_api_credential, load_client_credential
+from ostiary.client.credential_file import CLIENT_FILE_VARIABLE, load_api_credential, load_client_credential
 from ostiary.client.exchange import Shell
 from ostiary.client.token_request import AccessToken, scope_text
 from ostiary.errors import ConfigurationError, VerificationError
+from ostiary.extras import missing_extra
 from ostiary.protocol import jws, token_format
 from ostiary.protocol.credential import Credential
 
 MAX_TOKEN_BYTES = 65_536
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Get, inspect, revoke access tokens as a client.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Get, inspect, list, revoke access tokens.")
 
 ClientFile = Annotated[
     Path | None, typer.Option("--client-file", help="The client's credential file (or OSTIARY_CLIENT_FILE).")
@@ -74,13 +82,67 @@ def inspect(
     next_step("ostiary token inspect --api-key-file API.json asks the server about it")
 
 
+@app.command("list")
+def list_tokens(
+    client: Annotated[str, typer.Option("--client", help="The id of the client whose tokens they are.")],
+    after: Annotated[str, typer.Option("--after", help="Go on after this jti.")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="At most so many.")] = 100,
+    config: ConfigOption = None,
+    directory: DirectoryOption = None,
+    admin_url: AdminUrl = None,
+    admin_file: AdminFile = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """List the tokens of a client that have not expired, as the operator; the tokens themselves nobody has."""
+    with _operator_part():
+        from ostiary.cli import issued_tokens
+        from ostiary.cli.operator import Where
+    where = Where(config, directory, admin_url, admin_file, output)
+    issued_tokens.list_tokens(where, client, after=after, limit=limit)
+
+
 @app.command("revoke")
-def revoke(client_file: ClientFile = None, file: TokenFile = None) -> None:
-    """End a token of this client, read from standard input or a file."""
+def revoke(
+    client_file: ClientFile = None,
+    file: TokenFile = None,
+    jti: Annotated[
+        str | None, typer.Option("--jti", help="As the operator: end the token of this id, whosever it is.")
+    ] = None,
+    config: ConfigOption = None,
+    directory: DirectoryOption = None,
+    admin_url: AdminUrl = None,
+    admin_file: AdminFile = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """End a token of this client, read from standard input or a file; or, as the operator, any token by its --jti."""
+    if jti is not None:
+        if client_file is not None or file is not None:
+            raise ConfigurationError("--jti is the operator's way: leave out --client-file and --file")
+        with _operator_part():
+            from ostiary.cli import issued_tokens
+            from ostiary.cli.operator import Where
+        issued_tokens.revoke_token(Where(config, directory, admin_url, admin_file, output), jti)
+        return
+    if config is not None or directory is not None:
+        raise ConfigurationError("--config and --directory are the operator's: name the token by --jti")
+    if client_file is None and CLIENT_FILE_VARIABLE not in os.environ:
+        raise ConfigurationError(
+            f"Whose token? As its client, name the client's file by --client-file or {CLIENT_FILE_VARIABLE};"
+            " as the operator, name the token by --jti (ostiary token list shows it)."
+        )
     calls = _calls(load_client_credential(client_file))
     Shell().run(calls.revoke(read_token(file)))
     note("The server has taken the revocation; a token that was not this client's stays as it is.")
     next_step("ostiary token get, for a new one")
+
+
+@contextmanager
+def _operator_part() -> Iterator[None]:
+    """The operator's commands need what a server needs; a base install has the client's alone."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise missing_extra("server", error) from error
 
 
 def read_token(file: Path | None) -> str:

@@ -81,7 +81,7 @@ def with_dates(row: Mapping[str, Any]) -> dict[str, Any]:
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _MOMENTS = frozenset(
-    {"not_before", "expires_at", "created_at", "updated_at", "last_used_at", "at"}
+    {"issued_at", "not_before", "expires_at", "created_at", "updated_at", "last_used_at", "at"}
     | {"published_at", "activated_at", "retired_at", "remove_after"}
 )
 
@@ -93,7 +93,8 @@ def _date(value: object) -> object:
 def _flat(value: object) -> object:
     if not isinstance(value, dict):
         return value
-    return "; ".join(f"{name}: {' '.join(one) if isinstance(one, list) else one}" for name, one in value.items())
+    texts = {name: " ".join(one) if isinstance(one, list) else str(one) for name, one in value.items()}
+    return "; ".join(f"{name}: {text}" if text else name for name, text in texts.items())
 
 
 def _member(where: tuple[int | str, ...]) -> str:

@@ -28,7 +28,10 @@ def load_client_credential(
     """
     named = path if path is not None else environ.get(CLIENT_FILE_VARIABLE)
     if not named:
-        raise ConfigurationError(f"No client credential: name its file, or set {CLIENT_FILE_VARIABLE}.")
+        raise ConfigurationError(
+            f"No client credential: name the client's file (--client-file at the command line), or set"
+            f" {CLIENT_FILE_VARIABLE}; `ostiary client create --generate FILE` makes one."
+        )
     return _load(named, credential.CLIENT)
 
 
@@ -57,8 +60,14 @@ def load_key(source: KeySource, *, kid: str | None = None) -> SigningKey:
         raise ConfigurationError(f"The private key cannot be used: {error.seen}; give PEM (PKCS 8) or a JWK.") from None
 
 
+_NAMES = {
+    credential.CLIENT: f'the credential of a client (type "{credential.CLIENT}")',
+    credential.API: f'the credential of an API (type "{credential.API}")',
+}
+
+
 def _load(path: str | os.PathLike[str], kind: str) -> Credential:
     found = Credential.parse(read_secret_file(path))
     if found.kind != kind:
-        raise ConfigurationError(f'{Path(path)} is of the type "{found.kind}"; this needs one of the type "{kind}".')
+        raise ConfigurationError(f"{Path(path)} is {_NAMES[found.kind]}; this needs {_NAMES[kind]}.")
     return found

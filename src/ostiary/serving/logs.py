@@ -18,6 +18,8 @@ def configure(log_format: Literal["json", "text"], level: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        # The trace id that a caller was given: of what was refused before it was read nothing else tells.
+        structlog.stdlib.ExtraAdder(allow=("trace",)),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _blot_out_credentials,

@@ -11,6 +11,9 @@ waits until the transaction is durable, so what was answered survives ``kill -9`
 A refusal is a write too: an ``OAuthError`` or ``VerificationError`` that leaves the block commits what was written
 before it and is raised on. Any other exception is a fault and rolls this caller's savepoint back, and only this one's.
 Inside the block nothing but the unit of work may be awaited: the block holds the transaction.
+
+``Contended`` says that the database undid a unit of work in favour of another's. The block cannot be run again from
+here, as its body is the caller's; a caller that can do the whole of it again does.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from ostiary.errors import Unavailable
 from ostiary.model.api import Api
 from ostiary.model.artifact import OneTimeArtifact
 from ostiary.model.audit_row import AuditRow, AuditSegment
@@ -40,6 +44,10 @@ from ostiary.model.user import User
 from ostiary.trace import TraceRecord
 
 TENANT = "default"
+
+
+class Contended(Unavailable):
+    """A deadlock or a serialization failure (SQLSTATE 40P01, 40001): nothing was written, and a new try may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,8 +342,12 @@ class UnitOfWork(Protocol):
     failed_attempts: FailedAttempts
     deliveries: Deliveries
 
-    async def positions(self) -> Positions:
-        """Where the database stands as this unit of work sees it; in a write nobody else can pass it until the end."""
+    async def positions(self, *, changing: bool = False) -> Positions:
+        """Where the database stands as this unit of work sees it; in a write nobody else can pass it until the end.
+
+        changing: this one will raise the registry position itself. Those that do so take turns from here: two that only
+        held it would each wait for the other in the end.
+        """
         ...
 
     async def setting(self, name: str) -> str | None:

@@ -35,12 +35,12 @@ _RAISE = Statement(
     .returning(COUNTERS.c.value),
 )
 READ_COUNTERS = Statement(select(COUNTERS.c.name, COUNTERS.c.value).where(COUNTERS.c.tenant == bindparam("tenant")))
+_REGISTRY = select(COUNTERS.c.value).where(COUNTERS.c.tenant == bindparam("tenant"), COUNTERS.c.name == "registry")
 # A changer's UPDATE of the counter waits until every transaction that decided on the old registry has ended.
-HOLD_REGISTRY = Statement(
-    select(COUNTERS.c.value)
-    .where(COUNTERS.c.tenant == bindparam("tenant"), COUNTERS.c.name == "registry")
-    .with_for_update(read=True)
-)
+HOLD_REGISTRY = Statement(_REGISTRY.with_for_update(read=True))
+# FOR NO KEY UPDATE, the lock of that UPDATE itself: whoever holds the row shared and then updates it meets its like in
+# a deadlock.
+TAKE_REGISTRY = Statement(_REGISTRY.with_for_update(key_share=True))
 _APPEND = insertion(REVOCATIONS)
 TENANTS = Statement(select(COUNTERS.c.tenant).distinct())
 SET_COUNTER = Statement(
@@ -114,12 +114,15 @@ class Ledger:
         named = ("kind", "value", "at", "expires_at", "reason", "position", "tenant")
         await self._connection.run(_APPEND, {name: getattr(row, name) for name in named})
 
-    async def positions(self) -> Positions:
-        """The positions as this transaction sees them; on SQLite nobody can pass them until the commit."""
+    async def positions(self, *, changing: bool = False) -> Positions:
+        """The positions as this transaction sees them; on SQLite nobody can pass them until the commit.
+
+        changing: the transaction will raise the registry's, so it takes the counter at once. To be asked first.
+        """
         await self.settle()
         if self._positions is None:
             of_tenant = {"tenant": TENANT}
             if self._shared and self._deciding:
-                await self._connection.one(HOLD_REGISTRY, of_tenant)
+                await self._connection.one(TAKE_REGISTRY if changing else HOLD_REGISTRY, of_tenant)
             self._positions = positions_of(await self._connection.all(READ_COUNTERS, of_tenant))
         return self._positions

@@ -14,6 +14,7 @@ from psycopg.pq import TransactionStatus
 
 from ostiary.errors import Unavailable
 from ostiary.storage.audit import AuditNumbers
+from ostiary.storage.base import Contended
 from ostiary.storage.connection import Conflict, Parameters, Row
 from ostiary.storage.statements import Statement
 from ostiary.storage.unit_of_work import SqlUnitOfWork
@@ -28,10 +29,13 @@ _SETTINGS = (
 
 
 def translated(error: psycopg.Error) -> Exception:
-    """Our word for a driver's error; serialization failures and deadlocks (40001, 40P01) are Unavailable: try again."""
+    """Our word for a driver's error."""
     if isinstance(error, psycopg.errors.UniqueViolation):
         return Conflict(error.diag.constraint_name or "unique")
-    return Unavailable("storage", f"{type(error).__name__} {error.sqlstate or ''}".strip())
+    # PostgreSQL has chosen this transaction as the one to undo; even a COMMIT that is answered so has changed nothing.
+    undone = isinstance(error, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
+    kind = Contended if undone else Unavailable
+    return kind("storage", f"{type(error).__name__} {error.sqlstate or ''}".strip())
 
 
 class PostgresConnection:

@@ -75,9 +75,9 @@ class SqlUnitOfWork:
         self.deliveries: Deliveries = SqlDeliveries(connection)
         self._settings = SqlSettings(connection)
 
-    async def positions(self) -> Positions:
-        """Where the database stands as this unit of work sees it."""
-        return await self.ledger.positions()
+    async def positions(self, *, changing: bool = False) -> Positions:
+        """Where the database stands as this unit of work sees it; changing: it will raise the registry's itself."""
+        return await self.ledger.positions(changing=changing)
 
     async def setting(self, name: str) -> str | None:
         """A value of the installation, None if it has none of this name."""

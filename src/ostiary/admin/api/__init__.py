@@ -15,10 +15,11 @@ from ostiary.admin.api.door import Door
 from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.history import history_router
 from ostiary.admin.api.signing_keys import signing_keys_router
+from ostiary.admin.api.tokens import tokens_router
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.errors import ConfigurationError, OAuthError, Unavailable
 
-_ROUTERS = (clients_router, client_keys_router, apis_router, signing_keys_router, history_router)
+_ROUTERS = (clients_router, client_keys_router, apis_router, tokens_router, signing_keys_router, history_router)
 _HANDLERS = {
     OAuthError: refusals.refused,
     ConfigurationError: refusals.unusable,
@@ -35,7 +36,7 @@ def create_admin_app(server: AuthorizationServer) -> FastAPI:
     """The application to mount at ``/admin``. Tokens are for the API ``<issuer>/admin``; see ``admin bootstrap``."""
     app = FastAPI(
         title="Ostiary admin API",
-        description="Clients, keys, APIs, signing keys, audit. Every change is audited and binds the next request.",
+        description="Clients, keys, APIs, tokens, audit. Every change is audited and binds the next request.",
         openapi_url="/openapi.json",
         # The page loads its script from elsewhere, and an administrator types a token into it: for trying out only.
         docs_url="/docs" if server.settings.dev else None,

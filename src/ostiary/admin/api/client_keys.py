@@ -1,13 +1,13 @@
-"""Keys and tokens of a client, over HTTP."""
+"""Keys of a client, over HTTP."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
 from ostiary.admin import client_keys, endings
-from ostiary.admin.answers import ClientKeyAnswer, TokenAnswer
+from ostiary.admin.answers import ClientKeyAnswer
 from ostiary.admin.api.guard import READ, WRITE, AdminGuard
-from ostiary.admin.api.rows import ClientIdInPath, Limit, Page, answers
+from ostiary.admin.api.rows import ClientIdInPath, answers
 from ostiary.admin.commands import KeyEnd, NewKey
 from ostiary.admin.existing import existing_client
 from ostiary.authorization_server.context import AuthorizationServer
@@ -15,7 +15,7 @@ from ostiary.revocation.act import Act
 
 
 def client_keys_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
-    """List, add, end keys; list tokens."""
+    """List, add, end."""
     router = APIRouter(tags=["client keys"])
     storage = server.storage
     reader, writer = Depends(guard.requires(READ)), guard.requires(WRITE)
@@ -39,12 +39,5 @@ def client_keys_router(server: AuthorizationServer, guard: AdminGuard) -> APIRou
     ) -> list[ClientKeyAnswer]:
         ended = await endings.end_client_key(storage, client_id, command.kid, command.state, act)
         return [ClientKeyAnswer.model_validate(key) for key in ended]
-
-    @router.get("/clients/{client_id}/tokens", dependencies=[reader], responses=answers(404, 422))
-    async def list_tokens(client_id: ClientIdInPath, after: Page = "", limit: Limit = 100) -> list[TokenAnswer]:
-        async with storage.read() as work:
-            await existing_client(work, client_id)
-            found = await work.tokens.of_client(client_id, now=int(server.clock()), after=after, limit=limit)
-        return [TokenAnswer.model_validate(token) for token in found]
 
     return router

@@ -66,18 +66,19 @@ class AdminGuard:
         text = _bearer(request)
         trace.note("format", "a bearer token", "a bearer token")
         await server.registry.current()
+        expected = admin_identifier(server.issuer)
+        api = await server.registry.api(expected)
         async with server.storage.read() as work:
             token = await issued_tokens.named(server, text, now).find(work)
             if token is None:
                 raise _unauthorized("token", "the token is not known", "no such token", "a token of this issuer")
             trace.context["client_id"] = token.client_id
-            if (fault := await issued_tokens.fault(server, work, token, now)) is not None:
+            if api is None or token.audience != expected:
+                raise _unauthorized("audience", "audience mismatch", token.audience, expected)
+            trace.note("audience", token.audience, expected)
+            if (fault := await issued_tokens.fault(server, work, token, api, now)) is not None:
                 raise _unauthorized("state", "the token is not active", fault, "an active token")
         trace.note("state", "active", "active")
-        expected = admin_identifier(server.issuer)
-        if token.audience != expected:
-            raise _unauthorized("audience", "audience mismatch", token.audience, expected)
-        trace.note("audience", token.audience, expected)
         return token
 
     async def _recorded(self, error: OAuthError, trace: Trace, now: float, address: str) -> OAuthError:

@@ -45,7 +45,10 @@ def history_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
         async with storage.read() as work:
             found = await work.traces.get(trace_id)
         if found is None:
-            raise NotThere(f"there is no trace {trace_id!r}: it has expired, or another server made it")
+            raise NotThere(
+                f"there is no trace {trace_id!r}: it is older than {server.settings.traces.retention_days} days; or the"
+                " request was refused before it was read, and stands in the server's log alone; or another server's"
+            )
         record, source = found
         members = {name: getattr(record, name) for name in record.__struct_fields__}
         return TraceAnswer.model_validate({**members, "checks": list(record.checks), "source": source})

@@ -18,6 +18,7 @@ Page = Annotated[
 ]
 ClientIdInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9._~-]{1,64}$")]
 TraceIdInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+IdentifierInQuery = Annotated[str, Query(max_length=MAX_IDENTIFIER_LENGTH, pattern=_NO_CONTROLS)]
 Filter = Annotated[str | None, Query(max_length=MAX_IDENTIFIER_LENGTH, pattern=_NO_CONTROLS)]
 
 

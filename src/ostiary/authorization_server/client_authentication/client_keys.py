@@ -1,4 +1,7 @@
-"""Which keys may have signed for a client: static, registered and published ones, always those of this client alone."""
+"""Which keys may have signed for a client: static, registered and published ones, always those of this client alone.
+
+One thing is asked of the others' keys: a key that was revoked, whosever it was, proves nobody who publishes it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ async def candidates(server: AuthorizationServer, client: Client, header: Header
     found = _stored(stored, header)
     if not found and client.jwks_uri is not None:
         published = await server.published_keys.find(client, header.kid)
-        found = _published(published, stored, header)
+        found = await _published(server, published, stored, header)
     return found
 
 
@@ -54,7 +57,7 @@ async def usable_keys(server: AuthorizationServer, client: Client, kid: str | No
     if client.jwks_uri is not None and not (kid and found):
         known = {key.record.kid for key in stored}
         published = await _fetched(server, client, kid)
-        found += [_as_candidate(key, stored) for key in published if key.kid not in known]
+        found += [await _as_candidate(server, key, stored) for key in published if key.kid not in known]
     return [key for key in found if fault(key, now) is None]
 
 
@@ -101,17 +104,22 @@ def _stored(stored: Sequence[StoredKey], header: Header) -> list[CandidateKey]:
     return [_with_ancestors(key, stored) for key in of_algorithm[:MAX_TRIES]]
 
 
-def _published(published: Sequence[VerificationKey], stored: Sequence[StoredKey], header: Header) -> list[CandidateKey]:
+async def _published(
+    server: AuthorizationServer, published: Sequence[VerificationKey], stored: Sequence[StoredKey], header: Header
+) -> list[CandidateKey]:
     named = [key for key in published if (key.alg if header.kid is None else key.kid) == (header.kid or header.alg)]
-    return [_as_candidate(key, stored) for key in named[:MAX_TRIES]]
+    return [await _as_candidate(server, key, stored) for key in named[:MAX_TRIES]]
 
 
-def _as_candidate(key: VerificationKey, stored: Sequence[StoredKey]) -> CandidateKey:
+async def _as_candidate(server: AuthorizationServer, key: VerificationKey, stored: Sequence[StoredKey]) -> CandidateKey:
     # A key that was retired or revoked in the store does not come back because its client still publishes it.
     for known in stored:
         if known.record.thumbprint == key.thumbprint:
             return _with_ancestors(known, stored)._replace(key=key)
-    return CandidateKey(key)
+    # A revoked key is in the hands of a stranger, whichever client lost it; that another client merely retired it says
+    # nothing about this one.
+    revoked = await server.registry.revoked_key(key.thumbprint)
+    return CandidateKey(key) if revoked is None else CandidateKey(key, (revoked,))
 
 
 def _with_ancestors(key: StoredKey, stored: Sequence[StoredKey]) -> CandidateKey:

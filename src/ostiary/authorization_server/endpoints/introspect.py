@@ -23,7 +23,8 @@ _OF_A_USER = ("auth_time", "acr", "amr", "sid")
 
 
 async def _decide(exchange: Exchange) -> Answer:
-    apis = await apis_of_caller(exchange)
+    # The API that was disabled hears the truth about its tokens, not a refusal that it would take for a fault of ours.
+    apis = await apis_of_caller(exchange, disabled_too=True)
     token = exchange.form.get("token")
     if token is None:
         raise OAuthError("invalid_request", "token is missing", check="token", expected="the parameter token")
@@ -46,9 +47,10 @@ async def _answer(exchange: Exchange, apis: Sequence[Api], name: Named, work: Un
 async def _fault(exchange: Exchange, apis: Sequence[Api], token: AccessToken | None, work: UnitOfWork) -> str | None:
     if token is None:
         return "no such token"
-    if token.audience not in [api.identifier for api in apis]:
+    api = next((api for api in apis if api.identifier == token.audience), None)
+    if api is None:
         return "for another API"
-    return await issued_tokens.fault(exchange.server, work, token, exchange.now)
+    return await issued_tokens.fault(exchange.server, work, token, api, exchange.now)
 
 
 def _event(exchange: Exchange, token: AccessToken | None, fault: str | None) -> AuditEvent:

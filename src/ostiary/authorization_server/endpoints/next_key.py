@@ -138,7 +138,7 @@ ENDPOINT = Endpoint(
     "next_key",
     "/client-keys/next",
     ("POST",),
-    authenticated("next_key", tags.CLIENT_KEY_REFUSED, _decide),
+    authenticated("next_key", tags.CLIENT_KEY_REFUSED, _decide, changes_registry=True),
     "ostiary_next_key_endpoint",
     authenticates=True,
 )

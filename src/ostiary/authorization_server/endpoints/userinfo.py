@@ -52,9 +52,12 @@ def _presented(request: Request) -> str:
 
 async def _told(exchange: Exchange, name: issued_tokens.Named, work: UnitOfWork) -> tuple[Client, dict[str, object]]:
     token = await name.find(work)
-    fault = "no such token" if token is None else await issued_tokens.fault(exchange.server, work, token, exchange.now)
-    if token is None or fault is not None:
-        raise _bad_token(fault or "")
+    if token is None:
+        raise _bad_token("no such token")
+    api = await work.apis.get(token.audience)
+    fault = await issued_tokens.fault(exchange.server, work, token, api, exchange.now)
+    if fault is not None:
+        raise _bad_token(fault)
     scopes = token.scope.split()
     if OPENID not in scopes:
         raise OAuthError(
