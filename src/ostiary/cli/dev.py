@@ -1,4 +1,4 @@
-"""``ostiary dev``: a server for trying out, with a demo API and a demo client, in ``.ostiary/``."""
+"""``ostiary dev``: a server for trying out, with a demo API, a demo client and a demo user, in ``.ostiary/``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 import uvloop
 
 from ostiary.admin.demo import DemoFiles, ensure_demo
+from ostiary.admin.demo_user import DemoUser, ensure_demo_user
 from ostiary.app import installation
 from ostiary.serving import logs
 from ostiary.serving.listeners import bind
@@ -31,24 +32,26 @@ def dev(
     logs.configure("text", "warning")
     api_sockets = bind(settings.server.host, settings.server.port)
     management_sockets = bind(settings.management.host, settings.management.port)
-    files = uvloop.run(_prepare(settings, directory))
+    files, user = uvloop.run(_prepare(settings, directory))
     uvloop.run(
         serve_process(
             settings,
             api=api_sockets,
             management=management_sockets,
-            on_ready=lambda: _announce(settings, files),
+            on_ready=lambda: _announce(settings, files, user),
         )
     )
 
 
-async def _prepare(settings: Settings, directory: Path) -> DemoFiles:
+async def _prepare(settings: Settings, directory: Path) -> tuple[DemoFiles, DemoUser]:
     await prepare(settings)
     async with installation(settings) as parts:
-        return await ensure_demo(parts.storage, settings, directory, parts.clock)
+        files = await ensure_demo(parts.storage, settings, directory, parts.clock)
+        passwords = parts.server.passwords
+        return files, await ensure_demo_user(parts.storage, settings, passwords, directory, parts.clock)
 
 
-def _announce(settings: Settings, files: DemoFiles) -> None:
+def _announce(settings: Settings, files: DemoFiles, user: DemoUser) -> None:
     management = f"http://{settings.management.host}:{settings.management.port}"
     typer.echo(
         f"""Ostiary is ready (for trying out only: plain http, local data)
@@ -58,6 +61,8 @@ def _announce(settings: Settings, files: DemoFiles) -> None:
   management   {management}  (/livez /readyz /metrics /admin/docs)
   demo API     {files.api_identifier}  (its key file: {files.api_file})
   demo client  {files.client_id}  (its key file: {files.client_file})
+  demo user    {user.username}  with the password {user.password}  (kept in {user.file})
+  account      {settings.issuer}/account
 
 Next, in another terminal:
 
