@@ -20,6 +20,7 @@ from ostiary.authorization_server.published_keys import PublishedKeys
 from ostiary.authorization_server.registry import Registry
 from ostiary.authorization_server.seals import Seals
 from ostiary.authorization_server.signing_keys import SigningKeys
+from ostiary.authorization_server.unauthenticated import INTERVAL as SUMMARY_INTERVAL
 from ostiary.fetching.guarded import GuardedFetcher
 from ostiary.key_management.base import KeyManagement
 from ostiary.key_management.file import FileKeyManagement
@@ -67,7 +68,10 @@ class Installation:
 
     def request_chores(self) -> list[Chore]:
         """What every process that answers requests does by itself."""
-        return [Chore("key-use", 30.0, self.server.flush)]
+        return [
+            Chore("key-use", 30.0, self.server.flush),
+            Chore("refusals", SUMMARY_INTERVAL, self.server.summarise_refusals),
+        ]
 
     def house_chores(self) -> list[Chore]:
         """What one process of the installation does for all."""

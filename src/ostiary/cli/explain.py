@@ -99,5 +99,6 @@ def _not_found(trace_id: str, trace_file: Path | None) -> str:
     looked = "the database" if trace_file is None else f"{trace_file} and the database"
     return (
         f"There is no trace {trace_id} in {looked}. It may have expired (traces.retention_days), belong to another"
-        " server, or be an API's that has not sent it: then name the API's own file by --trace-file."
+        " server, be one of a flood that was only counted (ostiary audit list --tag refusals:summarised), or be an"
+        " API's that has not sent it: then name the API's own file by --trace-file."
     )

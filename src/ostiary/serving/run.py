@@ -37,6 +37,8 @@ async def serve_process(
         house = asyncio.create_task(keep_house(chores, stop))
         try:
             await run_until_stopped(servers, on_ready=on_ready)
+            # Before the last sealing, which runs beside the other chores of the stop.
+            await parts.server.summarise_refusals()
             await parts.record(tags.SERVER_STOPPED, role)
         finally:
             stop.set()

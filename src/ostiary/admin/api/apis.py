@@ -6,11 +6,12 @@ from fastapi import APIRouter, Depends, Query
 
 from ostiary.admin import apis
 from ostiary.admin.answers import ApiAnswer
-from ostiary.admin.api.guard import READ, WRITE, AdminGuard
+from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.rows import Limit, Page, answers
 from ostiary.admin.commands import NewApi
 from ostiary.admin.existing import existing_api
 from ostiary.admin.limits import Limits
+from ostiary.authorization_server.admin_resource import READ, WRITE
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.model.names import MAX_IDENTIFIER_LENGTH
 from ostiary.revocation.act import Act
