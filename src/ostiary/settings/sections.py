@@ -200,8 +200,8 @@ class AuditSettings(Section):
 
     heads_file: FilePath | None = None
     retention_days: int | None = Field(default=None, ge=1)
-    unauthenticated_refusals_per_minute: Count = 120
-    unauthenticated_refusals_per_minute_and_address: Count = 30
+    unauthenticated_refusals_per_minute: Count = 60
+    unauthenticated_refusals_per_minute_and_address: Count = 20
 
 
 class TraceSettings(Section):
