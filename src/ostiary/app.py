@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from ostiary import __version__
+from ostiary.audit.export import HeadsFile
+from ostiary.audit.folding import Folding
 from ostiary.audit.retention import drop_older
 from ostiary.audit.sealer import Sealer
 from ostiary.authorization_server import backchannel_logout
@@ -20,6 +22,7 @@ from ostiary.authorization_server.published_keys import PublishedKeys
 from ostiary.authorization_server.registry import Registry
 from ostiary.authorization_server.seals import Seals
 from ostiary.authorization_server.signing_keys import SigningKeys
+from ostiary.authorization_server.unauthenticated import INTERVAL as SUMMARY_INTERVAL
 from ostiary.fetching.guarded import GuardedFetcher
 from ostiary.key_management.base import KeyManagement
 from ostiary.key_management.file import FileKeyManagement
@@ -34,6 +37,7 @@ from ostiary.user_authentication import pages
 
 Clock = Callable[[], float]
 DAY = 86_400
+HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,10 @@ class Installation:
 
     def request_chores(self) -> list[Chore]:
         """What every process that answers requests does by itself."""
-        return [Chore("key-use", 30.0, self.server.flush)]
+        return [
+            Chore("key-use", 30.0, self.server.flush),
+            Chore("refusals", SUMMARY_INTERVAL, self.server.summarise_refusals),
+        ]
 
     def house_chores(self) -> list[Chore]:
         """What one process of the installation does for all."""
@@ -77,7 +84,7 @@ class Installation:
             Chore("expire", 20.0, self.expire),
             Chore("deliveries", 2.0, self.deliverer.run_once),
             Chore("refresh-windows", 1.0, self.close_refresh_windows),
-            Chore("audit-retention", DAY, self.drop_old_audit),
+            Chore("audit-retention", HOUR, self.drop_old_audit),
         ]
 
     async def expire(self) -> None:
@@ -91,11 +98,13 @@ class Installation:
             await work.refresh_tokens.close_old_windows(int(self.clock()))
 
     async def drop_old_audit(self) -> None:
-        """Drop the signed segments of the audit log that are older than ``audit.retention_days``, if that is set."""
-        days = self.settings.audit.retention_days
+        """Drop the rows of signed segments that are older than ``audit.retention_days``, if that is set; then fold what
+        was dropped, by this or by command, into the checkpoint."""
+        days, path = self.settings.audit.retention_days, self.settings.audit.heads_file
         if days is not None:
             now = int(self.clock())
             await drop_older(self.storage, before=now - days * DAY, now=now, actor="server")
+        await Folding(self.storage, self.signing_keys, HeadsFile(path) if path is not None else None).fold()
 
     async def record(self, tag: str, target: str) -> None:
         """Write an event of the server itself to the audit log."""

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ostiary.authorization_server.unauthenticated import UnauthenticatedRefusals
+from ostiary.protocol import challenges
+from ostiary.settings.sections import AuditSettings
 from tests.admin.room import ADMIN, Room
+from tests.authorization_server.test_refusals import break_storage
+from tests.authorization_server.test_token_bucket import Monotonic
 from tests.authorization_server.world import ORDERS
 
 LIST = "/clients"
@@ -176,3 +181,69 @@ def test_nothing_secret_leaves_by_any_list(room: Room) -> None:
         assert answer.json(), path
         for forbidden in ("wrapped", "digest", '"d":', "salt", "grant_secret"):
             assert forbidden not in answer.text, (path, forbidden)
+
+
+METADATA = 'resource_metadata="https://auth.example.com/.well-known/oauth-protected-resource/admin"'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [("GET", LIST, "admin:read"), ("POST", CHANGE, "admin:write"), ("PUT", LIST, "admin:write")],
+)
+def test_a_challenge_names_the_metadata_and_the_scope(room: Room, method: str, path: str, scope: str) -> None:
+    """standards 112; RFC 9728 5.1, RFC 6750 3."""
+    for headers in ({}, bearer("nonsense")):
+        [challenge] = challenges.parse(room.ask(method, path, headers=headers).headers["www-authenticate"])
+        assert challenge.parameters["resource_metadata"] == METADATA.split('"')[1]
+        assert challenge.parameters["scope"] == scope
+
+
+def test_a_challenge_for_a_missing_scope_names_the_metadata_too(room: Room) -> None:
+    answer = room.ask("POST", CHANGE, token=room.token("admin:read"))
+    assert METADATA in answer.headers["www-authenticate"]
+
+
+def test_the_metadata_that_a_challenge_names_speaks_for_the_admin_api(room: Room) -> None:
+    """standards 112; RFC 9728 3.3: the identifier is the one into which the well-known part was inserted."""
+    document = room.world.get("/.well-known/oauth-protected-resource/admin").json
+    assert document == {
+        "resource": ADMIN,
+        "authorization_servers": ["https://auth.example.com"],
+        "scopes_supported": ["admin:read", "admin:write"],
+        "bearer_methods_supported": ["header"],
+    }
+
+
+def test_a_flood_of_uninvited_requests_gets_few_rows_and_each_its_challenge(room: Room) -> None:
+    settings = room.world.settings.model_copy(update={"audit": AuditSettings()})
+    room.world.server.unauthenticated = UnauthenticatedRefusals(settings, Monotonic())
+    answers = [room.ask("GET", LIST, headers={}) for _ in range(40)]
+    assert {answer.status_code for answer in answers} == {401}
+    assert all(answer.json()["trace"] in answer.headers["www-authenticate"] for answer in answers)
+    assert room.tags().count("admin:refused") == 20
+    token = room.token("admin:read")
+    refused_check(room, room.ask("POST", CHANGE, token=token), 403, "scope")
+
+
+def test_what_is_read_is_audited_with_path_and_actor(room: Room) -> None:
+    assert room.ask("GET", "/clients/shop").status_code == 200
+    [event] = [row for row in room.world.audit() if row.tag == "admin:read"]
+    assert (event.actor, event.target, event.outcome) == ("admin:chief", "/clients/shop", "done")
+    assert event.personal == {"address": "192.0.2.7"}
+
+
+def test_what_is_not_read_leaves_no_event_of_reading(room: Room) -> None:
+    room.ask("GET", "/clients/nobody")
+    room.ask("GET", LIST, headers={})
+    room.ask("POST", CHANGE)
+    room.ask("GET", "/openapi.json", headers={})
+    assert "admin:read" not in [row.tag for row in room.world.audit()]
+
+
+def test_reading_that_cannot_be_audited_is_refused(monkeypatch: pytest.MonkeyPatch, room: Room) -> None:
+    token = room.token()
+    with monkeypatch.context() as broken:
+        break_storage(broken, room.world, "write")
+        answer = room.ask("GET", LIST, token=token)
+    assert answer.status_code == 503
+    assert "shop" not in answer.text

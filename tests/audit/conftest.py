@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.log import Log
+from tests.audit.log import NOW, YOUNG, Log
 
 
 @pytest.fixture
@@ -18,3 +18,23 @@ def sealed(log: Log) -> Log:
     log.fill(10)
     assert log.seal() == 10
     return log
+
+
+@pytest.fixture
+def old(log: Log) -> Log:
+    """Three old segments (4, 4, 2 rows) whose rows are dropped, and two young ones (4, 3)."""
+    log.fill(10)
+    log.seal()
+    log.now = YOUNG
+    log.fill(7)
+    log.seal()
+    log.drop(NOW + 1)
+    log.seal()
+    return log
+
+
+@pytest.fixture
+def folded(old: Log) -> Log:
+    """The same, folded: segments 4 to 6 stand, the last with the event of the drop."""
+    assert old.fold() == 3
+    return old

@@ -9,7 +9,10 @@ from typing import TypeVar
 
 from ostiary.audit import tags
 from ostiary.audit.export import HeadsFile
+from ostiary.audit.folding import Folding
+from ostiary.audit.head import Head
 from ostiary.audit.report import Report
+from ostiary.audit.retention import Dropped, drop_older
 from ostiary.audit.sealer import Sealer
 from ostiary.audit.verify import verify
 from ostiary.model.event import AuditEvent
@@ -20,6 +23,7 @@ from ostiary.storage.migrate import upgrade
 from ostiary.storage.sqlite import SqliteStorage
 
 NOW = 1_800_000_000
+YOUNG = NOW + 1000
 Result = TypeVar("Result")
 
 
@@ -110,6 +114,18 @@ class Log:
     def seal(self, key: SigningKey | None = None, *, export: bool = True) -> int:
         return self.run(lambda storage: self.sealer(storage, key, export=export).seal_all())
 
+    def drop(self, before: int) -> Dropped:
+        return self.run(lambda storage: drop_older(storage, before=before, now=self.now, actor="cli"))
+
+    def fold(self, key: SigningKey | None = None, *, file: bool = True, batch: int = 500) -> int:
+        heads = HeadsFile(self.heads) if file else None
+        return self.run(lambda storage: Folding(storage, Keys(key or self.key), heads, batch=batch).fold())
+
+    def checkpoint(self) -> str:
+        """The one that stands in the database."""
+        [[value]] = self.ask("SELECT value FROM settings WHERE name = 'audit_checkpoint'")
+        return str(value)
+
     def verify(self) -> Report:
         heads = HeadsFile(self.heads)
         return self.run(lambda storage: verify(storage, heads, clock=lambda: float(self.now)))
@@ -150,3 +166,8 @@ class Log:
         for suffix in ("-wal", "-shm"):
             self.database.with_name(self.database.name + suffix).unlink(missing_ok=True)
         shutil.copy(backup, self.database)
+
+
+def another_head(head: Head) -> Head:
+    """The same segment of another history."""
+    return Head(head.installation, head.segment, head.rows, head.previous_head, "A" * 43, head.writers, head.at)

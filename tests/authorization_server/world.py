@@ -39,6 +39,7 @@ ISSUER = "https://auth.example.com"
 ORDERS = "https://orders.example.com"
 BILLS = "https://bills.example.com"
 NOW = 1_800_000_000.5
+BUDGETS = ("unauthenticated_refusals_per_minute", "unauthenticated_refusals_per_minute_and_address")
 
 
 @cache
@@ -117,7 +118,11 @@ class World:
         if not kek.exists():
             create_key_encryption_key(kek)
             shutil.copy(_empty_database(), self.folder / "ostiary.db")
-        return Settings.model_validate({"issuer": issuer, "keys": {"key_encryption_key_file": str(kek)}})
+        # Tests look at the trace of every refusal; what bounds them is tested in test_unauthenticated.py.
+        audit = dict.fromkeys(BUDGETS, 1_000_000)
+        return Settings.model_validate(
+            {"issuer": issuer, "keys": {"key_encryption_key_file": str(kek)}, "audit": audit}
+        )
 
     async def _open(self) -> AuthorizationServer:
         self.storage: Storage = self._given_storage or SqliteStorage(self.folder / "ostiary.db", clock=self.clock)

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from ostiary.app import Installation, installation
+from ostiary.audit import head as heads
 from ostiary.audit import tags
+from ostiary.audit.export import HeadsFile
+from ostiary.audit.verify import verify
 from ostiary.key_management.key_encryption_key import create_key_encryption_key
 from ostiary.model.audit_row import AuditRow
 from ostiary.serving.prepare import prepare
@@ -61,6 +64,28 @@ def test_sealed_rows_are_dropped_after_their_time(tmp_path: Path, days: int | No
         assert len(await rows(parts, tags.AUDIT_DROPPED)) == 1 - left
 
     within(settings_in(tmp_path, retention_days=days), clock, act)
+
+
+def test_the_server_folds_what_it_dropped_with_its_own_keys_and_the_log_verifies(tmp_path: Path) -> None:
+    """Table and file begin with a signed checkpoint then."""
+    clock, heads_file = Clock(), tmp_path / "heads"
+
+    async def act(parts: Installation) -> None:
+        [chore] = [chore for chore in parts.house_chores() if chore.name == "audit-retention"]
+        for day in range(6):
+            clock.now = NOW + day * DAY
+            await parts.record(tags.SERVER_STARTED, "all")
+            await parts.sealer.seal_all()
+            await chore.run()
+            await parts.sealer.seal_all()
+        report = await verify(parts.storage, HeadsFile(heads_file), clock=clock)
+        assert report.good, report.findings
+        assert (report.dropped, report.vouched_from) == (3, 4)
+        assert heads.is_checkpoint(heads_file.read_text().splitlines()[0])
+        async with parts.storage.read() as work:
+            assert (await work.audit.segments())[0].segment == 4
+
+    within(settings_in(tmp_path, retention_days=2, heads_file=str(heads_file)), clock, act)
 
 
 def test_start_and_stop_are_audited_with_the_version(tmp_path: Path) -> None:

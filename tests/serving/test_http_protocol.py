@@ -12,9 +12,11 @@ import pytest
 import trustme
 import uvicorn
 
-from ostiary.serving.http_protocol import Limits, limited_protocol
+from ostiary.serving.connections import AddressLimit
+from ostiary.serving.http_protocol import Limits, OstiaryHttpProtocol, limited_protocol
 from ostiary.serving.listeners import bind
-from ostiary.serving.process import StoppableServer
+from ostiary.serving.process import StoppableServer, api_server, management_server
+from ostiary.settings import Settings
 
 LIMITS = Limits(max_header_bytes=2048, request_timeout=0.3)
 
@@ -66,6 +68,22 @@ async def serving(
         app.gate.set()
         server.should_exit = True
         await task
+
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def connect(port: int, source: str = "127.0.0.1") -> Streams:
+    """A connection from one of this machine's own addresses."""
+    return await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
+
+
+async def ask(streams: Streams) -> bytes:
+    """A request on an open connection, and its answer's first line."""
+    reader, writer = streams
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    answer = await asyncio.wait_for(reader.readuntil(b"ok"), 5)
+    return answer.split(b"\r\n")[0]
 
 
 async def exchange(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
@@ -235,3 +253,138 @@ def test_the_client_certificate_of_the_connection_is_in_the_scope() -> None:
         assert with_certificate == ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
 
     run(scenario)
+
+
+PATIENT = 30.0
+
+
+def few(most: int) -> Limits:
+    """Limits under which the machine's own addresses count too, for 127.0.0.1 and 127.0.0.2 are two."""
+    return Limits(2048, PATIENT, AddressLimit(most, loopback_is_free=False))
+
+
+def test_an_address_gets_so_many_connections_and_not_one_more() -> None:
+    async def scenario() -> None:
+        app = Recorder()
+        async with serving(app, limits=few(3)) as (port, _):
+            held = [await connect(port) for _ in range(3)]
+            assert [await ask(one) for one in held] == [b"HTTP/1.1 200 OK"] * 3
+            reader, writer = await connect(port)
+            refusal = await asyncio.wait_for(reader.read(), 5)
+            assert refusal.startswith(b"HTTP/1.1 429 ")
+            assert b"connection: close" in refusal
+            assert await ask(held[0]) == b"HTTP/1.1 200 OK"
+            for _, one in [*held, (reader, writer)]:
+                one.close()
+        assert len(app.scopes) == 4
+
+    run(scenario)
+
+
+def test_the_connections_of_one_address_leave_room_for_another() -> None:
+    async def scenario() -> None:
+        async with serving(Recorder(), limits=few(2)) as (port, _):
+            held = [await connect(port) for _ in range(2)]
+            assert [await ask(one) for one in held] == [b"HTTP/1.1 200 OK"] * 2
+            other = await connect(port, "127.0.0.2")
+            assert await ask(other) == b"HTTP/1.1 200 OK"
+            for _, one in [*held, other]:
+                one.close()
+
+    run(scenario)
+
+
+def test_a_connection_that_ends_makes_room_and_leaves_nothing_behind() -> None:
+    async def scenario() -> None:
+        left = asyncio.Event()
+
+        class Watched(AddressLimit):
+            def leave(self, key: str) -> None:
+                super().leave(key)
+                left.set()
+
+        limit = Watched(1, loopback_is_free=False)
+        async with serving(Recorder(), limits=Limits(2048, PATIENT, limit)) as (port, _):
+            for _ in range(5):
+                one = await connect(port)
+                assert await ask(one) == b"HTTP/1.1 200 OK"
+                one[1].close()
+                await asyncio.wait_for(left.wait(), 5)
+                left.clear()
+            assert len(limit) == 0
+
+    run(scenario)
+
+
+def test_a_connection_turned_away_gives_back_no_place_that_it_never_had() -> None:
+    async def scenario() -> None:
+        async with serving(Recorder(), limits=few(1)) as (port, _):
+            held = await connect(port)
+            assert await ask(held) == b"HTTP/1.1 200 OK"
+            for _ in range(5):
+                reader, writer = await connect(port)
+                assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 429 ")
+                writer.close()
+            held[1].close()
+
+    run(scenario)
+
+
+def test_the_machines_own_addresses_are_not_counted() -> None:
+    async def scenario() -> None:
+        limits = Limits(2048, PATIENT, AddressLimit(1))
+        async with serving(Recorder(), limits=limits) as (port, _):
+            held = [await connect(port) for _ in range(4)]
+            assert [await ask(one) for one in held] == [b"HTTP/1.1 200 OK"] * 4
+            for _, one in held:
+                one.close()
+
+    run(scenario)
+
+
+def test_addresses_of_one_64_count_as_one() -> None:
+    limit = AddressLimit(2)
+    first = limit.enter("2001:db8::1")
+    assert first is not None
+    assert limit.enter("2001:db8::2") is not None
+    assert limit.enter("2001:db8::3") is None
+    assert limit.enter("2001:db8:0:1::1") is not None
+    limit.leave(first)
+    assert limit.enter("2001:db8::3") is not None
+
+
+@pytest.mark.parametrize(("behind_proxy", "limited"), [(False, True), (True, False)])
+def test_connections_are_counted_by_address_unless_a_proxy_stands_for_all(behind_proxy: bool, limited: bool) -> None:
+    server = {"behind_proxy": behind_proxy, "max_connections_per_address": 1}
+    settings = Settings.model_validate({"issuer": "https://auth.example.com", "server": server})
+    limit = protocol_of(api_server(Recorder(), settings)).limits.per_address
+    assert (limit is not None) == limited
+    if limit is not None:
+        assert [limit.enter("192.0.2.7") is not None for _ in range(2)] == [True, False]
+
+
+def test_the_management_address_refuses_more_than_its_connections() -> None:
+    async def scenario() -> None:
+        settings = Settings.model_validate({"issuer": "https://auth.example.com", "management": {"max_connections": 3}})
+        server = management_server(Recorder(), settings)
+        sockets = bind("127.0.0.1", 0)
+        task = asyncio.create_task(server.serve(sockets=sockets))
+        await server.ready.wait()
+        port = sockets[0].getsockname()[1]
+        held = [await connect(port) for _ in range(2)]
+        assert [await ask(one) for one in held] == [b"HTTP/1.1 200 OK"] * 2
+        answer = await exchange(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        for _, one in held:
+            one.close()
+        server.should_exit = True
+        await task
+
+    run(scenario)
+
+
+def protocol_of(server: StoppableServer) -> type[OstiaryHttpProtocol]:
+    server.config.load()
+    protocol = server.config.http_protocol_class
+    assert issubclass(protocol, OstiaryHttpProtocol)
+    return protocol

@@ -8,7 +8,7 @@ import pytest
 
 from ostiary.errors import ConfigurationError
 from ostiary.key_management.file import FileKeyManagement
-from ostiary.settings import Settings, dev_settings, load_settings, serve_checks
+from ostiary.settings import Settings, dev_settings, load_settings, serve_checks, serve_warnings
 
 PRODUCTION = {
     "OSTIARY_ISSUER": "https://auth.example.com",
@@ -73,3 +73,14 @@ def test_serve_refuses_a_tls_key_that_others_can_read(tmp_path: Path) -> None:
         serve_checks(settings)
     key.chmod(0o600)
     serve_checks(settings)
+
+
+def test_serve_warns_in_one_sentence_of_an_audit_log_without_a_witness_and_says_where_it_should_live() -> None:
+    [warning] = serve_warnings(production())
+    assert warning.startswith("There is no audit.heads_file")
+    assert 'heads_file = "/var/lib/ostiary-heads/heads.jsonl"' in warning
+    assert "copy it to another machine" in warning
+
+
+def test_serve_warns_of_nothing_when_there_is_one(tmp_path: Path) -> None:
+    assert serve_warnings(production(OSTIARY_AUDIT__HEADS_FILE=str(tmp_path / "heads"))) == []

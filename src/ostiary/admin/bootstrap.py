@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from ostiary.admin.api.guard import SCOPES, admin_identifier
 from ostiary.admin.apis import add_api
 from ostiary.admin.clients import add_client
 from ostiary.admin.commands import NewApi, NewClient, NewKey
 from ostiary.admin.limits import Limits
 from ostiary.audit import tags
+from ostiary.authorization_server.admin_resource import SCOPES, admin_identifier
 from ostiary.model.client import Client
 from ostiary.protocol.jwk import VerificationKey
 from ostiary.revocation.act import Act

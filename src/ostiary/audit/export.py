@@ -1,4 +1,7 @@
-"""The file of signed heads outside the database: one compact JWS a line, only ever appended to.
+"""The file of signed heads outside the database: one compact JWS a line, appended to.
+
+Only retention rewrites it, as a whole and atomically: then it begins with a signed checkpoint instead of the heads that
+the checkpoint speaks for.
 
 It is what a database that was cut or restored from an older copy is compared with; keep it where whoever can write the
 database cannot (another owner, an append-only attribute, a log shipper).
@@ -10,6 +13,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ostiary.audit import head as heads
@@ -19,7 +23,8 @@ from ostiary.errors import ConfigurationError, VerificationError
 if sys.platform != "win32":
     import fcntl
 
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_GUARDED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | _GUARDED
 _TAIL = 2 * heads.MAX_LENGTH
 
 
@@ -54,15 +59,36 @@ class HeadsFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             new = not self.path.exists()
-            descriptor = os.open(self.path, _FLAGS, 0o600)
-            try:
-                return self._append_locked(descriptor, signed)
-            finally:
-                os.close(descriptor)
-                if new:
-                    _sync_folder(self.path.parent)
+            with self._locked(_FLAGS) as descriptor:
+                written = self._append_locked(descriptor, signed)
+            if new:
+                _sync_folder(self.path.parent)
+            return written
         except OSError as error:
             raise self._unusable(error) from error
+
+    def begin_with(self, segment: int, checkpoint: str) -> bool:
+        """Put ``checkpoint``, which speaks for the segments up to ``segment``, in the place of their heads.
+
+        Whoever reads meanwhile sees the old file or the new one. Whether there was anything to do. Raises
+        ConfigurationError when the file cannot be rewritten; it is then as it was.
+        """
+        try:
+            with self._locked(os.O_RDWR | _GUARDED) as descriptor:
+                if next(self.lines(), "") == checkpoint:
+                    return False
+                self._rewrite(descriptor, segment, checkpoint)
+                return True
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def heads(self) -> Iterator[Head]:
+        """The heads in the order of the file, their signatures not verified; what is torn or damaged is left out."""
+        for line in self.lines():
+            try:
+                yield heads.unverified(line)
+            except VerificationError:
+                continue  # `audit verify` tells of it
 
     def lines(self) -> Iterator[str]:
         """Each line; nothing when there is no file. Raises ConfigurationError when it cannot be read."""
@@ -82,11 +108,42 @@ class HeadsFile:
             self._seen = (present.st_ino, present.st_size, _last(descriptor))
         return self._seen[2]
 
+    @contextmanager
+    def _locked(self, flags: int) -> Iterator[int]:
+        """The file, open and ours alone. One that was replaced while we waited for it is not written to."""
+        while True:
+            descriptor = os.open(self.path, flags, 0o600)
+            try:
+                present = os.fstat(descriptor)
+                if not stat.S_ISREG(present.st_mode):
+                    raise OSError("it is not a regular file")
+                if sys.platform != "win32":
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if self.path.exists() and os.path.samestat(present, self.path.stat()):
+                    yield descriptor
+                    return
+            finally:
+                os.close(descriptor)
+
+    def _rewrite(self, descriptor: int, segment: int, checkpoint: str) -> None:
+        present = os.fstat(descriptor)
+        if present.st_uid != os.geteuid():
+            # The new file would be ours, and nobody would guard it from us any more.
+            raise OSError("it belongs to another user, so retention leaves it as it is and it keeps growing")
+        place = self.path.with_name(self.path.name + ".new")
+        target = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _GUARDED, 0o600)
+        try:
+            os.fchmod(target, stat.S_IMODE(present.st_mode))
+            with os.fdopen(os.dup(target), "wb") as file:
+                file.write(checkpoint.encode("ascii") + b"\n")
+                file.writelines(_after(self.path, segment))
+            os.fsync(target)
+        finally:
+            os.close(target)
+        place.replace(self.path)
+        _sync_folder(self.path.parent)
+
     def _append_locked(self, descriptor: int, signed: Sequence[tuple[int, str]]) -> int:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("it is not a regular file")
-        if sys.platform != "win32":
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
         # Looked at under the lock: another process of this host may have written the same heads meanwhile.
         last = _last(descriptor)
         missing = [token for segment, token in signed if last is None or segment > last.segment]
@@ -114,6 +171,28 @@ def _last(descriptor: int) -> Head | None:
         except VerificationError:
             continue  # torn or damaged: `audit verify` tells of it
     return None
+
+
+def _after(path: Path, segment: int) -> Iterator[bytes]:
+    """The lines of the file from the first head after ``segment`` on, untouched, and before it those that are damaged:
+    they are a finding, and a rewriting must not mend it."""
+    with path.open("rb") as file:
+        held = b""
+        for line in file:
+            if held and not line.startswith(held.rstrip(b"\n")):
+                yield held
+            held = b""
+            try:
+                if heads.unverified(line.rstrip(b"\n").decode("ascii", "replace")).segment <= segment:
+                    continue
+            except VerificationError:
+                held = line  # torn by a crash if the next line begins with it, else damaged
+                continue
+            yield line
+            yield from file
+            return
+        if held:
+            yield held
 
 
 def _ends_whole(descriptor: int) -> bool:

@@ -7,18 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from ostiary.errors import VerificationError
-from ostiary.model.audit_row import AuditRow
+from ostiary.model.audit_row import AuditRow, AuditSegment
 from ostiary.protocol import base64url, jws
 from ostiary.protocol.jwk import VerificationKey
 
 TYP = "ostiary-audit-head+jwt"
+CHECKPOINT_TYP = "ostiary-audit-checkpoint+jwt"
 MAX_LENGTH = 262_144
 
 Ranges = list[tuple[int, int]]
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The payload of a signed head.
+    """The payload of a signed head, or of a checkpoint, which speaks of all segments up to ``segment`` at once.
 
     installation: whose log it is; segment: 1, 2, 3, ...; rows: how many rows it seals.
     previous_head, head: SHA-256, base64url: the chain before and after the segment's rows.
@@ -39,16 +40,16 @@ _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Head)
 
 
-def sign(head: Head, key: jws.SigningPort) -> str:
-    return jws.sign(_encode(head), key, typ=TYP)
+def sign(head: Head, key: jws.SigningPort, *, typ: str = TYP) -> str:
+    return jws.sign(_encode(head), key, typ=typ)
 
 
-def verify(token: str, keys: Mapping[str, VerificationKey]) -> Head:
-    """The head that one of ``keys`` (by kid) signed. Raises VerificationError."""
+def verify(token: str, keys: Mapping[str, VerificationKey], *, typ: str = TYP) -> Head:
+    """The head (or checkpoint, by ``typ``) that one of ``keys`` (by kid) signed. Raises VerificationError."""
     parsed = jws.parse(token, max_length=MAX_LENGTH)
     # RFC 8725bis 3.11: explicit typing, so that no token of another purpose passes for a head.
-    if parsed.header.typ is None or jws.media_type(parsed.header.typ) != TYP:
-        raise VerificationError("type", "not a signed audit head", seen=parsed.header.typ or "", expected=TYP)
+    if parsed.header.typ is None or jws.media_type(parsed.header.typ) != typ:
+        raise VerificationError("type", "not a signed audit head", seen=parsed.header.typ or "", expected=typ)
     key = keys.get(parsed.header.kid or "")
     if key is None:
         raise VerificationError("key", "unknown audit key", seen=parsed.header.kid or "", expected=", ".join(keys))
@@ -58,6 +59,18 @@ def verify(token: str, keys: Mapping[str, VerificationKey]) -> Head:
 def unverified(token: str) -> Head:
     """The head as it stands in ``token``, nothing verified. Raises VerificationError("format")."""
     return _decode(jws.parse(token, max_length=MAX_LENGTH).payload)
+
+
+def is_checkpoint(token: str) -> bool:
+    """Whether it calls itself a checkpoint. Raises VerificationError."""
+    header = jws.parse(token, max_length=MAX_LENGTH).header
+    return header.typ is not None and jws.media_type(header.typ) == CHECKPOINT_TYP
+
+
+def of_columns(segment: AuditSegment, installation: str, writers: dict[str, Ranges]) -> Head:
+    """The head that the columns of ``segment`` tell of, to be compared with the signed one."""
+    previous, head = text(segment.previous_head), text(segment.head)
+    return Head(installation, segment.segment, segment.row_count, previous, head, writers, segment.sealed_at)
 
 
 def kid_of(token: str) -> str:
@@ -76,6 +89,11 @@ def runs(rows: Iterable[AuditRow]) -> dict[str, Ranges]:
 def text(digest: bytes) -> str:
     """A hash as it stands in a head: base64url without padding."""
     return base64url.encode(digest).decode("ascii")
+
+
+def digest(encoded: str) -> bytes:
+    """The hash that ``text`` made into a text. Raises VerificationError."""
+    return base64url.decode(encoded.encode("ascii"))
 
 
 def _merged(numbers: Sequence[int]) -> Ranges:

@@ -19,6 +19,7 @@ Kind = Literal[
     "segment_signature",
     "segment_chain",
     "segment_withdrawn_key",
+    "checkpoint_signature",
     "dropped_unrecorded",
     "dropped_out_of_order",
     "head_differs",
@@ -44,6 +45,7 @@ MENDS: dict[Kind, str] = {
     "segment_signature": "look for a forged segment or a changed audit key; " + _RESTORE,
     "segment_chain": _RESTORE,
     "segment_withdrawn_key": "the key is compromised and the head was never exported: do not rely on this segment",
+    "checkpoint_signature": "look for a forged checkpoint or a changed audit key; " + _RESTORE,
     "dropped_unrecorded": "drop with `ostiary audit prune`, which records what it drops; " + _RESTORE,
     "dropped_out_of_order": _RESTORE,
     "head_differs": "the database was rewritten, or restored and written on: " + _RESTORE,
@@ -70,7 +72,9 @@ class Finding(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct):
     """The findings and what was looked at.
 
-    rows, segments: how many were verified; dropped: segments whose rows retention has dropped; unsealed: rows that no
+    rows, segments: how many were verified; dropped: segments whose rows retention has dropped, folded ones among them;
+    vouched_from: the first segment whose rows could be looked at; vouched_since: when the one before it was sealed
+    (seconds since the epoch), None if there is none; unsealed: rows that no
     segment seals yet, unsealed_since: the time of the oldest (milliseconds since the epoch); exported: the last segment
     in the heads file; not_exported: segments after it, which the file cannot vouch for yet.
     """
@@ -79,6 +83,8 @@ class Report(msgspec.Struct):
     rows: int = 0
     segments: int = 0
     dropped: int = 0
+    vouched_from: int = 1
+    vouched_since: int | None = None
     unsealed: int = 0
     unsealed_since: int | None = None
     exported: int = 0

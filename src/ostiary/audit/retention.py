@@ -1,4 +1,7 @@
-"""Retention: drops the rows of whole signed segments, from the beginning of the chain; their signed heads stay."""
+"""Retention: drops the rows of whole signed segments, from the beginning of the chain.
+
+Their signed heads stay until ``folding`` puts one checkpoint in their place.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from ostiary.model.audit_row import AuditSegment
 from ostiary.model.event import AuditEvent
 from ostiary.storage.base import Storage
 
-_BATCH = 20
+_BATCH = 500
+_ROWS = 5000  # dropped in one transaction, which is everybody's: a segment more or less
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,16 @@ async def _old_segments(storage: Storage, after: int, before: int) -> tuple[list
     async with storage.read() as work:
         segments = await work.audit.segments(after=after, limit=_BATCH)
     old: list[AuditSegment] = []
+    rows = 0
     for segment in segments:
+        if rows >= _ROWS:
+            return old, after, True
         # The order of the chain, not the clock, decides: what follows a segment that must stay, stays.
         if segment.sealed_at >= before:
             return old, after, False
         if segment.dropped_at is None:
             old.append(segment)
+            rows += segment.row_count
         after = segment.segment
     return old, after, len(segments) == _BATCH
 

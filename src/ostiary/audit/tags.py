@@ -71,12 +71,14 @@ SIGNING_KEY_REWRAPPED: Final = "signing_key:rewrapped"
 # Administration
 ADMIN_BOOTSTRAPPED: Final = "admin:bootstrapped"
 ADMIN_REFUSED: Final = "admin:refused"
+ADMIN_READ: Final = "admin:read"
 STATIC_SYNCHRONIZED: Final = "static:synchronized"
 
 # The audit log and the traces themselves
 AUDIT_ERASED: Final = "audit:erased"
 AUDIT_DROPPED: Final = "audit:dropped"
 TRACES_REFUSED: Final = "traces:refused"
+REFUSALS_SUMMARISED: Final = "refusals:summarised"
 
 # The server
 SERVER_STARTED: Final = "server:started"
@@ -134,10 +136,12 @@ MEANINGS: Final[dict[str, str]] = {
     SIGNING_KEY_REWRAPPED: "A signing key was wrapped under another key-encryption key.",
     ADMIN_BOOTSTRAPPED: "The first administrator was made on the server's own machine.",
     ADMIN_REFUSED: "The admin API refused a request.",
+    ADMIN_READ: "An administrator read over the admin API; the target is the path.",
     STATIC_SYNCHRONIZED: "The clients and APIs of ostiary.toml were written to the database.",
     AUDIT_ERASED: "Personal data of audit rows was erased; the rows and the chain stay.",
     AUDIT_DROPPED: "The rows of whole signed segments were dropped by retention.",
     TRACES_REFUSED: "A batch of an API's traces was refused.",
+    REFUSALS_SUMMARISED: "So many refusals of unauthenticated callers got no rows of their own; counts by check.",
     SERVER_STARTED: "A server process started.",
     SERVER_STOPPED: "A server process stopped in an orderly way.",
 }

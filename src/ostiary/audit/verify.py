@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from ostiary.audit import chain
 from ostiary.audit import head as heads
 from ostiary.audit.audit_keys import AuditKeys
+from ostiary.audit.checkpoint import SETTING
 from ostiary.audit.export import HeadsFile
 from ostiary.audit.head import Head
 from ostiary.audit.report import Report
@@ -47,34 +48,40 @@ async def verify(
     # The file before the database: heads reach it after their commit, so it is never ahead of an honest database.
     if keys is None:
         keys = await AuditKeys.load(storage)
-    exported = _read_heads(heads_file, keys, report) if heads_file else {}
+    exported, folded_to = _read_heads(heads_file, keys, report) if heads_file else ({}, 0)
     async with storage.read() as work:
         installation = await work.setting("installation_id") or ""
-        run = _Run(work, report, keys, exported, installation, int(clock()), progress)
+        run = _Run(work, report, keys, exported, folded_to, installation, int(clock()), progress)
         await run.sealed()
         await run.unsealed()
     run.conclude(heads_file is not None)
     return report
 
 
-def _read_heads(file: HeadsFile, keys: AuditKeys, report: Report) -> dict[int, Head]:
-    """The exported heads by segment; what is wrong with the file goes into the report."""
+def _read_heads(file: HeadsFile, keys: AuditKeys, report: Report) -> tuple[dict[int, Head], int]:
+    """The exported heads by segment, and up to which one a checkpoint speaks; what is wrong goes into the report."""
     exported: dict[int, Head] = {}
+    folded_to = 0
     for number, line in _whole_lines(file.lines()):
         try:
-            head = heads.verify(line, keys.all)
+            typ = heads.CHECKPOINT_TYP if heads.is_checkpoint(line) else heads.TYP
+            head = heads.verify(line, keys.all, typ=typ)
         except VerificationError as error:
             report.add("heads_damaged", f"line {number}", f"Line {number} of {file.path}: {error.public}.")
             continue
-        if head.segment in exported and exported[head.segment] != head:
+        if head.segment in exported and exported[head.segment].head != head.head:
             report.add(
                 "heads_damaged",
                 f"line {number}",
                 f"Line {number} of {file.path} tells segment {head.segment} otherwise.",
             )
             continue
-        exported[head.segment] = head
-    return exported
+        if typ == heads.CHECKPOINT_TYP:
+            folded_to = max(folded_to, head.segment)
+            exported.setdefault(head.segment, head)
+        else:
+            exported[head.segment] = head
+    return exported, folded_to
 
 
 def _whole_lines(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
@@ -98,11 +105,13 @@ class _Run:
     report: Report
     keys: AuditKeys
     exported: Mapping[int, Head]
+    folded_to: int
     installation: str
     now: int
     progress: Progress | None
     last: int = 0
     head: bytes = b""
+    begun_at: int = 0
     dropped_to: int = 0
     not_exported_since: int | None = None
     rows: RowChecks = field(default_factory=RowChecks)
@@ -110,11 +119,52 @@ class _Run:
     async def sealed(self) -> None:
         """Every segment with its rows."""
         self.head = chain.beginning(self.installation)
+        await self._checkpoint()
         while segments := await self.work.audit.segments(after=self.last, limit=_SEGMENTS_AT_ONCE):
             for segment in segments:
                 await self._segment(segment)
                 if self.progress is not None:
                     self.progress(self.report.rows)
+        await self._strays()
+
+    async def _checkpoint(self) -> None:
+        """Begin where the checkpoint ends, if segments were folded into one."""
+        token = await self.work.setting(SETTING)
+        if token is None:
+            return
+        try:
+            folded = heads.verify(token, self.keys.all, typ=heads.CHECKPOINT_TYP)
+            head, withdrawn = heads.digest(folded.head), heads.kid_of(token) in self.keys.withdrawn
+        except VerificationError as error:
+            self.report.add("checkpoint_signature", "checkpoint", f"The checkpoint: {error.public}.")
+            return
+        where = f"segment {folded.segment}"
+        if folded.installation != self.installation:
+            self.report.add("checkpoint_signature", "checkpoint", "The checkpoint is of another installation.")
+            return
+        exported = self.exported.get(folded.segment)
+        if exported is not None and exported.head != folded.head:
+            what = f"The checkpoint speaks of another segment {folded.segment} than the one whose head was exported."
+            self.report.add("head_differs", where, what)
+        elif exported is None and withdrawn:
+            what = "The checkpoint was signed by a withdrawn key, and no exported head vouches for it."
+            self.report.add("segment_withdrawn_key", where, what)
+        elif exported is None and self.exported:
+            what = f"The file of heads does not reach back to segment {folded.segment}, where the checkpoint ends."
+            self.report.add("heads_missing", where, what)
+        self.last = self.begun_at = self.dropped_to = self.report.dropped = folded.segment
+        self.head = head
+        self.rows.numbers.add_all(folded.writers)
+        self._vouched_after(folded.segment, folded.at)
+
+    async def _strays(self) -> None:
+        """Rows of segments that were folded away, or that never were, belong to nothing that is signed."""
+        for writer, number, segment in await self.work.audit.strays(self.begun_at + 1, self.last):
+            what = f"Row {writer}:{number} calls itself a row of segment {segment}, which there is not."
+            self.report.add("row_inserted", f"segment {segment}", what)
+
+    def _vouched_after(self, segment: int, at: int) -> None:
+        self.report.vouched_from, self.report.vouched_since = segment + 1, at
 
     async def unsealed(self) -> None:
         """Name the rows that no segment seals yet."""
@@ -168,26 +218,21 @@ class _Run:
         except VerificationError as error:
             self.report.add("segment_signature", where, f"The signature of segment {segment.segment}: {error.public}.")
             return None
-        told = Head(
-            self.installation,
-            segment.segment,
-            segment.row_count,
-            heads.text(segment.previous_head),
-            heads.text(segment.head),
-            head.writers,
-            segment.sealed_at,
-        )
-        if told != head:
+        if heads.of_columns(segment, self.installation, head.writers) != head:
             what = f"Segment {segment.segment} differs from what its signature says."
             self.report.add("segment_altered", where, what)
             return None
-        if heads.kid_of(segment.signature) in self.keys.withdrawn and self.exported.get(segment.segment) != head:
+        exported = self.exported.get(segment.segment)
+        vouched = exported is not None and exported.head == head.head
+        if heads.kid_of(segment.signature) in self.keys.withdrawn and not vouched:
             what = f"Segment {segment.segment} was signed by a withdrawn key, and no exported head vouches for it."
             self.report.add("segment_withdrawn_key", where, what)
         return head
 
     def _exported(self, segment: AuditSegment) -> None:
         exported = self.exported.get(segment.segment)
+        if exported is None and segment.segment < self.folded_to:
+            return  # older than the file, as after a restore: the chain leads to the head of the file's checkpoint
         if exported is None:
             self.report.not_exported += 1
             if self.not_exported_since is None:
@@ -204,6 +249,7 @@ class _Run:
             self.report.add("row_inserted", where, f"{where.capitalize()} was dropped, yet it has rows.")
         self.report.dropped += 1
         self.dropped_to = segment.segment
+        self._vouched_after(segment.segment, segment.sealed_at)
         if signed is not None:
             self.rows.numbers.add_all(signed.writers)
 
@@ -225,4 +271,5 @@ class _Run:
                 self.rows.numbers.add_all(self.exported[number].writers)
 
     def _first_not_exported(self) -> int:
-        return next(number for number in range(1, self.last + 1) if number not in self.exported)
+        begun_at = max(self.begun_at, self.folded_to)
+        return next(number for number in range(begun_at + 1, self.last + 1) if number not in self.exported)

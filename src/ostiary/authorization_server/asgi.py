@@ -14,11 +14,14 @@ from ostiary.authorization_server.http import (
     Response,
     Scope,
     Send,
-    boundary,
+    error_response,
+    fault,
     json_response,
     read_request,
     send_response,
 )
+from ostiary.errors import OAuthError
+from ostiary.trace import new_trace_id
 
 
 def create_asgi(server: AuthorizationServer) -> ASGIApp:
@@ -61,10 +64,22 @@ class _Application:
             except ClientGone:
                 return
             except Exception as error:
-                response = boundary(error, endpoint.name)
+                response = self._refused(error, endpoint.name, scope)
             if endpoint.cross_origin:
                 cross_origin.allow(response)
         await send_response(send, response, head=method == "HEAD")
+
+    def _refused(self, error: Exception, where: str, scope: Scope) -> Response:
+        """The answer to an error that nobody recorded: it came before the request was read, or it is a fault of ours.
+
+        Such refusals are counted and cost no rows, so that they cannot be used to fill the database.
+        """
+        if not isinstance(error, OAuthError):
+            return fault(error, where)
+        trace_id, client = new_trace_id(), scope.get("client")
+        address = client[0] if client else ""
+        self._server.unauthenticated.count(error, address, where, trace_id, now=self._server.clock())
+        return error_response(error, trace_id)
 
 
 def _method_not_allowed(endpoint: Endpoint) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from ostiary.authorization_server.concurrency import Concurrency
 from ostiary.authorization_server.key_use import KeyUse
 from ostiary.authorization_server.password_hashing import PasswordHashing
 from ostiary.authorization_server.registry import Registry
+from ostiary.authorization_server.unauthenticated import UnauthenticatedRefusals
 from ostiary.storage.base import Storage
 
 if TYPE_CHECKING:
@@ -27,7 +29,10 @@ def _ignore(name: str, labels: Mapping[str, str]) -> None:
 
 @dataclass(slots=True)
 class AuthorizationServer:
-    """Built once a process; ``on_event(name, labels)`` is called for each decision and must be cheap."""
+    """Built once a process; ``on_event(name, labels)`` is called for each decision and must be cheap.
+
+    clock: seconds since the epoch. monotonic: seconds, for limits by time.
+    """
 
     settings: Settings
     storage: Storage
@@ -40,6 +45,11 @@ class AuthorizationServer:
     concurrency: Concurrency = field(default_factory=Concurrency)
     key_use: KeyUse = field(default_factory=KeyUse)
     passwords: PasswordHashing = field(default_factory=PasswordHashing)
+    monotonic: Callable[[], float] = time.monotonic
+    unauthenticated: UnauthenticatedRefusals = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.unauthenticated = UnauthenticatedRefusals(self.settings, self.monotonic)
 
     @property
     def issuer(self) -> str:
@@ -49,3 +59,7 @@ class AuthorizationServer:
     async def flush(self) -> None:
         """Write what is kept back from the hot path: the last use of client keys. For a chore every few seconds."""
         await self.key_use.flush(self.storage)
+
+    async def summarise_refusals(self) -> None:
+        """Write one event over the refusals that got no rows of their own. For a chore, and for a stop."""
+        await self.unauthenticated.summarise(self.storage, now=self.clock())

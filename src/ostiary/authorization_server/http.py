@@ -96,11 +96,8 @@ def report(error: Exception, trace_id: str, where: str) -> None:
         log.error("%s failed", where, exc_info=error, extra={"trace": trace_id})
 
 
-def boundary(error: Exception, where: str) -> Response:
-    """The answer to an error that nobody recorded: it came before the request was read, or it is a fault of ours.
-
-    Such refusals cost no write, so that they cannot be used to fill the database: the log holds them, by trace id.
-    """
+def fault(error: Exception, where: str) -> Response:
+    """The answer to an error that nobody recorded: a fault of ours. The log holds it, by trace id."""
     trace_id = new_trace_id()
     report(error, trace_id, where)
     return error_response(error, trace_id)

@@ -1,10 +1,14 @@
-"""A refusal is a write: its audit event and its trace go into one transaction, and the caller gets the trace id."""
+"""A refusal is a write: its audit event and its trace go into one transaction, and the caller gets the trace id.
+
+Only of callers that nobody knows there may be too many for that: ``unauthenticated`` says which of theirs are written.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ostiary.authorization_server.http import Response, error_response, report
+from ostiary.authorization_server.unauthenticated import check_of
 from ostiary.errors import OAuthError, OstiaryError, Unavailable
 from ostiary.model.event import AuditEvent
 from ostiary.storage.base import UnitOfWork
@@ -37,6 +41,9 @@ async def answer(exchange: Exchange, error: Exception, trace_id: str | None = No
     stands in the log.
     """
     trace_id = trace_id or new_trace_id()
+    address = exchange.request.client_address
+    if exchange.caller is None and not exchange.server.unauthenticated.gets_rows(address):
+        return _counted(exchange, error, trace_id)
     if not isinstance(error, OAuthError):
         report(error, trace_id, exchange.trace.kind)
     if exchange.writing and isinstance(error, Unavailable) and error.part == "storage":
@@ -47,6 +54,15 @@ async def answer(exchange: Exchange, error: Exception, trace_id: str | None = No
             return await record(work, exchange, error, trace_id)
     except OstiaryError as fault:
         return _unrecorded(exchange, error, fault, trace_id)
+
+
+def _counted(exchange: Exchange, error: Exception, trace_id: str) -> Response:
+    server, check = exchange.server, check_of(error)
+    server.unauthenticated.count(
+        error, exchange.request.client_address, exchange.trace.kind, trace_id, now=exchange.now
+    )
+    server.on_event("refused", {"endpoint": exchange.trace.kind, "check": check})
+    return error_response(error, trace_id)
 
 
 def _unrecorded(exchange: Exchange, error: Exception, fault: OstiaryError, trace_id: str) -> Response:

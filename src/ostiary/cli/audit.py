@@ -119,7 +119,7 @@ def prune(
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Drop the rows of whole sealed segments that are older than the retention; their signed heads stay."""
+    """Drop the rows of whole sealed segments that are older than the retention; a running server folds their heads."""
 
     async def run() -> str:
         async with open_local(config) as local:
@@ -161,6 +161,9 @@ def _show_report(report: Report, output: Format) -> None:
     mark = "✓" if report.good else "✗"
     dropped = f", {report.dropped} dropped by retention" if report.dropped else ""
     typer.echo(f"{mark} {report.rows} rows in {report.segments} sealed segments{dropped}; {_unsealed(report)}")
+    if report.vouched_since is not None:
+        since = datetime.fromtimestamp(report.vouched_since, UTC).isoformat(timespec="seconds")
+        typer.echo(f"  vouches for what was sealed after {since}, from segment {report.vouched_from} on")
     typer.echo(f"  exported up to segment {report.exported}, {report.not_exported} not exported yet")
 
 

@@ -110,7 +110,8 @@ def _not_found(trace_id: str, trace_file: Path | None, days: int | None) -> str:
     places.append("the database")
     return (
         f"There is no trace {trace_id} in {' and '.join(places)}. It is older than {days} days (traces.retention_days);"
-        " or the request was refused before it was read (too large, a doubled header): then it stands"
-        " in the server's log alone, look for the id there; or an API refused and has not sent it: name the API's own"
-        " file by --trace-file; or another server did."
+        " or the request was refused before it was read (too large, a doubled header), or in a flood that was only"
+        " counted (ostiary audit list --tag refusals:summarised): it stands in the server's log alone: look for the"
+        " id there; or an API refused and has not sent it: name the API's own file by --trace-file; or another server"
+        " did."
     )

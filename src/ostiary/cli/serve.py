@@ -14,7 +14,7 @@ from ostiary.serving.listeners import bind
 from ostiary.serving.prepare import prepare
 from ostiary.serving.run import serve_process
 from ostiary.serving.supervisor import Supervisor
-from ostiary.settings import Settings, load_settings, serve_checks
+from ostiary.settings import Settings, load_settings, serve_checks, serve_warnings
 
 app = typer.Typer(add_completion=False)
 
@@ -29,6 +29,8 @@ def serve(
     settings = load_settings(config)
     serve_checks(settings)
     logs.configure(settings.log.format, settings.log.level)
+    for warning in serve_warnings(settings):
+        note(f"Warning: {warning}")
     raise SystemExit(run(settings, config))
 
 

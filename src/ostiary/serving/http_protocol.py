@@ -12,16 +12,22 @@ from typing import Any, ClassVar, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from ostiary.serving.connections import AddressLimit
+
 DRAIN_SECONDS = 0.25  # an idle connection is kept so long at a stop: a request may already be on its way
 LINGER_SECONDS = 1.0  # at a stop: how long a peer over TLS may take to say that it has seen the connection's end
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """max_header_bytes: request line and header section; request_timeout: seconds to receive a whole request."""
+    """max_header_bytes: request line and header section; request_timeout: seconds to receive a whole request.
+
+    per_address: how many connections one address may have; None: as many as it likes.
+    """
 
     max_header_bytes: int = 16_384
     request_timeout: float = 10.0
+    per_address: AddressLimit | None = None
 
 
 class _HeaderRefused(Exception):
@@ -42,6 +48,8 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
         self._receive_timer: asyncio.TimerHandle | None = None
         self._draining = False
         self._tls: dict[object, object] | None = None
+        self._counted: str | None = None
+        self._turned_away = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -49,12 +57,30 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
         if tls is not None:
             self._tls = {"client_certificate": tls.getpeercert(binary_form=True), "version": tls.version()}
         self._arm_receive_timer()
+        self._count_connection()
+
+    def _count_connection(self) -> None:
+        """Refuse at once what is one connection too many, before it has sent anything: RFC 6585 section 4."""
+        limit = self.limits.per_address
+        if limit is None or self.client is None:
+            return
+        self._counted = limit.enter(self.client[0])
+        if self._counted is None:
+            self._turned_away = True
+            self._disarm_receive_timer()
+            self._reject(429)
+            self._close_for_good()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm_receive_timer()
+        if self._counted is not None and self.limits.per_address is not None:
+            self.limits.per_address.leave(self._counted)
+            self._counted = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._turned_away:
+            return
         if self._receiving_header:
             self._header_bytes += len(data)
         super().data_received(data)
@@ -119,7 +145,7 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
             self._close_for_good()
 
     def _close_for_good(self) -> None:
-        """Over TLS a closed connection waits half a minute for its peer's word; a stop does not wait for the idle."""
+        """Over TLS a closed connection waits half a minute for its peer's word; we do not."""
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def on_response_complete(self) -> None:

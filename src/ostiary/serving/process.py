@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
+from ostiary.serving.connections import AddressLimit
 from ostiary.serving.http_protocol import Limits, limited_protocol
 from ostiary.settings import Settings
 
@@ -39,7 +40,9 @@ class StoppableServer(uvicorn.Server):
 def api_server(app: ASGIApp, settings: Settings) -> StoppableServer:
     """The server of the issuer's endpoints, with our protocol, limits and, if given, the certificate files."""
     server = settings.server
-    limits = Limits(max_header_bytes=server.max_header_bytes, request_timeout=server.request_timeout)
+    # Behind a proxy every connection has the proxy's address.
+    per_address = None if server.behind_proxy else AddressLimit(server.max_connections_per_address)
+    limits = Limits(server.max_header_bytes, server.request_timeout, per_address)
     return StoppableServer(
         uvicorn.Config(
             app,
@@ -60,8 +63,8 @@ def api_server(app: ASGIApp, settings: Settings) -> StoppableServer:
     )
 
 
-def management_server(app: ASGIApp) -> StoppableServer:
-    """The server of the management address."""
+def management_server(app: ASGIApp, settings: Settings) -> StoppableServer:
+    """The server of the management address: loopback or a proxy, so its connections are bounded as a whole alone."""
     return StoppableServer(
         uvicorn.Config(
             app,
@@ -74,6 +77,7 @@ def management_server(app: ASGIApp) -> StoppableServer:
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            limit_concurrency=settings.management.max_connections,
         )
     )
 

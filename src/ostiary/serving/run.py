@@ -29,7 +29,7 @@ async def serve_process(
             servers.append((api_server(parts.api_app(), settings), list(api)))
         if management:
             app = management_app(_readiness(parts), parts.metrics, parts.admin_app())
-            servers.append((management_server(app), list(management)))
+            servers.append((management_server(app, settings), list(management)))
         chores = [*parts.request_chores(), *(parts.house_chores() if management else ())]
         role = "all" if api and management else "api" if api else "management"
         stop = asyncio.Event()
@@ -37,6 +37,8 @@ async def serve_process(
         house = asyncio.create_task(keep_house(chores, stop))
         try:
             await run_until_stopped(servers, on_ready=on_ready)
+            # Before the last sealing, which runs beside the other chores of the stop.
+            await parts.server.summarise_refusals()
             await parts.record(tags.SERVER_STOPPED, role)
         finally:
             stop.set()

@@ -3,7 +3,16 @@
 from ostiary.settings.dev import dev_settings, remember_ports
 from ostiary.settings.load import load_settings
 from ostiary.settings.sections import Settings
-from ostiary.settings.serve_checks import serve_checks
+from ostiary.settings.serve_checks import serve_checks, serve_warnings
 from ostiary.settings.static import StaticApi, StaticClient
 
-__all__ = ["Settings", "StaticApi", "StaticClient", "dev_settings", "load_settings", "remember_ports", "serve_checks"]
+__all__ = [
+    "Settings",
+    "StaticApi",
+    "StaticClient",
+    "dev_settings",
+    "load_settings",
+    "remember_ports",
+    "serve_checks",
+    "serve_warnings",
+]

@@ -143,6 +143,8 @@ class ServerSettings(Section):
     behind_proxy: a proxy in front of this server ends TLS; without it plain http is for loopback alone. The proxy must
     append the address of its peer to X-Forwarded-For: sign-ins are throttled by it. trusted_proxies: the networks of
     further proxies before that one.
+    max_connections_per_address: of one IPv4 address or one /64 (IPv6), in each worker; neither of loopback nor behind a
+    proxy, where all callers have the proxy's address.
     """
 
     host: str = "localhost"
@@ -156,6 +158,7 @@ class ServerSettings(Section):
     max_body_bytes: int = Field(default=65_536, ge=1024)
     request_timeout: float = Field(default=10.0, gt=0)
     max_connections: Count = 1000
+    max_connections_per_address: Count = 256
     max_concurrency_per_client: Count = 64
 
     @model_validator(mode="after")
@@ -177,6 +180,7 @@ class ManagementSettings(Section):
     host: str = "127.0.0.1"
     port: Port = 8401
     behind_proxy: bool = False
+    max_connections: Count = 100
 
     @model_validator(mode="after")
     def _agree(self) -> ManagementSettings:
@@ -188,10 +192,16 @@ class ManagementSettings(Section):
 
 
 class AuditSettings(Section):
-    """heads_file: where signed heads of the audit chain are appended, outside the database."""
+    """heads_file: where signed heads of the audit chain are appended, outside the database.
+
+    unauthenticated_refusals_per_minute: how many refusals of unauthenticated callers get an audit row and a trace of
+    their own, in each process; ..._and_address: of one IPv4 address or one /64 (IPv6), unless behind a proxy.
+    """
 
     heads_file: FilePath | None = None
     retention_days: int | None = Field(default=None, ge=1)
+    unauthenticated_refusals_per_minute: Count = 60
+    unauthenticated_refusals_per_minute_and_address: Count = 20
 
 
 class TraceSettings(Section):

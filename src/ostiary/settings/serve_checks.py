@@ -1,4 +1,4 @@
-"""What ``ostiary serve`` refuses because it is only fit for trying out."""
+"""What ``ostiary serve`` refuses because it is only fit for trying out, and what it warns of."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ def serve_checks(settings: Settings) -> None:
         raise ConfigurationError("fetching.allow_http is for `ostiary dev` only: have the clients publish by https.")
     if settings.server.tls_private_key_file is not None:
         read_secret_file(settings.server.tls_private_key_file)
+
+
+def serve_warnings(settings: Settings) -> list[str]:
+    """What ``ostiary serve`` starts with all the same, but not without a word: one sentence each, with the mend."""
+    if settings.audit.heads_file is not None:
+        return []
+    return [
+        "There is no audit.heads_file, so nobody can find out if the audit log is cut or restored from an older copy:"
+        ' set it to a file on another disk than the database, such as heads_file = "/var/lib/ostiary-heads/heads.jsonl"'
+        " below [audit], that whoever can write the database cannot rewrite, and copy it to another machine."
+    ]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, or_, select, tuple_, update
 
 from ostiary.errors import Unavailable
 from ostiary.model.audit_row import AuditRow, AuditSegment
@@ -63,6 +63,17 @@ _DROP_SEGMENT = Statement(
     update(AUDIT_SEGMENTS)
     .where(AUDIT_SEGMENTS.c.tenant == bindparam("of_tenant"), AUDIT_SEGMENTS.c.segment == bindparam("of_segment"))
     .values(dropped_at=bindparam("at"))
+)
+_FOLD = Statement(
+    delete(AUDIT_SEGMENTS).where(
+        AUDIT_SEGMENTS.c.tenant == bindparam("tenant"), AUDIT_SEGMENTS.c.segment <= bindparam("last")
+    )
+)
+_STRAYS = Statement(
+    select(_EVENTS.writer, _EVENTS.number, _EVENTS.segment)
+    .where(_HERE, or_(_EVENTS.segment < bindparam("first"), _EVENTS.segment > bindparam("last")))
+    .order_by(_EVENTS.segment, _EVENTS.writer, _EVENTS.number)
+    .limit(100)
 )
 _ERASE = Statement(update(AUDIT_EVENTS).where(*_THIS).values(personal=None, personal_salt=None))
 _WRITERS = Statement(
@@ -184,6 +195,15 @@ class SqlAudit:
         dropped = await self._connection.run(_DROP_ROWS, {"tenant": tenant, "segment": segment})
         await self._connection.run(_DROP_SEGMENT, {"of_tenant": tenant, "of_segment": segment, "at": at})
         return dropped
+
+    async def fold(self, last: int, *, tenant: str = TENANT) -> int:
+        """Delete the segments up to ``last``; how many."""
+        return await self._connection.run(_FOLD, {"tenant": tenant, "last": last})
+
+    async def strays(self, first: int, last: int, *, tenant: str = TENANT) -> list[tuple[str, int, int]]:
+        """Rows (writer, number, segment) of segments outside ``first`` to ``last``; at most 100."""
+        rows = await self._connection.all(_STRAYS, {"tenant": tenant, "first": first, "last": last})
+        return [(row[0], row[1], row[2]) for row in rows]
 
     async def erase_personal(self, writer: str, number: int, *, tenant: str = TENANT) -> bool:
         """Delete the personal data and the salt of a row; its digest, which the chain holds, stays."""

@@ -179,6 +179,15 @@ class Audit(Protocol):
         """Delete the rows of a sealed segment and write into it when (seconds); how many; the segment stays."""
         ...
 
+    async def fold(self, last: int, *, tenant: str = TENANT) -> int:
+        """Delete the segments up to ``last``, whose rows were dropped before; how many."""
+        ...
+
+    async def strays(self, first: int, last: int, *, tenant: str = TENANT) -> list[tuple[str, int, int]]:
+        """Rows (writer, number, segment; at most 100) that say they were sealed into a segment outside ``first`` to
+        ``last``."""
+        ...
+
     async def erase_personal(self, writer: str, number: int, *, tenant: str = TENANT) -> bool:
         """Delete the personal data and the salt of a row; its digest stays."""
         ...

@@ -156,3 +156,27 @@ async def test_events_are_found_by_every_filter_and_in_pages(storage: Storage) -
         assert [[row.at for row in rows] for rows in found] == [[1, 2, 3], [1, 2], [1, 3], [2, 3], [2], [1], [1]]
         last = found[-1][0]
         assert [row.at for row in await work.audit.query(after=(last.at, last.writer, last.number))] == [2, 3]
+
+
+async def test_folding_deletes_the_segments_up_to_one(storage: Storage) -> None:
+    async with storage.write() as work:
+        for number in (1, 2, 3):
+            await work.audit.append(event(f"{number}"))
+            (row,) = await work.audit.unsealed(10)
+            await work.audit.seal(segment(number, 1), [(row.writer, row.number)])
+    async with storage.write() as work:
+        assert await work.audit.fold(2) == 2
+        assert await work.audit.fold(2) == 0
+    async with storage.read() as work:
+        assert [one.segment for one in await work.audit.segments()] == [3]
+
+
+async def test_rows_of_segments_outside_a_range_are_named(storage: Storage) -> None:
+    async with storage.write() as work:
+        for number in (1, 2, 3):
+            await work.audit.append(event(f"{number}"))
+            (row,) = await work.audit.unsealed(10)
+            await work.audit.seal(segment(number, 1), [(row.writer, row.number)])
+        await work.audit.append(event("unsealed"))
+        assert await work.audit.strays(1, 3) == []
+        assert await work.audit.strays(2, 2) == [(row.writer, 1, 1), (row.writer, 3, 3)]

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Depends
 
 from ostiary.admin import apis, endings
 from ostiary.admin.answers import ApiAnswer
-from ostiary.admin.api.guard import READ, WRITE, AdminGuard
+from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.rows import IdentifierInQuery, Limit, Page, answers
 from ostiary.admin.commands import ApiChanges, NewApi
 from ostiary.admin.existing import existing_api
 from ostiary.admin.limits import Limits
+from ostiary.authorization_server.admin_resource import READ, WRITE
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.model.api import Api
 from ostiary.revocation.act import Act

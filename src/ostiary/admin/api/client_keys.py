@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends
 
 from ostiary.admin import client_keys, endings
 from ostiary.admin.answers import ClientKeyAnswer
-from ostiary.admin.api.guard import READ, WRITE, AdminGuard
+from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.rows import ClientIdInPath, answers
 from ostiary.admin.commands import KeyEnd, NewKey
 from ostiary.admin.existing import existing_client
+from ostiary.authorization_server.admin_resource import READ, WRITE
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.revocation.act import Act
 

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Depends
 
 from ostiary.admin import client_secrets, clients, endings
 from ostiary.admin.answers import ClientAnswer, MadeClientAnswer
-from ostiary.admin.api.guard import READ, WRITE, AdminGuard
+from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.rows import ClientIdInPath, Limit, Page, answers
 from ostiary.admin.commands import ClientChanges, NewClient
 from ostiary.admin.existing import existing_client
 from ostiary.admin.limits import Limits
 from ostiary.authorization_server import wanted_algorithms
+from ostiary.authorization_server.admin_resource import READ, WRITE
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.revocation.act import Act
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from fastapi import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.refusals import doubled, told_refusal, told_unavailable, too_large, unsaid_length
@@ -50,4 +50,22 @@ class Door:
             # Of two values one would be looked at and the other perhaps meant.
             await doubled()(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self._serve(request, receive, send)
+
+    async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
+        """Go on to the route. What was read is told only once the audit log holds that it was."""
+        fault: Unavailable | None = None
+
+        async def tell(message: Message) -> None:
+            nonlocal fault
+            if request.method == "GET" and message["type"] == "http.response.start" and message["status"] < 300:
+                try:
+                    await self._guard.record_read(request)
+                except Unavailable as error:
+                    fault = error
+            if fault is None:
+                await send(message)
+
+        await self._app(request.scope, receive, tell)
+        if fault is not None:
+            await told_unavailable(fault)(request.scope, receive, send)

@@ -8,6 +8,7 @@ from fastapi import Request
 
 from ostiary.audit import tags
 from ostiary.authorization_server import issued_tokens
+from ostiary.authorization_server.admin_resource import READ, WRITE, admin_identifier, metadata_url
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.errors import OAuthError
 from ostiary.model.event import AuditEvent
@@ -16,17 +17,9 @@ from ostiary.protocol import challenges
 from ostiary.revocation.act import Act
 from ostiary.trace import Trace, new_trace_id
 
-READ = "admin:read"
-WRITE = "admin:write"
-SCOPES = {READ: "see clients, keys, APIs, audit and traces", WRITE: "change clients, keys and APIs"}
-
 _DAY = 86_400
 _NO_TOKEN = "no token was sent"
-
-
-def admin_identifier(issuer: str) -> str:
-    """The identifier of the admin API: ``resource`` in the token request."""
-    return f"{issuer}/admin"
+_READING = frozenset({"GET", "HEAD"})
 
 
 class AdminGuard:
@@ -37,13 +30,24 @@ class AdminGuard:
 
     async def admit(self, request: Request) -> None:
         """Judge the token, before anything else of the request is read. Raises OAuthError, Unavailable."""
-        now = self._server.clock()
+        now, address = self._server.clock(), _address(request)
         trace = Trace("admin", {"method": request.method, "path": request.url.path})
         try:
             request.state.admin_token = await self._judge(request, trace, now)
         except OAuthError as error:
-            raise await self._recorded(error, trace, now, _address(request)) from error
+            scope = READ if request.method in _READING else WRITE
+            if self._server.unauthenticated.gets_rows(address):
+                raise await self._recorded(error, trace, now, address, scope) from error
+            trace_id = new_trace_id()
+            self._server.unauthenticated.count(error, address, "admin", trace_id, now=now)
+            raise self._challenged(error, trace_id, scope) from error
         request.state.admin_trace = trace
+
+    async def record_read(self, request: Request) -> None:
+        """Write down that an admitted request reads, before it is answered. Raises Unavailable."""
+        act = self._act(request, self._server.clock())
+        async with self._server.storage.write() as work:
+            await work.audit.append(act.event(tags.ADMIN_READ, request.url.path))
 
     def requires(self, scope: str) -> Callable[[Request], Awaitable[Act]]:
         """A FastAPI dependency that lets a token with ``scope`` go on; ``admin:write`` implies ``admin:read``.
@@ -56,10 +60,16 @@ class AdminGuard:
             token: AccessToken = request.state.admin_token
             held = set(token.scope.split())
             if scope not in held and not (scope == READ and WRITE in held):
-                raise await self._recorded(_poor(token, scope), request.state.admin_trace, now, address)
-            return Act(f"admin:{token.client_id}", now, key_thumbprint=token.key_thumbprint, personal=_at(address))
+                raise await self._recorded(_poor(token, scope), request.state.admin_trace, now, address, scope)
+            return self._act(request, now)
 
         return allowed
+
+    @staticmethod
+    def _act(request: Request, now: float) -> Act:
+        token: AccessToken = request.state.admin_token
+        personal = _at(_address(request))
+        return Act(f"admin:{token.client_id}", now, key_thumbprint=token.key_thumbprint, personal=personal)
 
     async def _judge(self, request: Request, trace: Trace, now: float) -> AccessToken:
         server = self._server
@@ -81,7 +91,7 @@ class AdminGuard:
         trace.note("state", "active", "active")
         return token
 
-    async def _recorded(self, error: OAuthError, trace: Trace, now: float, address: str) -> OAuthError:
+    async def _recorded(self, error: OAuthError, trace: Trace, now: float, address: str, scope: str) -> OAuthError:
         record = trace.refuse(error, at=now, trace_id=new_trace_id())
         event = AuditEvent(
             tags.ADMIN_REFUSED,
@@ -97,8 +107,20 @@ class AdminGuard:
         async with self._server.storage.write() as work:
             await work.audit.append(event)
             await work.traces.add(record, expires_at=int(now) + keep, source="server")
-        error.headers["WWW-Authenticate"] = _challenge(error, record.trace_id)
-        error.headers["Ostiary-Trace"] = record.trace_id
+        return self._challenged(error, record.trace_id, scope)
+
+    def _challenged(self, error: OAuthError, trace_id: str, scope: str) -> OAuthError:
+        """The refusal with its challenge: RFC 9728 section 5.1, with the scope that the request needs."""
+        # RFC 6750 3.1: a request that "lacks any authentication information" gets no error code.
+        named = error.description != _NO_TOKEN
+        error.headers["WWW-Authenticate"] = challenges.bearer(
+            error=error.code if named else None,
+            error_description=error.description if named else None,
+            scope=scope,
+            resource_metadata=metadata_url(self._server.issuer),
+            trace=trace_id,
+        )
+        error.headers["Ostiary-Trace"] = trace_id
         return error
 
 
@@ -137,14 +159,6 @@ def _unauthorized(check: str, public: str, seen: str, expected: str) -> OAuthErr
         expected=expected,
         mend="get a token for the admin API: see `ostiary admin bootstrap`",
     )
-
-
-def _challenge(error: OAuthError, trace_id: str) -> str:
-    # RFC 6750 3.1: a request that "lacks any authentication information" gets no error code.
-    if error.description == _NO_TOKEN:
-        return challenges.bearer(trace=trace_id)
-    scope = error.expected if error.code == "insufficient_scope" else None
-    return challenges.bearer(error=error.code, error_description=error.description, scope=scope, trace=trace_id)
 
 
 def _address(request: Request) -> str:

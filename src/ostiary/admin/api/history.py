@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from ostiary.admin.answers import AuditAnswer, TraceAnswer
-from ostiary.admin.api.guard import READ, AdminGuard
+from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.rows import Filter, Limit, TraceIdInPath, answers
 from ostiary.admin.existing import NotThere
+from ostiary.authorization_server.admin_resource import READ
 from ostiary.authorization_server.context import AuthorizationServer
 
 After = Annotated[

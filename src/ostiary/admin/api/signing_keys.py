@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from ostiary.admin.answers import RotationAnswer, SigningKeyAnswer
-from ostiary.admin.api.guard import READ, WRITE, AdminGuard
+from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.rows import answers
 from ostiary.admin.commands import Rotation
+from ostiary.authorization_server.admin_resource import READ, WRITE
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.revocation.act import Act
 

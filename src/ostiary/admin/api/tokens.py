@@ -6,9 +6,10 @@ from fastapi import APIRouter, Depends
 
 from ostiary.admin import tokens
 from ostiary.admin.answers import EndedTokenAnswer, TokenAnswer
-from ostiary.admin.api.guard import READ, WRITE, AdminGuard
+from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.rows import ClientIdInPath, Limit, Page, answers
 from ostiary.admin.commands import TokenEnd
+from ostiary.authorization_server.admin_resource import READ, WRITE
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.revocation.act import Act
 

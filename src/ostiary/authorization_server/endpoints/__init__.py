@@ -1,6 +1,7 @@
 """The endpoints of the issuer: an endpoint is one file and one line here."""
 
 from ostiary.authorization_server.endpoints import (
+    admin_metadata,
     assets,
     authorize,
     choose_account,
@@ -37,6 +38,6 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     sign_in.ENDPOINT,
     assets.ENDPOINT,
 )
-ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED))
+ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED), admin_metadata.ENDPOINT)
 
 __all__ = ["ENDPOINTS", "Endpoint"]

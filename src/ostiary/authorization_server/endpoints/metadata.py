@@ -21,7 +21,7 @@ from ostiary.protocol import pkce
 from ostiary.user_authentication import acr
 
 MAX_AGE = 300
-_HEADERS = (
+HEADERS = (
     (b"content-type", b"application/json"),
     (b"cache-control", f"public, max-age={MAX_AGE}".encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -38,7 +38,7 @@ def endpoint(published: Sequence[Endpoint]) -> Endpoint:
         issuer = server.issuer
         if issuer not in documents:
             documents[issuer] = msgspec.json.encode(members(issuer, published))
-        return Response(200, _HEADERS, documents[issuer])
+        return Response(200, HEADERS, documents[issuer])
 
     path = "/.well-known/oauth-authorization-server"
     return Endpoint("metadata", path, ("GET", "HEAD"), handler, places=_places, cross_origin=True)
