@@ -14,6 +14,7 @@ from ostiary.client.assertion import ClientProof, Clock, NewJti, new_jti
 from ostiary.client.authorization_server import AuthorizationServerCalls
 from ostiary.client.credential_file import KeySource, client_credential, load_client_credential
 from ostiary.client.exchange import Exchange, Shell
+from ostiary.client.one_request_headers import OneRequestHeaders
 from ostiary.client.origins import is_safe, origin_of
 from ostiary.client.resource_discovery import find_resource
 from ostiary.client.token_request import AccessToken, scope_text
@@ -93,7 +94,7 @@ class ClientAuth(httpx2.Auth):
         source = self._source(request)
         token = source.token()
         response = yield _with_token(request, token)
-        if response.status_code == 401 and _can_be_sent_again(request):
+        if _refused_here(response, request) and _can_be_sent_again(request):
             fresh = source.token(instead_of=token)
             if fresh.value != token.value and (yield _with_token(request, fresh)).status_code == 401:
                 source.refused_again()
@@ -103,7 +104,7 @@ class ClientAuth(httpx2.Auth):
         source = self._source(request)
         token = await source.token_async()
         response = yield _with_token(request, token)
-        if response.status_code == 401 and _can_be_sent_again(request):
+        if _refused_here(response, request) and _can_be_sent_again(request):
             fresh = await source.token_async(instead_of=token)
             if fresh.value != token.value and (yield _with_token(request, fresh)).status_code == 401:
                 source.refused_again()
@@ -160,8 +161,19 @@ def checked_origin(url: str, allowed: frozenset[str] | None) -> str:
 
 
 def _with_token(request: httpx2.Request, token: AccessToken) -> httpx2.Request:
-    request.headers["Authorization"] = f"Bearer {token.value}"
+    value = f"Bearer {token.value}"
+    if request.url.scheme == "http" and request.url.port in (None, 80):
+        # httpx2 takes Authorization along from http://host to https://host, which is another origin (RFC 6454 4);
+        # on every other redirect to another origin it takes it out.
+        request.headers = OneRequestHeaders(request.headers, "Authorization", value)
+    else:
+        request.headers["Authorization"] = value
     return request
+
+
+def _refused_here(response: httpx2.Response, request: httpx2.Request) -> bool:
+    # A 401 from where a redirect led says nothing about the token, which was not sent there.
+    return response.status_code == 401 and origin_of(str(response.url)) == origin_of(str(request.url))
 
 
 def _can_be_sent_again(request: httpx2.Request) -> bool:

@@ -12,6 +12,7 @@ import httpx2
 from ostiary.client.assertion import Clock, NewJti, new_jti
 from ostiary.client.auth import allowed_origins, checked_origin
 from ostiary.client.credential_file import KeySource, load_client_credential, load_key
+from ostiary.client.one_request_headers import OneRequestHeaders
 from ostiary.errors import ConfigurationError
 from ostiary.protocol import client_request_jwt, jws
 
@@ -24,8 +25,8 @@ class ClientRequestAuth(httpx2.Auth):
 
     audience: the API's identifier; header: the name of the header, as the API is set (never ``Authorization``).
     origins: where the API is reached; default: the audience's own origin. The signed URL is the one that is called,
-    so an API behind a proxy must know its public URL. Leave redirects off (httpx2's default): a JWT is good for one
-    URL alone.
+    so an API behind a proxy must know its public URL. A JWT is good for one URL alone, so a redirect that is followed
+    (off by httpx2's default) goes without any.
     """
 
     def __init__(
@@ -70,7 +71,8 @@ class ClientRequestAuth(httpx2.Auth):
         payload = client_request_jwt.build(
             self._client_id, self._audience, method=request.method, url=url, now=self._clock(), jti=self._jti()
         )
-        request.headers[self._header] = jws.sign(payload, self._key, typ=client_request_jwt.TYP)
+        signed = jws.sign(payload, self._key, typ=client_request_jwt.TYP)
+        request.headers = OneRequestHeaders(request.headers, self._header, signed)
         yield request
 
     def __repr__(self) -> str:
