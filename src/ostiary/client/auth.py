@@ -12,7 +12,9 @@ import httpx2
 
 from ostiary.client.assertion import ClientProof, Clock, NewJti, new_jti
 from ostiary.client.authorization_server import AuthorizationServerCalls
-from ostiary.client.credential_file import KeySource, client_credential, load_client_credential
+from ostiary.client.credential_file import KeySource, client_credential
+from ostiary.client.credential_of_file import CredentialOfFile
+from ostiary.client.errors import TokenRequestRefused
 from ostiary.client.exchange import Exchange, Shell
 from ostiary.client.one_request_headers import OneRequestHeaders
 from ostiary.client.origins import is_safe, origin_of
@@ -60,6 +62,7 @@ class ClientAuth(httpx2.Auth):
         self._resource = resource
         self._scope = scope_text(scope)
         self._origins = allowed_origins(resource, origins)
+        self._file: CredentialOfFile | None = None
         self._lock = threading.Lock()
         self._sources: dict[str, TokenSource] = {}
 
@@ -75,9 +78,13 @@ class ClientAuth(httpx2.Auth):
         clock: Clock = time.time,
         jti: NewJti = new_jti,
     ) -> ClientAuth:
-        """The authentication of the client whose credential file is at ``path`` (default: ``OSTIARY_CLIENT_FILE``)."""
-        own = load_client_credential(path)
-        return cls(
+        """The authentication of the client whose credential file is at ``path`` (default: ``OSTIARY_CLIENT_FILE``).
+
+        A changed file is read before the next token request, and at once where the server no longer takes the key.
+        """
+        file = CredentialOfFile(path)
+        own = file.current()
+        auth = cls(
             issuer=own.issuer,
             client_id=own.client_id,
             key=own.key,
@@ -88,6 +95,8 @@ class ClientAuth(httpx2.Auth):
             clock=clock,
             jti=jti,
         )
+        auth._file = file
+        return auth
 
     def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Send ``request`` with a token; after a 401, once more with a fresh one."""
@@ -124,6 +133,18 @@ class ClientAuth(httpx2.Auth):
 
     def _obtain(self, origin: str) -> Exchange[AccessToken]:
         resource = self._resource or (yield from find_resource(origin, self._issuer))
+        proof = self._calls.proof
+        if self._file is not None:
+            proof.credential = self._file.current()
+        used = proof.credential
+        try:
+            return (yield from self._calls.token(resource=resource, scope=self._scope))
+        except TokenRequestRefused as error:
+            if error.code != "invalid_client" or self._file is None:
+                raise
+            proof.credential = self._file.current(whatever_it_looks_like=True)
+            if proof.credential is used:
+                raise
         return (yield from self._calls.token(resource=resource, scope=self._scope))
 
 
