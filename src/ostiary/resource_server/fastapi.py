@@ -1,4 +1,7 @@
-"""The guard in FastAPI: a security dependency, its OpenAPI scheme, JSON refusals, and the document of RFC 9728."""
+"""The guard in FastAPI: a security dependency, its OpenAPI scheme, JSON refusals, and the document of RFC 9728.
+
+A browser's preflight (OPTIONS) carries no credential; ``CORSMiddleware`` answers it before any dependency is asked.
+"""
 
 from __future__ import annotations
 
