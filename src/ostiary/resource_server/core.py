@@ -88,11 +88,9 @@ class ResourceServer:
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         read = configuration.read(issuer, audience, credential, public_url, environment)
-        self.clock, self.elapsed = clock, elapsed
-        self.audience = read.audiences[0]
-        self.scopes = dict(scopes or {})
+        self.clock, self.elapsed, self.http = clock, elapsed, http or Http()
+        self.audience, self.scopes = read.audiences[0], dict(scopes or {})
         self._given_replay, self._environment = replay, environment
-        self.http = http or Http()
         self.sources = Sources(
             read.issuers,
             self.audience,
