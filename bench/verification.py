@@ -55,7 +55,7 @@ def figures(*, rounds: int, tokens: int) -> list[Figure]:
 def _guard(key: SigningKey) -> ResourceServer:
     guard = ResourceServer(issuer=ISSUER, audience=AUDIENCE, environment={}, traces=[])
     for issuer, source in list(guard.sources.keys.items()):
-        held = guard.sources.keys[issuer] = IssuerKeys(source.config, guard.clock)
+        held = guard.sources.keys[issuer] = IssuerKeys(source.config, guard.elapsed)
         held.hold([key.verification_key])
     return guard
 

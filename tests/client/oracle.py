@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from joserfc import jws
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
 from tests.client.http_server import Received, Reply, Server
@@ -33,7 +34,7 @@ class AuthorizationServer:
         self.answer: Callable[[], Reply | None] = lambda: None
         self.problems: list[str] = []
         self.claims: list[dict[str, object]] = []
-        self._keys = KeySet([ECKey.import_key(dict(public_jwk))])
+        self.register(public_jwk)
         self._clock = clock
         self._lock = threading.Lock()
         self._issued = 0
@@ -47,6 +48,10 @@ class AuthorizationServer:
         server.routes[METADATA_PATH] = lambda _: reply_json(self.metadata)
         server.routes["/token"] = self._token
 
+    def register(self, public_jwk: dict[str, str]) -> None:
+        """Let this be the client's only key from now on."""
+        self._keys = KeySet([ECKey.import_key(dict(public_jwk))])
+
     @property
     def token_requests(self) -> int:
         return len(self.server.of("/token"))
@@ -54,7 +59,10 @@ class AuthorizationServer:
     def proven(self, received: Received) -> bool:
         """Whether the request holds an assertion of the client for this issuer, alone; the claims are kept."""
         form = received.form()
-        assertion = jws.deserialize_compact(form["client_assertion"][0], self._keys, algorithms=["ES256"])
+        try:
+            assertion = jws.deserialize_compact(form["client_assertion"][0], self._keys, algorithms=["ES256"])
+        except JoseError:
+            return False
         claims = json.loads(assertion.payload or b"{}")
         now = self._clock()
         checks = {

@@ -14,7 +14,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from ostiary.client import ClientAuth, ClientRequestAuth
+from ostiary.client import ClientAuth, ClientRequestAuth, TokenRequestRefused
+from ostiary.protocol import jws
+from ostiary.protocol.credential import Credential
+from ostiary.protocol.jwk import SigningKey
+from tests.real.dev_server import Dev, running_dev
 from tests.real.served import wait_until_answered
 from tests.real_parts.ports import free_port
 from tests.real_parts.processes import Process
@@ -43,22 +47,6 @@ def command_of(sample: str, port: int) -> tuple[list[str], Path]:
 
 
 @dataclass(frozen=True, slots=True)
-class Dev:
-    """``ostiary dev`` on free ports; everything stands in ``folder``."""
-
-    folder: Path
-    issuer: str
-
-    def ostiary(self, *arguments: str, given: str | None = None, code: int = 0) -> str:
-        command = [sys.executable, "-m", "ostiary", *arguments]
-        told = subprocess.run(
-            command, input=given, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert told.returncode == code, f"{arguments}: {told.stdout}{told.stderr}"
-        return told.stdout
-
-
-@dataclass(frozen=True, slots=True)
 class Running:
     """One sample, once for self-contained and once for reference tokens, and clients that may read and write there."""
 
@@ -75,12 +63,8 @@ class Running:
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
-    folder = tmp_path_factory.mktemp("dev")
-    port, management_port = free_port(), free_port()
-    ports = ["--port", str(port), "--management-port", str(management_port)]
-    with Process([sys.executable, "-m", "ostiary", "dev", *ports], cwd=folder) as process:
-        wait_until_answered(process, f"http://127.0.0.1:{management_port}/readyz")
-        yield Dev(folder, f"http://localhost:{port}")
+    with running_dev(tmp_path_factory.mktemp("dev")) as started:
+        yield started
 
 
 @pytest.fixture(scope="module", params=["fastapi", "flask", "django-wsgi", "django-asgi"])
@@ -181,6 +165,40 @@ def test_a_request_that_the_client_signed_is_admitted_once(running: Running, sam
         assert http.post(f"{running.api}/orders", json={"item": "lamp", "quantity": 1}).status_code == 403
     header = {"Ostiary-Client-JWT": admitted.request.headers["Ostiary-Client-JWT"]}
     assert httpx2.get(f"{running.api}/orders", headers=header).status_code == 401
+
+
+def forged_token(token: str) -> str:
+    """The same claims, signed by a stranger under the name of the issuer's key."""
+    parsed = jws.parse(token)
+    return jws.sign(parsed.payload, SigningKey.generate("ES256", kid=parsed.header.kid), typ="at+jwt")
+
+
+def test_the_key_of_a_stranger_opens_nothing(running: Running, sample: str) -> None:
+    token = token_of(running, f"{sample}-reader", running.api)
+    assert call(running.api, token).status_code == 200
+    refused = call(running.api, forged_token(token))
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_token")
+    own = Credential.parse(running.file(f"{sample}-reader").read_bytes())
+    key = SigningKey.generate("ES256", kid=own.key.kid)
+    auth = ClientRequestAuth(client_id=own.client_id, key=key, audience=running.api)
+    with httpx2.Client(auth=auth, timeout=20.0) as http:
+        assert http.get(f"{running.api}/orders").status_code == 401
+    with (
+        httpx2.Client(
+            auth=ClientAuth(issuer=own.issuer, client_id=own.client_id, key=key, resource=running.reference_api),
+            timeout=20.0,
+        ) as http,
+        pytest.raises(TokenRequestRefused, match="invalid_client"),
+    ):
+        http.get(f"{running.reference_api}/orders")
+
+
+def test_an_altered_reference_token_is_refused(running: Running, sample: str) -> None:
+    token = token_of(running, f"{sample}-reader", running.reference_api)
+    assert token.startswith("ost_")
+    assert call(running.reference_api, token).status_code == 200
+    altered = token[:-8] + ("A" if token[-8] != "A" else "B") + token[-7:]
+    assert call(running.reference_api, altered).status_code == 401
 
 
 def test_the_operator_reads_why_it_was_refused(running: Running, sample: str) -> None:

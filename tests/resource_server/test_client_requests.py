@@ -167,7 +167,7 @@ def test_the_key_found_must_be_the_one_that_was_asked_for(world: World, fault: s
     guard = world.guard(direct=True)
     key = world.client_key()
     renamed = parse_public_key(strict_json.encode({**key.verification_key.public_jwk(), "kid": "other"}))
-    attempt = Attempt(request((DIRECT, world.direct(key))), (), world.clock())
+    attempt = Attempt(request((DIRECT, world.direct(key))), (), world.clock(), world.clock.elapsed())
     decision = guard.verifier.verify(attempt)
     assert next(decision) == NeedClientKey("orders-client", key.kid)
     found = ClientKeyFound("orders-client", renamed) if fault == "kid" else ClientKeyFound("else", key.verification_key)

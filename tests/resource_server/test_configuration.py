@@ -58,7 +58,7 @@ def test_the_credential_alone_says_issuer_and_audience() -> None:
     [
         ({"audience": AUDIENCE}, "OSTIARY_ISSUER"),
         ({"issuer": ISSUER}, "OSTIARY_AUDIENCE"),
-        ({"issuer": ISSUER + "/", "audience": AUDIENCE}, "write https://auth.example.com$"),
+        ({"issuer": ISSUER + "//", "audience": AUDIENCE}, "write https://auth.example.com$"),
         ({"issuer": "http://auth.example.com", "audience": AUDIENCE}, "https"),
         ({"issuer": [ISSUER, ISSUER], "audience": AUDIENCE}, "twice"),
         ({"issuer": ISSUER, "audience": AUDIENCE, "leeway": 61}, "leeway"),

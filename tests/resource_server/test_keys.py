@@ -12,7 +12,7 @@ import pytest
 
 from ostiary.errors import ConfigurationError
 from ostiary.protocol.jwk import SigningKey
-from ostiary.resource_server import IssuerConfig, Refused
+from ostiary.resource_server import IssuerConfig, Refused, ResourceServer
 from tests.resource_server.issuer_server import IssuerServer
 from tests.resource_server.world import World, bearer, failed_check
 
@@ -74,17 +74,68 @@ def test_a_waiter_that_gives_up_takes_nobody_down(world: World) -> None:
     asyncio.run(two())
 
 
-def test_unknown_kids_ask_the_issuer_at_most_once_a_minute(world: World) -> None:
-    guard = world.guard()
-    guard.check_sync(bearer(world.token()))
-    for number in range(20):
-        forged = SigningKey.generate("ES256", kid=f"forged-{number}")
+def flood(world: World, guard: ResourceServer, seconds: int) -> None:
+    """Four forged kids a second for so long."""
+    for second in range(seconds * 4):
+        forged = SigningKey.generate("ES256", kid=f"forged-{second}-{world.clock.now}")
         refused, record = world.refusal(guard, bearer(world.token(key=forged)))
         assert (refused.status, failed_check(record)) == (401, "key")
-    assert world.issuer.asked["/jwks"] == 2
-    world.clock.now += 61
-    world.refusal(guard, bearer(world.token(key=SigningKey.generate("ES256"))))
-    assert world.issuer.asked["/jwks"] == 3
+        world.clock.now += 0.25
+
+
+def lasting_keys(world: World) -> ResourceServer:
+    """A guard that has just fetched keys that are not due within the test."""
+    world.issuer.max_age = 3600
+    guard = world.guard()
+    guard.check_sync(bearer(world.token()))
+    return guard
+
+
+def test_forged_kids_ask_the_issuer_five_times_in_the_first_minute_and_then_four_times(world: World) -> None:
+    guard = lasting_keys(world)
+    flood(world, guard, 60)
+    assert world.issuer.asked["/jwks"] == 1 + 5
+    flood(world, guard, 60)
+    assert world.issuer.asked["/jwks"] == 1 + 5 + 4
+
+
+def test_a_new_key_is_known_within_fifteen_seconds_of_a_flood_of_forged_kids(world: World) -> None:
+    guard = lasting_keys(world)
+    flood(world, guard, 121)  # just after an unknown kid was asked about
+    key = rotated(world.issuer)
+    flood(world, guard, 15)
+    assert guard.check_sync(bearer(world.token(key=key)))
+
+
+def test_a_new_key_after_a_few_forged_kids_is_known_within_five_seconds(world: World) -> None:
+    guard = lasting_keys(world)
+    flood(world, guard, 1)
+    key = rotated(world.issuer)
+    world.refusal(guard, bearer(world.token(key=key)))
+    world.clock.now += 4
+    assert guard.check_sync(bearer(world.token(key=key)))
+
+
+def test_a_key_that_was_new_makes_the_next_one_known_sooner(world: World) -> None:
+    guard = lasting_keys(world)
+    flood(world, guard, 121)
+    first = rotated(world.issuer)
+    flood(world, guard, 15)
+    assert guard.check_sync(bearer(world.token(key=first)))
+    second, asked = rotated(world.issuer), world.issuer.asked["/jwks"]
+    flood(world, guard, 6)
+    assert world.issuer.asked["/jwks"] == asked + 1
+    assert guard.check_sync(bearer(world.token(key=second)))
+
+
+def test_an_issuer_in_trouble_is_asked_no_more_often_about_forged_kids(world: World) -> None:
+    guard = lasting_keys(world)
+    world.issuer.down = True
+    for number in range(60):
+        forged = SigningKey.generate("ES256", kid=f"forged-{number}")
+        assert world.refusal(guard, bearer(world.token(key=forged)))[0].status == 503
+        world.clock.now += 1
+    assert world.issuer.asked[METADATA] == 1 + 5
 
 
 def test_a_token_without_kid_is_refused_unasked(world: World) -> None:

@@ -19,13 +19,23 @@ DIRECT = "Ostiary-Client-JWT"
 
 
 class Clock:
-    """Stands still at the time of its making until a test moves it."""
+    """Stands still at the time of its making until a test moves it: ``now += 5`` lets 5 seconds pass."""
 
     def __init__(self) -> None:
         self.now = float(int(time.time()))
+        self._set = 0.0
 
     def __call__(self) -> float:
         return self.now
+
+    def elapsed(self) -> float:
+        """The time that really passed, whatever the clock was set to."""
+        return self.now - self._set
+
+    def set(self, by: float) -> None:
+        """Set the clock by so many seconds, back where negative; no time passes."""
+        self.now += by
+        self._set += by
 
 
 def request(*headers: tuple[str, str], method: str = "GET", path: str = "/orders", query: str = "") -> ApiRequest:
@@ -56,6 +66,7 @@ class World:
             "replay": ProcessReplayMemory() if direct else None,
             "traces": self.sink,
             "clock": self.clock,
+            "elapsed": self.clock.elapsed,
             "environment": {},
         }
         return ResourceServer(**{**settings, **options})

@@ -12,8 +12,11 @@ import httpx2
 
 from ostiary.client.assertion import ClientProof, Clock, NewJti, new_jti
 from ostiary.client.authorization_server import AuthorizationServerCalls
-from ostiary.client.credential_file import KeySource, client_credential, load_client_credential
+from ostiary.client.credential_file import KeySource, client_credential
+from ostiary.client.credential_of_file import CredentialOfFile
+from ostiary.client.errors import TokenRequestRefused
 from ostiary.client.exchange import Exchange, Shell
+from ostiary.client.one_request_headers import OneRequestHeaders
 from ostiary.client.origins import is_safe, origin_of
 from ostiary.client.resource_discovery import find_resource
 from ostiary.client.token_request import AccessToken, scope_text
@@ -59,6 +62,7 @@ class ClientAuth(httpx2.Auth):
         self._resource = resource
         self._scope = scope_text(scope)
         self._origins = allowed_origins(resource, origins)
+        self._file: CredentialOfFile | None = None
         self._lock = threading.Lock()
         self._sources: dict[str, TokenSource] = {}
 
@@ -74,9 +78,13 @@ class ClientAuth(httpx2.Auth):
         clock: Clock = time.time,
         jti: NewJti = new_jti,
     ) -> ClientAuth:
-        """The authentication of the client whose credential file is at ``path`` (default: ``OSTIARY_CLIENT_FILE``)."""
-        own = load_client_credential(path)
-        return cls(
+        """The authentication of the client whose credential file is at ``path`` (default: ``OSTIARY_CLIENT_FILE``).
+
+        A changed file is read before the next token request, and at once where the server no longer takes the key.
+        """
+        file = CredentialOfFile(path)
+        own = file.current()
+        auth = cls(
             issuer=own.issuer,
             client_id=own.client_id,
             key=own.key,
@@ -87,13 +95,15 @@ class ClientAuth(httpx2.Auth):
             clock=clock,
             jti=jti,
         )
+        auth._file = file
+        return auth
 
     def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Send ``request`` with a token; after a 401, once more with a fresh one."""
         source = self._source(request)
         token = source.token()
         response = yield _with_token(request, token)
-        if response.status_code == 401 and _can_be_sent_again(request):
+        if _refused_here(response, request) and _can_be_sent_again(request):
             fresh = source.token(instead_of=token)
             if fresh.value != token.value and (yield _with_token(request, fresh)).status_code == 401:
                 source.refused_again()
@@ -103,7 +113,7 @@ class ClientAuth(httpx2.Auth):
         source = self._source(request)
         token = await source.token_async()
         response = yield _with_token(request, token)
-        if response.status_code == 401 and _can_be_sent_again(request):
+        if _refused_here(response, request) and _can_be_sent_again(request):
             fresh = await source.token_async(instead_of=token)
             if fresh.value != token.value and (yield _with_token(request, fresh)).status_code == 401:
                 source.refused_again()
@@ -123,6 +133,18 @@ class ClientAuth(httpx2.Auth):
 
     def _obtain(self, origin: str) -> Exchange[AccessToken]:
         resource = self._resource or (yield from find_resource(origin, self._issuer))
+        proof = self._calls.proof
+        if self._file is not None:
+            proof.credential = self._file.current()
+        used = proof.credential
+        try:
+            return (yield from self._calls.token(resource=resource, scope=self._scope))
+        except TokenRequestRefused as error:
+            if error.code != "invalid_client" or self._file is None:
+                raise
+            proof.credential = self._file.current(whatever_it_looks_like=True)
+            if proof.credential is used:
+                raise
         return (yield from self._calls.token(resource=resource, scope=self._scope))
 
 
@@ -160,8 +182,19 @@ def checked_origin(url: str, allowed: frozenset[str] | None) -> str:
 
 
 def _with_token(request: httpx2.Request, token: AccessToken) -> httpx2.Request:
-    request.headers["Authorization"] = f"Bearer {token.value}"
+    value = f"Bearer {token.value}"
+    if request.url.scheme == "http" and request.url.port in (None, 80):
+        # httpx2 takes Authorization along from http://host to https://host, which is another origin (RFC 6454 4);
+        # on every other redirect to another origin it takes it out.
+        request.headers = OneRequestHeaders(request.headers, "Authorization", value)
+    else:
+        request.headers["Authorization"] = value
     return request
+
+
+def _refused_here(response: httpx2.Response, request: httpx2.Request) -> bool:
+    # A 401 from where a redirect led says nothing about the token, which was not sent there.
+    return response.status_code == 401 and origin_of(str(response.url)) == origin_of(str(request.url))
 
 
 def _can_be_sent_again(request: httpx2.Request) -> bool:

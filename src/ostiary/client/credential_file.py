@@ -26,13 +26,20 @@ def load_client_credential(
 
     Raises ConfigurationError: no file named, unreadable, open to others, or not a client's.
     """
+    return _load(client_file(path, environ=environ), credential.CLIENT)
+
+
+def client_file(
+    path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] = os.environ
+) -> str | os.PathLike[str]:
+    """``path``, or the one that ``OSTIARY_CLIENT_FILE`` names. Raises ConfigurationError where neither names a file."""
     named = path if path is not None else environ.get(CLIENT_FILE_VARIABLE)
     if not named:
         raise ConfigurationError(
             f"No client credential: name the client's file (--client-file at the command line), or set"
             f" {CLIENT_FILE_VARIABLE}; `ostiary client create --generate FILE` makes one."
         )
-    return _load(named, credential.CLIENT)
+    return named
 
 
 def load_api_credential(path: str | os.PathLike[str]) -> Credential:

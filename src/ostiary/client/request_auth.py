@@ -11,7 +11,9 @@ import httpx2
 
 from ostiary.client.assertion import Clock, NewJti, new_jti
 from ostiary.client.auth import allowed_origins, checked_origin
-from ostiary.client.credential_file import KeySource, load_client_credential, load_key
+from ostiary.client.credential_file import KeySource, load_key
+from ostiary.client.credential_of_file import CredentialOfFile
+from ostiary.client.one_request_headers import OneRequestHeaders
 from ostiary.errors import ConfigurationError
 from ostiary.protocol import client_request_jwt, jws
 
@@ -24,8 +26,8 @@ class ClientRequestAuth(httpx2.Auth):
 
     audience: the API's identifier; header: the name of the header, as the API is set (never ``Authorization``).
     origins: where the API is reached; default: the audience's own origin. The signed URL is the one that is called,
-    so an API behind a proxy must know its public URL. Leave redirects off (httpx2's default): a JWT is good for one
-    URL alone.
+    so an API behind a proxy must know its public URL. A JWT is good for one URL alone, so a redirect that is followed
+    (off by httpx2's default) goes without any.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class ClientRequestAuth(httpx2.Auth):
             raise ConfigurationError(f"The direct JWT cannot travel in the header {header!r}; name one of its own.")
         self._client_id = client_id
         self._key = load_key(key, kid=kid)
+        self._file: CredentialOfFile | None = None
         self._audience = audience
         self._header = header
         self._origins = allowed_origins(audience, origins)
@@ -59,9 +62,15 @@ class ClientRequestAuth(httpx2.Auth):
         header: str = client_request_jwt.HEADER,
         origins: Collection[str] | None = None,
     ) -> ClientRequestAuth:
-        """The authentication of the client whose credential file is at ``path`` (default: ``OSTIARY_CLIENT_FILE``)."""
-        own = load_client_credential(path)
-        return cls(client_id=own.client_id, key=own.key, audience=audience, header=header, origins=origins)
+        """The authentication of the client whose credential file is at ``path`` (default: ``OSTIARY_CLIENT_FILE``).
+
+        A changed file is read before the next request.
+        """
+        file = CredentialOfFile(path)
+        own = file.current()
+        auth = cls(client_id=own.client_id, key=own.key, audience=audience, header=header, origins=origins)
+        auth._file = file
+        return auth
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Send ``request`` with a JWT of its own."""
@@ -70,7 +79,9 @@ class ClientRequestAuth(httpx2.Auth):
         payload = client_request_jwt.build(
             self._client_id, self._audience, method=request.method, url=url, now=self._clock(), jti=self._jti()
         )
-        request.headers[self._header] = jws.sign(payload, self._key, typ=client_request_jwt.TYP)
+        key = self._key if self._file is None else self._file.current().key
+        signed = jws.sign(payload, key, typ=client_request_jwt.TYP)
+        request.headers = OneRequestHeaders(request.headers, self._header, signed)
         yield request
 
     def __repr__(self) -> str:

@@ -104,17 +104,18 @@ def check_issuer(document: Mapping[str, object], expected: str) -> None:
         )
 
 
-def check_issuer_url(issuer: str) -> str:
+def check_issuer_url(issuer: str, *, closing_slash: bool = False) -> str:
     """``issuer``, if it can be one. Raises ConfigurationError that names the mend.
 
     "a URL that uses the 'https' scheme and has no query or fragment components" (RFC 8414 section 2); http is for
-    loopback alone. A closing slash is refused: half of the world adds or drops it, and issuers are compared exactly.
+    loopback alone. closing_slash: whether one may stand at its end, as in the names of some foreign issuers. Ours has
+    none: half of the world adds or drops it, and issuers are compared exactly.
     """
     if "?" in issuer:
         raise ConfigurationError(f"The issuer {shown(issuer)} must have no query.")
     check_https_url(issuer, "The issuer")
     plain = uri.normalize(issuer).rstrip("/")
-    if plain != issuer:
+    if issuer != plain and not (closing_slash and issuer == plain + "/"):
         raise ConfigurationError(f"The issuer {shown(issuer)} is not in its plain form: write {shown(plain)}")
     return issuer
 

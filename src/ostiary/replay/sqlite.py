@@ -3,6 +3,11 @@
 Each mark is on the disk before it is answered. Callers who come while a commit runs share the next one: everyone puts
 the mark into a queue and then waits for the lock, and who gets it works the whole queue off in one transaction.
 From an event loop this is done in a thread, because the fsync would hold the loop for as long as the disk takes.
+
+A server may fork after it has loaded the application ("preload"). A connection must not cross a fork: SQLite's locks
+stay with the parent, but the child's copy of SQLite believes that it holds them, so that its next connection to the
+file takes none, and the parent's end may delete the log that the child writes to. So the connection is closed before
+each fork, and opened again on either side. https://www.sqlite.org/howtocorrupt.html section 2.6
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ostiary.errors import Unavailable
+from ostiary.replay import at_fork
 from ostiary.replay.buckets import COUNT, bucket_of, digest_of, live_buckets
 
 _SCHEMA = """
@@ -32,6 +38,7 @@ _EXPIRE = """
 DELETE FROM seen WHERE (bucket, digest) IN (SELECT bucket, digest FROM seen WHERE bucket < ? ORDER BY bucket LIMIT ?)
 """
 _EXPIRY_BATCH = 1000
+_left_alone: list[sqlite3.Connection | None] = []
 
 
 class _Mark:
@@ -61,6 +68,7 @@ class SqliteReplayMemory:
         self._path = Path(path)
         self._busy_timeout = busy_timeout
         self._start()
+        at_fork.tell(self)
 
     def _start(self) -> None:
         self._process = os.getpid()
@@ -80,15 +88,24 @@ class SqliteReplayMemory:
 
     def close(self) -> None:
         """Close the file; a later question opens it again."""
+        self._be_of_this_process()
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _be_of_this_process(self) -> None:
+        if self._process != os.getpid():
+            # A fork that Python was not told of, in C. The connection is left as it is: closing it would touch the
+            # parent's locks.
+            _left_alone.append(self._connection)
+            self._start()
 
     def _asked(self, issuer: str, jti: str, expires_at: float, now: float) -> _Mark:
-        if self._process != os.getpid():
-            # A server that forks after loading the application: a connection must not cross a fork.
-            self._start()
+        self._be_of_this_process()
         mark = _Mark(digest_of(issuer, jti), bucket_of(expires_at, now), now)
         self._queue.append(mark)
         return mark
@@ -147,9 +164,20 @@ class SqliteReplayMemory:
 
     def _give_up(self) -> None:
         """After a fault nothing half-written stays: closing rolls back, and the next question connects anew."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._disconnect()
+
+    def before_fork(self) -> None:
+        """Close the connection, and let nobody open another one until the fork is done."""
+        self._lock.acquire()
+        self._disconnect()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on: the next question opens the file again."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew, without the parent's threads and their questions."""
+        self._start()
 
 
 def _use_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:

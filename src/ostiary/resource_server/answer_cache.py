@@ -11,7 +11,7 @@ Value = TypeVar("Value")
 
 
 class AnswerCache(Generic[Key, Value]):
-    """At most ``size`` answers, the least recently used makes room. Times in seconds since the epoch; thread-safe."""
+    """At most ``size`` answers, the least recently used makes room. Times in seconds of ``elapsed``; thread-safe."""
 
     def __init__(self, size: int) -> None:
         self._size = size

@@ -35,6 +35,8 @@ def api_request(scope: Scope) -> ApiRequest:
 class AsgiGuard:
     """Lets through whoever the guard admits; the Principal is ``scope["state"]["principal"]``.
 
+    Nobody passes without a credential, a browser's preflight (OPTIONS) neither: the layer that answers it
+    (``CORSMiddleware``) stands in front of the guard. HEAD is decided as GET is.
     scopes: needed for every request. public: paths that anyone may ask for, such as ``/healthz``.
     """
 
@@ -55,7 +57,8 @@ class AsgiGuard:
             raise RuntimeError(f"The guard does not know connections of the type {kind!r}, and lets none of them pass.")
         path = scope["path"]
         if kind == "http" and path == self._guard.metadata_path and scope["method"] in ("GET", "HEAD"):
-            await _answer(send, 200, {"Content-Type": "application/json"}, self._guard.protected_resource_metadata())
+            document = self._guard.protected_resource_metadata()
+            await _answer(send, 200, {"Content-Type": "application/json"}, document, head=scope["method"] == "HEAD")
             return
         if path not in self._public:
             try:
@@ -69,7 +72,7 @@ class AsgiGuard:
 
 async def _refuse(kind: str, scope: Scope, receive: Receive, send: Send, refused: Refused) -> None:
     if kind == "http":
-        await _answer(send, refused.status, refused.headers, refused.body)
+        await _answer(send, refused.status, refused.headers, refused.body, head=scope["method"] == "HEAD")
         return
     await receive()  # websocket.connect
     if "websocket.http.response" in scope.get("extensions", {}):
@@ -78,8 +81,11 @@ async def _refuse(kind: str, scope: Scope, receive: Receive, send: Send, refused
         await send({"type": "websocket.close", "code": 1008, "reason": refused.description})
 
 
-async def _answer(send: Send, status: int, headers: dict[str, str], body: bytes, prefix: str = "") -> None:
+async def _answer(
+    send: Send, status: int, headers: dict[str, str], body: bytes, prefix: str = "", *, head: bool = False
+) -> None:
+    """head: without its body, whose length is told nevertheless (RFC 9110 section 9.3.2)."""
     pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     pairs.append((b"content-length", str(len(body)).encode()))
     await send({"type": f"{prefix}http.response.start", "status": status, "headers": pairs})
-    await send({"type": f"{prefix}http.response.body", "body": body})
+    await send({"type": f"{prefix}http.response.body", "body": b"" if head else body})

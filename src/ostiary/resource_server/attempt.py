@@ -15,17 +15,19 @@ Result = TypeVar("Result")
 
 
 class Attempt:
-    """A request, the scopes that the operation needs, and the time; seconds since the epoch.
+    """A request, the scopes that the operation needs, and the time.
 
+    now: seconds since the epoch, for what tokens say; instant: seconds of ``elapsed``, for the age of what is kept.
     principal: set once the caller is proved. token_seen_before: set where the cache vouched for signature and claims.
     """
 
-    __slots__ = ("_noted", "now", "principal", "request", "scopes", "token_seen_before")
+    __slots__ = ("_noted", "instant", "now", "principal", "request", "scopes", "token_seen_before")
 
-    def __init__(self, request: ApiRequest, scopes: Sequence[str], now: float) -> None:
+    def __init__(self, request: ApiRequest, scopes: Sequence[str], now: float, instant: float) -> None:
         self.request = request
         self.scopes = scopes
         self.now = now
+        self.instant = instant
         self.principal: Principal | None = None
         self.token_seen_before = False
         self._noted: list[tuple[str, str, str]] | None = None

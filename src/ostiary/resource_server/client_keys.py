@@ -37,6 +37,7 @@ class ClientKeys:
         source: IssuerKeys,
         audience: str,
         clock: Callable[[], float],
+        elapsed: Callable[[], float],
         *,
         ttl: float = DEFAULT_TTL,
         size: int = DEFAULT_SIZE,
@@ -44,18 +45,19 @@ class ClientKeys:
         self._source = source
         self._audience = audience
         self._clock = clock
+        self._elapsed = elapsed
         self._ttl = ttl
         # Absent keys are cheap to invent: they have their own memory, so that they cannot push real ones out.
         self._present: AnswerCache[NeedClientKey, Looked] = AnswerCache(size)
         self._absent: AnswerCache[NeedClientKey, Looked] = AnswerCache(size)
 
-    def known(self, need: NeedClientKey, now: float) -> Looked | None:
-        """The kept outcome, if there is one."""
-        return self._present.get(need, now) or self._absent.get(need, now)
+    def known(self, need: NeedClientKey, instant: float) -> Looked | None:
+        """The kept outcome, if there is one at ``instant`` (seconds of ``elapsed``)."""
+        return self._present.get(need, instant) or self._absent.get(need, instant)
 
     def ask(self, need: NeedClientKey) -> Generator[HttpRequest, HttpResponse, Looked]:
         """The steps of one look-up. Raises Unavailable for anything but a plain answer."""
-        asked = self._clock()
+        asked, instant = self._clock(), self._elapsed()
         config, metadata = self._source.config, self._source.metadata
         if metadata is None or metadata.ostiary_client_keys_endpoint is None:
             raise Unavailable("key store", f"the metadata of {config.issuer} names no ostiary_client_keys_endpoint")
@@ -63,9 +65,9 @@ class ClientKeys:
         response = yield HttpRequest(endpoint(self._source, metadata.ostiary_client_keys_endpoint), form)
         looked = Looked(_read(response, need, self._audience))
         if looked.found is None:
-            self._absent.add(need, looked, asked + min(ABSENT_TTL, self._ttl))
+            self._absent.add(need, looked, instant + min(ABSENT_TTL, self._ttl))
         else:
-            self._present.add(need, looked, min(asked + self._ttl, looked.found.expires_at))
+            self._present.add(need, looked, instant + min(self._ttl, looked.found.expires_at - asked))
         return looked
 
 

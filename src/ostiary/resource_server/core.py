@@ -21,6 +21,7 @@ from ostiary.resource_server import configuration, protected_resource
 from ostiary.resource_server.attempt import Attempt
 from ostiary.resource_server.client_keys import DEFAULT_TTL as CLIENT_KEY_TTL
 from ostiary.resource_server.configuration import Configuration, Issuers
+from ostiary.resource_server.elapsed import elapsed
 from ostiary.resource_server.errors import MalformedRequest, MissingCredential, Refused, refusal
 from ostiary.resource_server.http import Http, HttpPort
 from ostiary.resource_server.introspection import DEFAULT_TTL as INTROSPECTION_TTL
@@ -58,6 +59,8 @@ class ResourceServer:
     introspection_ttl, client_key_ttl: seconds; how long an answer may be kept, and so a revoked one be taken.
     token_cache_size: verified tokens kept, 0 for none. leeway: seconds between clocks, at most 60.
     revoked: asked at each request, for tokens seen before too.
+    clock: seconds since the epoch, for the times in tokens; elapsed: seconds that only go forward, for the age of
+    caches, which a clock that is set back does not make younger.
     Raises ConfigurationError.
     """
 
@@ -80,20 +83,20 @@ class ResourceServer:
         leeway: float = 10,
         revoked: RevocationHook | None = None,
         clock: Callable[[], float] = time.time,
+        elapsed: Callable[[], float] = elapsed,
         http: HttpPort | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         read = configuration.read(issuer, audience, credential, public_url, environment)
-        self.clock = clock
-        self.audience = read.audiences[0]
-        self.scopes = dict(scopes or {})
+        self.clock, self.elapsed, self.http = clock, elapsed, http or Http()
+        self.audience, self.scopes = read.audiences[0], dict(scopes or {})
         self._given_replay, self._environment = replay, environment
-        self.http = http or Http()
         self.sources = Sources(
             read.issuers,
             self.audience,
             self.http,
             clock,
+            elapsed,
             replay=lambda: self.replay,
             introspection_ttl=introspection_ttl,
             client_key_ttl=client_key_ttl,
@@ -114,13 +117,13 @@ class ResourceServer:
 
     async def check(self, request: ApiRequest, scopes: Sequence[str] = ()) -> Principal:
         """The caller of ``request``, if they may do what needs all of ``scopes``. Raises Refused."""
-        attempt = Attempt(request, scopes, self.clock())
+        attempt = Attempt(request, scopes, self.clock(), self.elapsed())
         decision = self.verifier.verify(attempt)
         try:
             need = next(decision)
             while True:
                 try:
-                    answer = await self.sources.answer(need, attempt.now)
+                    answer = await self.sources.answer(need, attempt)
                 except OstiaryError as error:
                     need = decision.throw(error)
                 else:
@@ -132,13 +135,13 @@ class ResourceServer:
 
     def check_sync(self, request: ApiRequest, scopes: Sequence[str] = ()) -> Principal:
         """The same from a thread."""
-        attempt = Attempt(request, scopes, self.clock())
+        attempt = Attempt(request, scopes, self.clock(), self.elapsed())
         decision = self.verifier.verify(attempt)
         try:
             need = next(decision)
             while True:
                 try:
-                    answer = self.sources.answer_sync(need, attempt.now)
+                    answer = self.sources.answer_sync(need, attempt)
                 except OstiaryError as error:
                     need = decision.throw(error)
                 else:
@@ -150,7 +153,7 @@ class ResourceServer:
 
     def allow(self, request: ApiRequest, principal: Principal, scopes: Sequence[str]) -> None:
         """Whether the caller of ``request``, already verified, may do what needs all of ``scopes``. Raises Refused."""
-        attempt = Attempt(request, scopes, self.clock())
+        attempt = Attempt(request, scopes, self.clock(), self.elapsed())
         try:
             self.verifier.admit(attempt, principal)
         except OstiaryError as error:
@@ -201,7 +204,7 @@ class ResourceServer:
             self._furnish(app)
         for issuer in self.sources.keys:
             try:
-                await self.sources.ready(issuer, None, self.clock())
+                await self.sources.ready(issuer, None)
             except Unavailable as error:
                 logger.warning("%s; its tokens are refused until it answers", error)
         try:

@@ -57,14 +57,17 @@ def memory(request: HttpRequest) -> dict[str, Any]:
 def _middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
     """Refuses every request without a good credential, except to ``public_paths``; sets ``request.principal``.
 
+    A browser's preflight (OPTIONS) carries none: the middleware that answers it stands before this one in MIDDLEWARE.
+    HEAD is decided as GET is.
     It also serves the metadata of this API (RFC 9728).
     """
     own = guard()
     public = frozenset(_settings().get("public_paths", ()))
 
     def before(request: HttpRequest) -> HttpResponse | None:
-        if request.path == own.metadata_path and request.method == "GET":
-            return HttpResponse(own.protected_resource_metadata(), content_type="application/json")
+        if request.path == own.metadata_path and request.method in ("GET", "HEAD"):
+            document = HttpResponse(own.protected_resource_metadata(), content_type="application/json")
+            return _without_body(document) if request.method == "HEAD" else document
         return None
 
     if iscoroutinefunction(get_response):
@@ -77,7 +80,7 @@ def _middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
                 try:
                     request.principal = await admit(own, api_request(request), (), memory(request))
                 except Refused as refused:
-                    return answer(refused)
+                    return answer(refused, head=request.method == "HEAD")
             return await cast(Awaitable[HttpResponseBase], get_response(request))
 
         return serve_async
@@ -90,7 +93,7 @@ def _middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
             try:
                 request.principal = admit_sync(own, api_request(request), (), memory(request))
             except Refused as refused:
-                return answer(refused)
+                return answer(refused, head=request.method == "HEAD")
         return cast(HttpResponseBase, get_response(request))
 
     return serve
@@ -110,7 +113,7 @@ def requires(*scopes: str) -> Callable[[View], View]:
                 try:
                     request.principal = await admit(guard(), api_request(request), scopes, memory(request))
                 except Refused as refused:
-                    return answer(refused)
+                    return answer(refused, head=request.method == "HEAD")
                 return await view(request, *args, **kwargs)
 
             return admitted_async
@@ -120,7 +123,7 @@ def requires(*scopes: str) -> Callable[[View], View]:
             try:
                 request.principal = admit_sync(guard(), api_request(request), scopes, memory(request))
             except Refused as refused:
-                return answer(refused)
+                return answer(refused, head=request.method == "HEAD")
             return view(request, *args, **kwargs)
 
         return admitted
@@ -128,9 +131,16 @@ def requires(*scopes: str) -> Callable[[View], View]:
     return protect
 
 
-def answer(refused: Refused) -> HttpResponse:
-    """The answer to a refused request."""
+def answer(refused: Refused, *, head: bool = False) -> HttpResponse:
+    """The answer to a refused request. head: without its body, which a server need not take out."""
     response = HttpResponse(refused.body, status=refused.status)
     for name, value in refused.headers.items():
         response[name] = value
+    return _without_body(response) if head else response
+
+
+def _without_body(response: HttpResponse) -> HttpResponse:
+    """RFC 9110 section 9.3.2: the length is that of the answer to GET."""
+    response["Content-Length"] = str(len(response.content))
+    response.content = b""
     return response

@@ -133,5 +133,5 @@ def unknown_key(seen: str, owner: str) -> VerificationError:
         "unknown key",
         seen=seen,
         expected=f"a present key of {owner}",
-        mend="get a new token; if the key is new, it is known within a minute",
+        mend="get a new token; if the key is new, it is known within 15 seconds",
     )

@@ -1,4 +1,7 @@
-"""The guard in FastAPI: a security dependency, its OpenAPI scheme, JSON refusals, and the document of RFC 9728."""
+"""The guard in FastAPI: a security dependency, its OpenAPI scheme, JSON refusals, and the document of RFC 9728.
+
+A browser's preflight (OPTIONS) carries no credential; ``CORSMiddleware`` answers it before any dependency is asked.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +53,9 @@ class Scheme(SecurityBase):
     def model(self) -> OAuth2Model:  # type: ignore[override]
         issuer = next(iter(self._guard.sources.keys))
         known = self._guard.sources.metadata(issuer)
-        token_url = (known and known.token_endpoint) or f"{issuer}/token"
-        authorization_url = known.authorization_endpoint if known else f"{issuer}/authorize"
+        front = issuer.rstrip("/")
+        token_url = (known and known.token_endpoint) or f"{front}/token"
+        authorization_url = known.authorization_endpoint if known else f"{front}/authorize"
         scopes = self._guard.scopes
         code_flow = authorization_url and OAuthFlowAuthorizationCode(
             authorizationUrl=authorization_url, tokenUrl=token_url, scopes=scopes

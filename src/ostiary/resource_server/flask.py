@@ -31,7 +31,8 @@ class FlaskGuard:
     """``auth = FlaskGuard(guard, app)``, then ``@auth.requires("orders:read")`` below the route of a view.
 
     The caller is ``flask.g.principal`` or ``ostiary.resource_server.flask.principal()``. The application answers
-    refusals and the document of RFC 9728.
+    refusals and the document of RFC 9728. HEAD is decided as GET is. Flask answers OPTIONS by itself, without the
+    view, so what a preflight needs is for a CORS extension in front; a view that takes OPTIONS itself is guarded.
     """
 
     def __init__(self, guard: ResourceServer, app: Flask | None = None) -> None:

@@ -31,37 +31,43 @@ class Introspection:
     """The questions to one issuer. No I/O: ``ask`` is the steps of an exchange that a flight drives."""
 
     def __init__(
-        self, source: IssuerKeys, clock: Callable[[], float], *, ttl: float = DEFAULT_TTL, size: int = DEFAULT_SIZE
+        self,
+        source: IssuerKeys,
+        clock: Callable[[], float],
+        elapsed: Callable[[], float],
+        *,
+        ttl: float = DEFAULT_TTL,
+        size: int = DEFAULT_SIZE,
     ) -> None:
         self._source = source
         self._clock = clock
+        self._elapsed = elapsed
         self._ttl = ttl
         self._answers: AnswerCache[bytes, Introspected] = AnswerCache(size)
 
-    def known(self, need: NeedIntrospection, now: float) -> Introspected | None:
-        """The kept answer, if there is one."""
-        return self._answers.get(need.digest, now)
+    def known(self, need: NeedIntrospection, instant: float) -> Introspected | None:
+        """The kept answer, if there is one at ``instant`` (seconds of ``elapsed``)."""
+        return self._answers.get(need.digest, instant)
 
     def ask(self, need: NeedIntrospection) -> Generator[HttpRequest, HttpResponse, Introspected]:
         """The steps of one question. Raises Unavailable for anything but a plain answer."""
-        asked = self._clock()
+        asked, instant = self._clock(), self._elapsed()
         config, metadata = self._source.config, self._source.metadata
         if metadata is None or metadata.introspection_endpoint is None:
             raise Unavailable("introspection", f"the metadata of {config.issuer} names no introspection_endpoint")
         form = {"token": need.token, "token_type_hint": "access_token", **config.authentication(asked)}
         response = yield HttpRequest(endpoint(self._source, metadata.introspection_endpoint), form)
         answer = _read(response)
-        until = self._until(answer, asked)
-        if until > asked:
-            self._answers.add(need.digest, answer, until)
+        life = self._life(answer, asked)
+        if life > 0:
+            self._answers.add(need.digest, answer, instant + life)
         return answer
 
-    def _until(self, answer: Introspected, asked: float) -> float:
+    def _life(self, answer: Introspected, asked: float) -> float:
         # RFC 7662 4: "the response MUST NOT be cached beyond the time indicated" in exp. Counted from the question, not
         # from the answer: what was revoked between the two must not live longer than the stated bound.
         expires = (answer.claims or {}).get("exp")
-        until = asked + self._ttl
-        return min(until, expires) if isinstance(expires, int | float) else until
+        return min(self._ttl, expires - asked) if isinstance(expires, int | float) else self._ttl
 
 
 def endpoint(source: IssuerKeys, url: str) -> str:

@@ -20,7 +20,7 @@ KEEP_KEYS_FOR = 3600.0
 class IssuerConfig:
     """One authorization server that this API trusts.
 
-    issuer: exactly as it stands in ``iss`` and in its metadata.
+    issuer: exactly as it stands in ``iss`` and in its metadata, with its closing slash if it has one there.
     internal_url: where this host reaches it, if that is not its public URL; replaces the issuer at the front of each of
     its endpoints. https, or http to loopback.
     algorithms: what its keys may be (standards: an allowlist per issuer).
@@ -37,7 +37,7 @@ class IssuerConfig:
     keep_keys_for: float = KEEP_KEYS_FOR
 
     def __post_init__(self) -> None:
-        metadata.check_issuer_url(self.issuer)
+        metadata.check_issuer_url(self.issuer, closing_slash=True)
         if self.internal_url is not None:
             checked_url(self.internal_url)
         unknown = [name for name in self.algorithms if name not in ALGORITHMS]
@@ -50,9 +50,9 @@ class IssuerConfig:
 
     def reached_at(self, url: str) -> str:
         """``url`` of this issuer as this host reaches it. Raises ConfigurationError for plain http beyond loopback."""
-        inside = self.internal_url
-        if inside is not None and (url == self.issuer or url.startswith(self.issuer + "/")):
-            url = inside.rstrip("/") + url[len(self.issuer) :]
+        inside, public = self.internal_url, self.issuer.rstrip("/")
+        if inside is not None and (url == public or url.startswith(public + "/")):
+            url = inside.rstrip("/") + url[len(public) :]
         return checked_url(url)
 
     def metadata_urls(self) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from ostiary.resource_server.read_only import ReadOnlyDict, read_only
+
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """The caller of one request, every check passed.
@@ -17,7 +19,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     knows the client.
     token_id: ``jti``; grant_id, rev: what a later revocation may name; expires_at: seconds since the epoch.
     kind: ``"access_token"`` or ``"client_request"`` (a client's own JWT, without a token).
-    claims: everything the token says; not to be changed.
+    claims: everything the token says, arrays as tuples. It cannot be changed, for the next request sees the same.
     user: None as long as clients act for themselves.
     """
 
@@ -33,3 +35,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     rev: int | None = None
     claims: Mapping[str, object] = {}
     user: str | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.claims) is not ReadOnlyDict:
+            msgspec.structs.force_setattr(self, "claims", read_only(self.claims))

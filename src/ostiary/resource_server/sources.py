@@ -17,6 +17,7 @@ from ostiary.resource_server.needs import Answer, Need, NeedClientKey, NeedIntro
 
 if TYPE_CHECKING:
     from ostiary.replay.base import ReplayMemory
+    from ostiary.resource_server.attempt import Attempt
 
 Steps = Generator[HttpRequest, HttpResponse, Introspected | Looked]
 
@@ -30,18 +31,21 @@ class Sources:
         audience: str,
         http: HttpPort,
         clock: Callable[[], float],
+        elapsed: Callable[[], float],
         *,
         replay: Callable[[], ReplayMemory],
         introspection_ttl: float,
         client_key_ttl: float,
     ) -> None:
-        self.keys = {config.issuer: IssuerKeys(config, clock) for config in configs}
+        self.keys = {config.issuer: IssuerKeys(config, elapsed) for config in configs}
         self._introspections = {
-            issuer: Introspection(keys, clock, ttl=introspection_ttl) for issuer, keys in self.keys.items()
+            issuer: Introspection(keys, clock, elapsed, ttl=introspection_ttl) for issuer, keys in self.keys.items()
         }
         self.own = [config for config in configs if config.credential is not None]
         self._client_keys = (
-            ClientKeys(self.keys[self.own[0].issuer], audience, clock, ttl=client_key_ttl) if self.own else None
+            ClientKeys(self.keys[self.own[0].issuer], audience, clock, elapsed, ttl=client_key_ttl)
+            if self.own
+            else None
         )
         self._replay = replay
         self._fetches: Flights[None] = Flights(http)
@@ -63,40 +67,40 @@ class Sources:
         undeclared = [config for config in self.own if config.installation is None]
         return undeclared[0].issuer if len(self.own) == 1 and undeclared else ""
 
-    async def answer(self, need: Need, now: float) -> Answer:
-        """The answer to ``need``. Raises Unavailable."""
+    async def answer(self, need: Need, attempt: Attempt) -> Answer:
+        """The answer to ``need`` of ``attempt``. Raises Unavailable."""
         match need:
             case NeedKey(issuer, kid):
-                await self.ready(issuer, kid, now)
-                return self.keys[issuer].find(kid, now)
+                await self.ready(issuer, kid)
+                return self.keys[issuer].find(kid)
             case NeedReplayCheck(issuer, jti, expires_at):
                 memory = self._replay()
-                return await memory.first_time(issuer, jti, expires_at=expires_at, now=now)
+                return await memory.first_time(issuer, jti, expires_at=expires_at, now=attempt.now)
             case _:
-                issuer, known, steps = self._asked(need, now)
+                issuer, known, steps = self._asked(need, attempt.instant)
                 if known is None:
-                    await self.ready(issuer, None, now)
+                    await self.ready(issuer, None)
                     known = await self._questions.run(_flight_key(need), steps)
                 return _unpacked(known)
 
-    def answer_sync(self, need: Need, now: float) -> Answer:
+    def answer_sync(self, need: Need, attempt: Attempt) -> Answer:
         """The same from a thread."""
         match need:
             case NeedKey(issuer, kid):
-                self.ready_sync(issuer, kid, now)
-                return self.keys[issuer].find(kid, now)
+                self.ready_sync(issuer, kid)
+                return self.keys[issuer].find(kid)
             case NeedReplayCheck(issuer, jti, expires_at):
-                return self._replay().first_time_sync(issuer, jti, expires_at=expires_at, now=now)
+                return self._replay().first_time_sync(issuer, jti, expires_at=expires_at, now=attempt.now)
             case _:
-                issuer, known, steps = self._asked(need, now)
+                issuer, known, steps = self._asked(need, attempt.instant)
                 if known is None:
-                    self.ready_sync(issuer, None, now)
+                    self.ready_sync(issuer, None)
                     known = self._questions.run_sync(_flight_key(need), steps)
                 return _unpacked(known)
 
-    async def ready(self, issuer: str, kid: str | None, now: float) -> None:
+    async def ready(self, issuer: str, kid: str | None) -> None:
         """Fetch the issuer's metadata and keys if that is due before ``kid`` (None: none) can be told."""
-        step = self._plan(issuer, kid, now)
+        step = self._plan(issuer, kid)
         if step in (Next.FETCH, Next.ASK):
             try:
                 await self._fetches.run(issuer, self.keys[issuer].fetch)
@@ -104,9 +108,9 @@ class Sources:
                 if step is Next.FETCH:
                     raise
 
-    def ready_sync(self, issuer: str, kid: str | None, now: float) -> None:
+    def ready_sync(self, issuer: str, kid: str | None) -> None:
         """The same from a thread."""
-        step = self._plan(issuer, kid, now)
+        step = self._plan(issuer, kid)
         if step in (Next.FETCH, Next.ASK):
             try:
                 self._fetches.run_sync(issuer, self.keys[issuer].fetch)
@@ -118,9 +122,9 @@ class Sources:
         """What is known of the issuer; None before its first answer."""
         return self.keys[issuer].metadata
 
-    def _plan(self, issuer: str, kid: str | None, now: float) -> Next:
+    def _plan(self, issuer: str, kid: str | None) -> Next:
         keys = self.keys[issuer]
-        step = keys.plan(kid, now)
+        step = keys.plan(kid)
         if step is Next.RENEW:
             self._fetches.start(issuer, keys.fetch)
         elif step is Next.UNKNOWN and self._fetches.running(issuer):
@@ -128,15 +132,15 @@ class Sources:
         return step
 
     def _asked(
-        self, need: NeedClientKey | NeedIntrospection, now: float
+        self, need: NeedClientKey | NeedIntrospection, instant: float
     ) -> tuple[str, Introspected | Looked | None, Callable[[], Steps]]:
         if isinstance(need, NeedIntrospection):
             introspection = self._introspections[need.issuer]
-            return need.issuer, introspection.known(need, now), lambda: introspection.ask(need)
+            return need.issuer, introspection.known(need, instant), lambda: introspection.ask(need)
         client_keys = self._client_keys
         if client_keys is None:
             raise ConfigurationError("Client JWTs need the API's own identity: set OSTIARY_API_KEY_FILE.")
-        return self.own[0].issuer, client_keys.known(need, now), lambda: client_keys.ask(need)
+        return self.own[0].issuer, client_keys.known(need, instant), lambda: client_keys.ask(need)
 
 
 def _flight_key(need: NeedClientKey | NeedIntrospection) -> object:

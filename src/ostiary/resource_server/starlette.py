@@ -1,4 +1,8 @@
-"""The guard in Starlette: an AuthenticationBackend for its AuthenticationMiddleware."""
+"""The guard in Starlette: an AuthenticationBackend for its AuthenticationMiddleware.
+
+A browser's preflight (OPTIONS) carries no credential; ``CORSMiddleware`` stands before AuthenticationMiddleware and
+answers it.
+"""
 
 from __future__ import annotations
 
@@ -64,6 +68,8 @@ class OstiaryBackend(AuthenticationBackend):
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
         request = api_request(conn.scope)
+        if conn.scope["type"] == "http" and conn.scope["path"] == self._guard.metadata_path:
+            return None  # RFC 9728: what tells a stranger where to get a token is for strangers
         if self._anonymous and not self._guard.presented(request):
             return None
         try:

@@ -105,7 +105,7 @@ def trusted_tokens(guard: ResourceServer) -> Iterator[TestTokens]:
     key = SigningKey.generate("ES256")
     real = dict(guard.sources.keys)
     for issuer, source in real.items():
-        held = guard.sources.keys[issuer] = IssuerKeys(source.config, guard.clock)
+        held = guard.sources.keys[issuer] = IssuerKeys(source.config, guard.elapsed)
         held.hold([key.verification_key])
     try:
         yield TestTokens(guard, key)

@@ -13,10 +13,14 @@ DEFAULT_SIZE = 4096
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """A token whose signature, issuer, audience and type were good, and the key that signed it."""
+    """A token whose signature, issuer, audience and type were good, and the key that signed it.
+
+    until: when its life is over, in seconds of ``elapsed``; from then on it has to be verified anew.
+    """
 
     principal: Principal
     key: VerificationKey
+    until: float
 
 
 class TokenCache:

@@ -122,11 +122,10 @@ class TraceUpload:
 
     def _send(self, batch: list[bytes]) -> bool:
         config = self._sources.own[0]
-        now = self._clock()
-        self._sources.ready_sync(config.issuer, None, now)
+        self._sources.ready_sync(config.issuer, None)
         metadata = self._sources.metadata(config.issuer)
         if metadata is None or metadata.ostiary_traces_endpoint is None:
             return False
-        form = {"traces": '{"traces":[' + b",".join(batch).decode() + "]}", **config.authentication(now)}
+        form = {"traces": '{"traces":[' + b",".join(batch).decode() + "]}", **config.authentication(self._clock())}
         response = self._http.send_sync(HttpRequest(config.reached_at(metadata.ostiary_traces_endpoint), form))
         return 200 <= response.status < 300

@@ -88,7 +88,7 @@ class Verifier:
             return (yield from self._fresh(attempt, token, digest))
         principal = seen.principal
         source = self._issuers[principal.issuer]
-        if not source.trusted(seen.key, attempt.now):
+        if not source.trusted(seen.key, attempt.instant):
             # The keys are due, or this one is gone: the entry lives no longer than its key.
             key = yield NeedKey(principal.issuer, seen.key.kid)
             if key != seen.key:
@@ -97,6 +97,10 @@ class Verifier:
         if principal.expires_at + self.rules.leeway <= attempt.now:
             self.cache.discard(digest)
             raise expired(principal.expires_at, attempt.now)
+        if seen.until <= attempt.instant:
+            # The clock was set back. What it says now about exp and iat is for the whole verification to judge.
+            self.cache.discard(digest)
+            return (yield from self._fresh(attempt, token, digest))
         attempt.token_seen_before = True
         return principal
 
@@ -110,14 +114,15 @@ class Verifier:
         kid = parsed.header.kid
         if kid is None:
             raise unknown_key("no kid", issuer)
-        key = source.ready(kid, attempt.now)
+        key = source.ready(kid, attempt.instant)
         if key is None:
             answer = yield NeedKey(issuer, kid)
             if not isinstance(answer, VerificationKey):
                 raise unknown_key(f"the kid {checks.shown(kid)}", issuer)
             key = answer
         principal = self._verified(attempt, parsed, key, issuer)
-        self.cache.add(digest, Verified(principal, key))
+        life = principal.expires_at + self.rules.leeway - attempt.now
+        self.cache.add(digest, Verified(principal, key, attempt.instant + life))
         return principal
 
     def _verified(self, attempt: Attempt, parsed: jws.CompactJws, key: VerificationKey, issuer: str) -> Principal:

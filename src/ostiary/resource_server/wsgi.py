@@ -44,6 +44,8 @@ def api_request(environ: Environ) -> ApiRequest:
 class WsgiGuard:
     """Lets through whoever the guard admits; the Principal is ``environ["ostiary.principal"]``.
 
+    Nobody passes without a credential, a browser's preflight (OPTIONS) neither: the layer that answers it stands in
+    front of the guard. HEAD is decided as GET is.
     scopes: needed for every request. public: paths that anyone may ask for, such as ``/healthz``.
     """
 
@@ -56,28 +58,29 @@ class WsgiGuard:
         self._public = frozenset(public)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        head = environ["REQUEST_METHOD"] == "HEAD"
         document = well_known(self._guard, environ)
         if document is not None:
             start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(document)))])
-            return [document]
+            return [] if head else [document]
         if environ.get("PATH_INFO", "") not in self._public:
             try:
                 environ[PRINCIPAL] = admit_sync(self._guard, api_request(environ), self._scopes, environ)
             except Refused as refused:
-                return answer(refused, start_response)
+                return answer(refused, start_response, head=head)
         return self._app(environ, start_response)
 
 
 def well_known(guard: ResourceServer, environ: Environ) -> bytes | None:
     """The document of RFC 9728, if that is what is asked for."""
     asked = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    if asked == guard.metadata_path and environ["REQUEST_METHOD"] == "GET":
+    if asked == guard.metadata_path and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
         return guard.protected_resource_metadata()
     return None
 
 
-def answer(refused: Refused, start_response: StartResponse) -> list[bytes]:
-    """The answer to a refused request."""
+def answer(refused: Refused, start_response: StartResponse, *, head: bool = False) -> list[bytes]:
+    """The answer to a refused request. head: without its body, which a WSGI server need not take out."""
     headers = [*refused.headers.items(), ("Content-Length", str(len(refused.body)))]
     start_response(f"{refused.status} {HTTPStatus(refused.status).phrase}", headers)
-    return [refused.body]
+    return [] if head else [refused.body]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
-import os
 import signal
 import sqlite3
 import stat
@@ -120,20 +117,3 @@ def test_a_full_memory_of_one_process_refuses_and_forgets_nothing() -> None:
         memory.first_time_sync("billing", "one too many", expires_at=NOW + 60, now=NOW)
     assert not memory.first_time_sync("billing", "0", expires_at=NOW + 60, now=NOW + 59)
     assert memory.first_time_sync("billing", "afterwards", expires_at=NOW + 90, now=NOW + 61)
-
-
-def test_a_server_that_forks_after_it_was_asked_goes_on_in_every_child(tmp_path: Path) -> None:
-    memory = SqliteReplayMemory(tmp_path / "replay.db")
-    assert _first(memory, "parent")
-
-    def child(outcome: multiprocessing.connection.Connection) -> None:
-        outcome.send((os.getpid(), _first(memory, "parent"), _first(memory, "child")))
-
-    ours, theirs = multiprocessing.get_context("fork").Pipe()
-    process = multiprocessing.get_context("fork").Process(target=child, args=(theirs,))
-    process.start()
-    pid, parent, own = ours.recv()
-    process.join()
-    assert pid != os.getpid()
-    assert (parent, own) == (False, True)
-    assert not _first(memory, "child")
