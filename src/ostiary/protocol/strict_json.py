@@ -14,10 +14,11 @@ import msgspec
 
 from ostiary.protocol.checks import malformed
 
-_decode = msgspec.json.Decoder(dict[str, object]).decode
+_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 MAX_DEPTH = 16
+_ARRAY, _OBJECT = b"[{"
 
 
 def decode_object(raw: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, object]:
@@ -31,7 +32,9 @@ def decode_object(raw: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, object
         members = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise malformed("not a JSON object in UTF-8") from None
-    if (b"[" in raw or raw.find(b"{", 1) > 0) and _depth(members) > max_depth:
+    if type(members) is not dict:
+        raise malformed("not a JSON object in UTF-8")
+    if (_ARRAY in raw or raw.rfind(_OBJECT) > 0) and _depth(members) > max_depth:
         raise malformed("JSON nested too deeply", expected=f"at most {max_depth} levels")
     written = _encode(members)
     if written != raw and (b"\\u" in raw or raw.count(b":") != written.count(b":")):
