@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from ostiary.errors import OstiaryError, VerificationError
@@ -33,16 +34,21 @@ class Attempt:
         self._noted: list[tuple[str, str, str]] | None = None
 
     def told(self, verify: Callable[[Note | None], Result]) -> Result:
-        """``verify`` without notes; if a check after the signature refuses, once more with notes, for the trace.
-
-        A good token costs no notes, and a forged one is never verified twice.
-        """
+        """``verify`` without notes; if a check after the signature refuses, once more with notes, for the trace."""
         try:
             return verify(None)
         except VerificationError as error:
-            if error.check in (SIGNATURE, ALGORITHM):
-                raise
-        return verify(self._note)
+            self.retrace(error, verify)
+            raise
+
+    def retrace(self, error: VerificationError, verify: Callable[[Note | None], object]) -> None:
+        """Note the checks that passed before ``error``, which ``verify`` raised when it was called without notes.
+
+        So a good token costs no notes, and a forged one is never verified twice.
+        """
+        if error.check not in (SIGNATURE, ALGORITHM):
+            with suppress(VerificationError):
+                verify(self._note)
 
     def story(self, error: OstiaryError, api: str, trace_id: str) -> TraceRecord:
         """The record of a refusal by ``error``."""
