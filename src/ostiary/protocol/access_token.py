@@ -200,18 +200,20 @@ def _one_by_one(
 def scope_tokens(scope: str) -> frozenset[str]:
     """The single tokens of ``scope``; kept, for many tokens have the same. Raises VerificationError("scope")."""
     if len(scope) > _MAX_SCOPE_LENGTH or _SCOPE.fullmatch(scope) is None:
-        raise VerificationError(
-            SCOPE, "scope unusable", seen=shown(scope), expected="scope tokens between single spaces"
-        )
+        raise _unusable_scope(scope)
     return frozenset(scope.split())
 
 
 def _scope(members: dict[str, object]) -> str:
     scope = members.get("scope", "")
     if not isinstance(scope, str):
-        raise VerificationError(SCOPE, "scope unusable", seen=shown(scope), expected="a text")
+        raise _unusable_scope(scope)
     scope_tokens(scope)
     return scope
+
+
+def _unusable_scope(scope: object) -> VerificationError:
+    return VerificationError(SCOPE, "scope unusable", seen=shown(scope), expected="scope tokens between single spaces")
 
 
 def _methods(members: dict[str, object]) -> tuple[str, ...] | None:

@@ -16,9 +16,14 @@ _TO_URL = bytes.maketrans(b"+/", b"-_")
 # msgspec reads base64 only inside JSON, but takes a fraction of the time of binascii in its strict mode.
 _read_text = msgspec.json.Decoder(bytes).decode
 _END_OF_TEXT = (b'"', b'"', b'=="', b'="')
-# A last character may carry only zero bits beyond the last whole byte, else two texts would mean one value.
-_LAST_OF_TWO = frozenset(_ALPHABET[0::16])
-_LAST_OF_THREE = frozenset(_ALPHABET[0::4])
+# What may be the last character, by how many there are beyond groups of four: it may carry only zero bits beyond the
+# last whole byte, else two texts would mean one value. One alone holds no byte; a group is for the alphabet to judge.
+_LAST = (
+    frozenset({b"", *(bytes((byte,)) for byte in range(256))}),
+    frozenset[bytes](),
+    frozenset(bytes((byte,)) for byte in _ALPHABET[0::16]),
+    frozenset(bytes((byte,)) for byte in _ALPHABET[0::4]),
+)
 
 
 def encode(raw: bytes) -> bytes:
@@ -33,7 +38,7 @@ def decode(text: bytes) -> bytes:
     impossible length, or a last character with stray bits. Source: RFC 7515 section 2, RFC 4648 section 3.5.
     """
     remainder = len(text) & 3
-    if remainder and (remainder == 1 or text[-1] not in (_LAST_OF_TWO if remainder == 2 else _LAST_OF_THREE)):
+    if text[-1:] not in _LAST[remainder]:
         raise malformed("base64url text of impossible length or with stray bits at its end")
     try:
         return _read_text(b'"' + text.translate(_TO_STANDARD) + _END_OF_TEXT[remainder])

@@ -34,12 +34,17 @@ def decode_object(raw: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, object
         raise malformed("not a JSON object in UTF-8") from None
     if type(members) is not dict:
         raise malformed("not a JSON object in UTF-8")
-    if (_ARRAY in raw or raw.rfind(_OBJECT) > 0) and _depth(members) > max_depth:
+    if not is_flat(raw) and _depth(members) > max_depth:
         raise malformed("JSON nested too deeply", expected=f"at most {max_depth} levels")
     written = _encode(members)
     if written != raw and (b"\\u" in raw or raw.count(b":") != written.count(b":")):
         _refuse_duplicates(raw)
     return members
+
+
+def is_flat(raw: bytes) -> bool:
+    """Whether no member of the object in ``raw`` is an object or an array; False too where a text has a bracket."""
+    return _ARRAY not in raw and raw.rfind(_OBJECT) <= 0
 
 
 def _depth(value: object) -> int:

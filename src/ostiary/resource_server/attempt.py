@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+import msgspec
+
 from ostiary.errors import OstiaryError, VerificationError
 from ostiary.protocol.checks import ALGORITHM, AUDIENCE, EXPIRY, ISSUER, SIGNATURE, Note, shown
 from ostiary.resource_server.principal import Principal
@@ -15,23 +17,20 @@ from ostiary.trace import Trace, TraceRecord
 Result = TypeVar("Result")
 
 
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """A request, the scopes that the operation needs, and the time.
 
     now: seconds since the epoch, for what tokens say; instant: seconds of ``elapsed``, for the age of what is kept.
     principal: set once the caller is proved. token_seen_before: set where the cache vouched for signature and claims.
     """
 
-    __slots__ = ("_noted", "instant", "now", "principal", "request", "scopes", "token_seen_before")
-
-    def __init__(self, request: ApiRequest, scopes: Sequence[str], now: float, instant: float) -> None:
-        self.request = request
-        self.scopes = scopes
-        self.now = now
-        self.instant = instant
-        self.principal: Principal | None = None
-        self.token_seen_before = False
-        self._noted: list[tuple[str, str, str]] | None = None
+    request: ApiRequest
+    scopes: Sequence[str]
+    now: float
+    instant: float
+    principal: Principal | None = None
+    token_seen_before: bool = False
+    _noted: list[tuple[str, str, str]] | None = None
 
     def told(self, verify: Callable[[Note | None], Result]) -> Result:
         """``verify`` without notes; if a check after the signature refuses, once more with notes, for the trace."""
