@@ -73,20 +73,16 @@ def verifier(key: ec.EllipticCurvePublicKey, curve: Curve) -> Callable[[bytes, b
         # SEC 1 4.1.4: "If r and s are not both integers in the interval [1, n-1], output 'invalid'." (CVE-2022-21449)
         if not (zero < r < order and zero < s < order):
             raise bad_signature("r or s outside the group", "1 to n-1")
+        # The library wants ECDSA-Sig-Value (SEC 1 C.5): a SEQUENCE of two INTEGERs in DER (X.690 8.3, 8.9). The first
+        # bit of an INTEGER is its sign, so that a positive number which begins with a one takes an octet more.
+        r, s = r.lstrip(b"\0"), s.lstrip(b"\0")
+        both = (_SIGNED if r[0] & 0x80 else _PLAIN)[len(r)] + r + (_SIGNED if s[0] & 0x80 else _PLAIN)[len(s)] + s
         try:
-            verify(_der(r, s), signing_input, algorithm)
+            verify(_SEQUENCE[len(both)] + both, signing_input, algorithm)
         except InvalidSignature:
             raise bad_signature() from None
 
     return check
-
-
-def _der(r: bytes, s: bytes) -> bytes:
-    """ECDSA-Sig-Value (SEC 1 C.5) of two positive numbers: a SEQUENCE of two INTEGERs in DER (X.690 8.3, 8.9)."""
-    r, s = r.lstrip(b"\0"), s.lstrip(b"\0")
-    # The first bit of an INTEGER is its sign: a positive number that begins with a one takes an octet more.
-    both = (_SIGNED if r[0] & 0x80 else _PLAIN)[len(r)] + r + (_SIGNED if s[0] & 0x80 else _PLAIN)[len(s)] + s
-    return _SEQUENCE[len(both)] + both
 
 
 def signer(key: ec.EllipticCurvePrivateKey, curve: Curve) -> Callable[[bytes], bytes]:
