@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from tests.resource_server.world import World, bearer, failed_check
 
 
@@ -54,3 +56,11 @@ def test_a_size_of_zero_remembers_nothing(world: World) -> None:
     guard = world.guard(token_cache_size=0)
     guard.check_sync(bearer(world.token()))
     assert len(guard.verifier.cache) == 0
+
+
+def test_the_oldest_makes_room(world: World) -> None:
+    guard = world.guard(token_cache_size=2)
+    tokens = [world.token(jti=jti) for jti in ("first", "second", "third")]
+    for token in tokens:
+        guard.check_sync(bearer(token))
+    assert guard.verifier.cache.digests() == [sha256(token.encode()).digest() for token in tokens[1:]]

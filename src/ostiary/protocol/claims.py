@@ -138,7 +138,10 @@ def check_audience(audiences: Collection[str], mine: str | Collection[str], note
     section 4.1.3).
     """
     own = (mine,) if isinstance(mine, str) else mine
-    if frozenset(own).isdisjoint(audiences):
+    for named in audiences:
+        if named in own:
+            break
+    else:
         raise VerificationError(
             AUDIENCE,
             "audience mismatch",
@@ -182,10 +185,16 @@ def check_sole_audience(claims: Mapping[str, object], mine: str, note: Note | No
 
 
 def check_expiry(claims: Mapping[str, object], now: float, leeway: float, note: Note | None) -> float:
-    """``exp``, which must be present and, by ``leeway`` seconds, later than ``now``; all in seconds since the epoch."""
+    """``exp``, which must be present and ``not_expired``."""
     expires = numeric_date(claims, "exp", EXPIRY)
     if expires is None:
         raise VerificationError(EXPIRY, "exp missing", seen="absent", expected="a time", mend='send the claim "exp"')
+    not_expired(expires, now, leeway, note)
+    return expires
+
+
+def not_expired(expires: float, now: float, leeway: float, note: Note | None) -> None:
+    """``exp`` must, by ``leeway`` seconds, be later than ``now``; all in seconds since the epoch."""
     # "on or after which the JWT MUST NOT be accepted for processing" RFC 7519 4.1.4
     if expires + leeway <= now:
         raise VerificationError(
@@ -193,17 +202,21 @@ def check_expiry(claims: Mapping[str, object], now: float, leeway: float, note: 
         )
     if note is not None:
         note(EXPIRY, shown(expires), f"later than {now - leeway:.0f}")
-    return expires
 
 
 def check_not_future(
     claims: Mapping[str, object], name: str, now: float, leeway: float, note: Note | None
 ) -> float | None:
-    """``nbf`` or ``iat``: where present, at most ``leeway`` seconds after ``now``."""
+    """``nbf`` or ``iat``, which must be ``not_future`` where it is present."""
     check = NOT_BEFORE if name == "nbf" else ISSUED_AT
     value = numeric_date(claims, name, check)
-    if value is None:
-        return None
+    if value is not None:
+        not_future(value, check, now, leeway, note)
+    return value
+
+
+def not_future(value: float, check: str, now: float, leeway: float, note: Note | None) -> None:
+    """A time must be at most ``leeway`` seconds after ``now``; all in seconds since the epoch."""
     if value > now + leeway:
         raise VerificationError(
             check,
@@ -214,7 +227,6 @@ def check_not_future(
         )
     if note is not None:
         note(check, shown(value), f"at most {now + leeway:.0f}")
-    return value
 
 
 def check_short_life(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from ostiary.protocol.refusals import bad_signature
 
@@ -46,6 +46,10 @@ P521 = Curve(
     hashes.SHA512(),
 )
 CURVES = {curve.name: curve for curve in (P256, P384, P521)}
+# Tag and length, by length: of an INTEGER as it is or with a zero before it, and of a SEQUENCE (X.690 8.1.3).
+_PLAIN = [bytes((0x02, length)) for length in range(67)]
+_SIGNED = [bytes((0x02, length + 1, 0)) for length in range(67)]
+_SEQUENCE = [bytes((0x30, length) if length < 0x80 else (0x30, 0x81, length)) for length in range(256)]
 _BY_LIBRARY_NAME = {curve.curve.name: curve for curve in CURVES.values()}
 
 
@@ -56,26 +60,25 @@ def curve_of(key: ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey) -> Cur
 
 def verifier(key: ec.EllipticCurvePublicKey, curve: Curve) -> Callable[[bytes, bytes], None]:
     """A function of signing input and signature (r || s) that raises VerificationError("signature") unless they fit."""
-    verify, algorithm, order, half, length = (
-        key.verify,
-        ec.ECDSA(curve.hash),
-        curve.order,
-        curve.octets,
-        2 * curve.octets,
-    )
-    integer, to_der = int.from_bytes, encode_dss_signature
+    verify, algorithm, half, length = key.verify, ec.ECDSA(curve.hash), curve.octets, 2 * curve.octets
+    # Big-endian numbers of one length are ordered as their octets are.
+    zero, order = bytes(half), curve.order.to_bytes(half, "big")
 
     def check(signing_input: bytes, signature: bytes) -> None:
         # "The JWS Signature value MUST be a 64-octet sequence. If it is not a 64-octet sequence, the validation has
         # failed." RFC 7518 3.4
         if len(signature) != length:
             raise bad_signature("a signature of wrong length", f"{length} octets")
-        r, s = integer(signature[:half], "big"), integer(signature[half:], "big")
+        r, s = signature[:half], signature[half:]
         # SEC 1 4.1.4: "If r and s are not both integers in the interval [1, n-1], output 'invalid'." (CVE-2022-21449)
-        if not (0 < r < order and 0 < s < order):
+        if not (zero < r < order and zero < s < order):
             raise bad_signature("r or s outside the group", "1 to n-1")
+        # The library wants ECDSA-Sig-Value (SEC 1 C.5): a SEQUENCE of two INTEGERs in DER (X.690 8.3, 8.9). The first
+        # bit of an INTEGER is its sign, so that a positive number which begins with a one takes an octet more.
+        r, s = r.lstrip(b"\0"), s.lstrip(b"\0")
+        both = (_SIGNED if r[0] & 0x80 else _PLAIN)[len(r)] + r + (_SIGNED if s[0] & 0x80 else _PLAIN)[len(s)] + s
         try:
-            verify(to_der(r, s), signing_input, algorithm)
+            verify(_SEQUENCE[len(both)] + both, signing_input, algorithm)
         except InvalidSignature:
             raise bad_signature() from None
 

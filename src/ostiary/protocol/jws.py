@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol import base64url, strict_json
@@ -41,7 +42,7 @@ class Header(msgspec.Struct, frozen=True):
     typ: str | None = None
 
 
-class CompactJws(msgspec.Struct, frozen=True, repr_omit_defaults=True):
+class CompactJws(msgspec.Struct, frozen=True, repr_omit_defaults=True, gc=False):
     """A token taken apart, nothing verified yet.
 
     payload: the decoded bytes; signing_input: what the signature is over, as received; signature: decoded.
@@ -55,9 +56,11 @@ class CompactJws(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
     def claims(self) -> dict[str, object]:
         """The payload as a JSON object, decoded once; not to be changed. Raises VerificationError("format")."""
-        if self._claims is None:
-            msgspec.structs.force_setattr(self, "_claims", strict_json.decode_object(self.payload))
-        return self._claims or {}
+        claims = self._claims
+        if claims is None:
+            claims = strict_json.decode_object(self.payload)
+            force_setattr(self, "_claims", claims)
+        return claims
 
     def __repr__(self) -> str:
         return f"CompactJws(header={self.header!r})"

@@ -14,10 +14,11 @@ import msgspec
 
 from ostiary.protocol.checks import malformed
 
-_decode = msgspec.json.Decoder(dict[str, object]).decode
+_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 MAX_DEPTH = 16
+_ARRAY, _OBJECT = b"[{"
 
 
 def decode_object(raw: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, object]:
@@ -31,12 +32,19 @@ def decode_object(raw: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, object
         members = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise malformed("not a JSON object in UTF-8") from None
-    if (b"[" in raw or raw.find(b"{", 1) > 0) and _depth(members) > max_depth:
+    if type(members) is not dict:
+        raise malformed("not a JSON object in UTF-8")
+    if not is_flat(raw) and _depth(members) > max_depth:
         raise malformed("JSON nested too deeply", expected=f"at most {max_depth} levels")
     written = _encode(members)
     if written != raw and (b"\\u" in raw or raw.count(b":") != written.count(b":")):
         _refuse_duplicates(raw)
     return members
+
+
+def is_flat(raw: bytes) -> bool:
+    """Whether no member of the object in ``raw`` is an object or an array; False too where a text has a bracket."""
+    return _ARRAY not in raw and raw.rfind(_OBJECT) <= 0
 
 
 def _depth(value: object) -> int:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
+
+import msgspec
 
 from ostiary.errors import OstiaryError, VerificationError
 from ostiary.protocol.checks import ALGORITHM, AUDIENCE, EXPIRY, ISSUER, SIGNATURE, Note, shown
@@ -14,35 +17,37 @@ from ostiary.trace import Trace, TraceRecord
 Result = TypeVar("Result")
 
 
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """A request, the scopes that the operation needs, and the time.
 
     now: seconds since the epoch, for what tokens say; instant: seconds of ``elapsed``, for the age of what is kept.
     principal: set once the caller is proved. token_seen_before: set where the cache vouched for signature and claims.
     """
 
-    __slots__ = ("_noted", "instant", "now", "principal", "request", "scopes", "token_seen_before")
-
-    def __init__(self, request: ApiRequest, scopes: Sequence[str], now: float, instant: float) -> None:
-        self.request = request
-        self.scopes = scopes
-        self.now = now
-        self.instant = instant
-        self.principal: Principal | None = None
-        self.token_seen_before = False
-        self._noted: list[tuple[str, str, str]] | None = None
+    request: ApiRequest
+    scopes: Sequence[str]
+    now: float
+    instant: float
+    principal: Principal | None = None
+    token_seen_before: bool = False
+    _noted: list[tuple[str, str, str]] | None = None
 
     def told(self, verify: Callable[[Note | None], Result]) -> Result:
-        """``verify`` without notes; if a check after the signature refuses, once more with notes, for the trace.
-
-        A good token costs no notes, and a forged one is never verified twice.
-        """
+        """``verify`` without notes; if a check after the signature refuses, once more with notes, for the trace."""
         try:
             return verify(None)
         except VerificationError as error:
-            if error.check in (SIGNATURE, ALGORITHM):
-                raise
-        return verify(self._note)
+            self.retrace(error, verify)
+            raise
+
+    def retrace(self, error: VerificationError, verify: Callable[[Note | None], object]) -> None:
+        """Note the checks that passed before ``error``, which ``verify`` raised when it was called without notes.
+
+        So a good token costs no notes, and a forged one is never verified twice.
+        """
+        if error.check not in (SIGNATURE, ALGORITHM):
+            with suppress(VerificationError):
+                verify(self._note)
 
     def story(self, error: OstiaryError, api: str, trace_id: str) -> TraceRecord:
         """The record of a refusal by ``error``."""

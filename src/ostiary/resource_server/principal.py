@@ -10,7 +10,7 @@ import msgspec
 from ostiary.resource_server.read_only import ReadOnlyDict, read_only
 
 
-class Principal(msgspec.Struct, frozen=True, kw_only=True):
+class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The caller of one request, every check passed.
 
     client_id: the client that calls; subject: on whose behalf (the client itself where there is no user).

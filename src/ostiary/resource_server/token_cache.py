@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 
 import msgspec
 
@@ -12,7 +13,7 @@ from ostiary.resource_server.principal import Principal
 DEFAULT_SIZE = 4096
 
 
-class Verified(msgspec.Struct, frozen=True):
+class Verified(msgspec.Struct, frozen=True, gc=False):
     """A token whose signature, issuer, audience and type were good, and the key that signed it.
 
     until: when its life is over, in seconds of ``elapsed``; from then on it has to be verified anew.
@@ -31,7 +32,8 @@ class TokenCache:
 
     def __init__(self, size: int = DEFAULT_SIZE) -> None:
         self._size = size
-        self._entries: dict[bytes, Verified] = {}
+        # A plain dict would look for its oldest entry among the places of all that went before it.
+        self._entries: OrderedDict[bytes, Verified] = OrderedDict()
         self._lock = threading.Lock()
         self.get = self._entries.get
 
@@ -47,8 +49,8 @@ class TokenCache:
         if self._size <= 0:
             return
         with self._lock:
-            while len(self._entries) >= self._size:
-                del self._entries[next(iter(self._entries))]
+            if len(self._entries) >= self._size:
+                self._entries.popitem(last=False)
             self._entries[digest] = verified
 
     def discard(self, digest: bytes) -> None:

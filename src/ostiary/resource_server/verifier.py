@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 from ostiary.errors import VerificationError
-from ostiary.protocol import access_token, checks, claims, client_request_jwt, jws, token_format
+from ostiary.protocol import access_token, checks, claims, client_request_jwt, jws, strict_json, token_format
 from ostiary.protocol.jwk import VerificationKey
 from ostiary.resource_server.attempt import Attempt
 from ostiary.resource_server.errors import (
@@ -35,6 +36,7 @@ from ostiary.resource_server.needs import (
     RevocationHook,
 )
 from ostiary.resource_server.principal import Principal
+from ostiary.resource_server.read_only import ReadOnlyDict
 from ostiary.resource_server.request import check_syntax, find_credential
 from ostiary.resource_server.scopes import Implies, broader_by_colon, missing
 from ostiary.resource_server.token_cache import TokenCache, Verified
@@ -84,28 +86,28 @@ class Verifier:
     def _self_contained(self, attempt: Attempt, token: bytes) -> Decision:
         digest = sha256(token).digest()
         seen = self.cache.get(digest)
-        if seen is None:
-            return (yield from self._fresh(attempt, token, digest))
-        principal = seen.principal
-        source = self._issuers[principal.issuer]
-        if not source.trusted(seen.key, attempt.instant):
-            # The keys are due, or this one is gone: the entry lives no longer than its key.
-            key = yield NeedKey(principal.issuer, seen.key.kid)
-            if key != seen.key:
-                self.cache.discard(digest)
-                return (yield from self._fresh(attempt, token, digest))
-        if principal.expires_at + self.rules.leeway <= attempt.now:
+        if seen is not None:
+            principal, key = seen.principal, seen.key
+            # Where the keys are due, or this one is gone, they are asked for: an entry lives no longer than its key.
+            trusted = self._issuers[principal.issuer].trusted(key, attempt.instant)
+            if trusted or (yield NeedKey(principal.issuer, key.kid)) == key:
+                if principal.expires_at + self.rules.leeway <= attempt.now:
+                    self.cache.discard(digest)
+                    raise expired(principal.expires_at, attempt.now)
+                # Else the clock was set back: what it says now of exp and iat is for the whole verification to judge.
+                if attempt.instant < seen.until:
+                    attempt.token_seen_before = True
+                    return principal
             self.cache.discard(digest)
-            raise expired(principal.expires_at, attempt.now)
-        if seen.until <= attempt.instant:
-            # The clock was set back. What it says now about exp and iat is for the whole verification to judge.
-            self.cache.discard(digest)
-            return (yield from self._fresh(attempt, token, digest))
-        attempt.token_seen_before = True
-        return principal
+        return (yield from self._fresh(attempt, token, digest))
 
     def _fresh(self, attempt: Attempt, token: bytes, digest: bytes) -> Decision:
-        parsed = _parsed(token)
+        try:
+            parsed = jws.parse(token)
+        except VerificationError:
+            # What is not even a token in its alphabet is a malformed request (400), not a bad token (401).
+            check_syntax(token)
+            raise
         claims.check_type(parsed, access_token.TYP, None)
         issuer = access_token.unverified_issuer(parsed)
         source = self._issuers.get(issuer)
@@ -114,43 +116,41 @@ class Verifier:
         kid = parsed.header.kid
         if kid is None:
             raise unknown_key("no kid", issuer)
-        key = source.ready(kid, attempt.instant)
-        if key is None:
-            answer = yield NeedKey(issuer, kid)
-            if not isinstance(answer, VerificationKey):
-                raise unknown_key(f"the kid {checks.shown(kid)}", issuer)
-            key = answer
+        key = source.ready(kid, attempt.instant) or (yield NeedKey(issuer, kid))
+        if not isinstance(key, VerificationKey):
+            raise unknown_key(f"the kid {checks.shown(kid)}", issuer)
         principal = self._verified(attempt, parsed, key, issuer)
         life = principal.expires_at + self.rules.leeway - attempt.now
         self.cache.add(digest, Verified(principal, key, attempt.instant + life))
         return principal
 
     def _verified(self, attempt: Attempt, parsed: jws.CompactJws, key: VerificationKey, issuer: str) -> Principal:
-        rules = self.rules
-
-        def verify(note: checks.Note | None) -> access_token.AccessTokenClaims:
-            return access_token.verify(
-                parsed,
-                key,
-                issuer=issuer,
-                audience=rules.audiences,
-                now=attempt.now,
-                leeway=rules.leeway,
-                note=note,
-            )
-
-        found = attempt.told(verify)
+        try:
+            found = self._good_claims(parsed, key, issuer, attempt.now)
+        except VerificationError as error:
+            attempt.retrace(error, partial(self._good_claims, parsed, key, issuer, attempt.now))
+            raise
+        members = parsed.claims()
         return Principal(
             client_id=found.client_id,
             subject=found.sub,
-            scopes=frozenset(found.scopes),
+            scopes=access_token.scope_tokens(found.scope),
             issuer=issuer,
             audience=found.aud,
             token_id=found.jti,
             expires_at=found.exp,
             grant_id=found.grant_id,
             rev=found.rev,
-            claims=parsed.claims(),
+            # Nearly all tokens are flat, and those need no search for what could be altered inside.
+            claims=ReadOnlyDict(members) if strict_json.is_flat(parsed.payload) else members,
+        )
+
+    def _good_claims(
+        self, parsed: jws.CompactJws, key: VerificationKey, issuer: str, now: float, note: checks.Note | None = None
+    ) -> access_token.AccessTokenClaims:
+        rules = self.rules
+        return access_token.verify(
+            parsed, key, issuer=issuer, audience=rules.audiences, now=now, leeway=rules.leeway, note=note
         )
 
     def _reference(self, attempt: Attempt, token: bytes) -> Decision:
@@ -263,12 +263,3 @@ class Verifier:
             expected=" ".join(self._issuers),
             mend="ask an issuer that this API trusts, or add it to ResourceServer(issuer=...)",
         )
-
-
-def _parsed(token: bytes) -> jws.CompactJws:
-    try:
-        return jws.parse(token)
-    except VerificationError:
-        # What is not even a token in its alphabet is a malformed request (400), not a bad token (401).
-        check_syntax(token)
-        raise
