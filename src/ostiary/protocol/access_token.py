@@ -189,7 +189,7 @@ def _one_by_one(
         rev=common.whole_number(members, "rev"),
         auth_time=common.numeric_date(members, "auth_time", CLAIMS),
         acr=common.optional_text(members, "acr"),
-        amr=_methods(members),
+        amr=common.optional_texts(members, "amr"),
         sid=common.optional_text(members, "sid"),
         cnf=_confirmation(members),
         extra={name: value for name, value in members.items() if name not in _STANDARD},
@@ -214,15 +214,6 @@ def _scope(members: dict[str, object]) -> str:
 
 def _unusable_scope(scope: object) -> VerificationError:
     return VerificationError(SCOPE, "scope unusable", seen=shown(scope), expected="scope tokens between single spaces")
-
-
-def _methods(members: dict[str, object]) -> tuple[str, ...] | None:
-    value = members.get("amr")
-    if "amr" not in members:
-        return None
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return tuple(value)
-    raise VerificationError(CLAIMS, "amr unusable", seen=shown(value), expected="an array of texts")
 
 
 def _confirmation(members: dict[str, object]) -> dict[str, object] | None:

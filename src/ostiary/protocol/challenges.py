@@ -35,9 +35,11 @@ def bearer(
     error_description: str | None = None,
     scope: str | None = None,
     resource_metadata: str | None = None,
+    acr_values: str | None = None,
+    max_age: str | None = None,
     trace: str | None = None,
 ) -> str:
-    """The value of a Bearer challenge.
+    """The value of a Bearer challenge; acr_values and max_age (seconds) are those of a step-up (RFC 9470 section 3).
 
     A character that could end the quoted text or the header (a quote, a backslash, CR, LF, anything not printable
     ASCII) becomes ``?``, so that no value can inject a parameter or a header.
@@ -48,6 +50,8 @@ def bearer(
         "error_description": error_description,
         "scope": scope,
         "resource_metadata": resource_metadata,
+        "acr_values": acr_values,
+        "max_age": max_age,
         "trace": trace,
     }
     written = ", ".join(

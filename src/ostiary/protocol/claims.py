@@ -49,6 +49,16 @@ def optional_text(claims: Mapping[str, object], name: str, *, max_length: int = 
     return text(claims, name, max_length=max_length) if name in claims else None
 
 
+def optional_texts(claims: Mapping[str, object], name: str) -> tuple[str, ...] | None:
+    """The claim ``name``, an array of texts, or None where it is absent. Raises VerificationError("claims")."""
+    value = claims.get(name)
+    if name not in claims:
+        return None
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    raise VerificationError(CLAIMS, f"{name} unusable", seen=shown(value), expected="an array of texts")
+
+
 def whole_number(claims: Mapping[str, object], name: str) -> int | None:
     """The claim ``name`` if it is a whole number from 0 on, or None where it is absent."""
     value = claims.get(name)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from ostiary.resource_server.issuer import IssuerConfig
     from ostiary.resource_server.principal import Principal
     from ostiary.resource_server.request import ApiRequest
+    from ostiary.resource_server.signed_in_user import SignedInUser
 
-__all__ = ["ApiRequest", "IssuerConfig", "Principal", "Refused", "ResourceServer"]
+__all__ = ["ApiRequest", "IssuerConfig", "Principal", "Refused", "ResourceServer", "SignedInUser"]
 
 _PLACES = {
     "ApiRequest": "request",
@@ -23,6 +24,7 @@ _PLACES = {
     "Principal": "principal",
     "Refused": "errors",
     "ResourceServer": "core",
+    "SignedInUser": "signed_in_user",
 }
 
 

@@ -1,6 +1,7 @@
 """One verification a request, however many parts of a framework ask: a single-use JWT is spent by the first of them.
 
-The first one leaves the Principal in the ASGI scope or the WSGI environ; those after it have their scopes decided anew.
+The first one leaves the Principal in the ASGI scope or the WSGI environ; for those after it scopes, and the demands on
+the sign-in, are decided anew.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ async def admit(
 ) -> Principal:
     """The caller of ``request``, verified now or earlier in the same request. Raises Refused."""
     earlier = memory.get(NAME)
-    if isinstance(earlier, Admitted) and earlier.guard is guard:
+    if isinstance(earlier, Admitted) and earlier.guard.shares_with(guard):
         guard.allow(request, earlier.principal, scopes)
         return earlier.principal
     principal = await guard.check(request, scopes)
@@ -43,7 +44,7 @@ def admit_sync(
 ) -> Principal:
     """The same from a thread."""
     earlier = memory.get(NAME)
-    if isinstance(earlier, Admitted) and earlier.guard is guard:
+    if isinstance(earlier, Admitted) and earlier.guard.shares_with(guard):
         guard.allow(request, earlier.principal, scopes)
         return earlier.principal
     principal = guard.check_sync(request, scopes)

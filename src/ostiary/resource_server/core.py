@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from ostiary.resource_server.needs import RevocationHook
 from ostiary.resource_server.principal import Principal
 from ostiary.resource_server.request import ApiRequest, find_credential
 from ostiary.resource_server.scopes import Implies, broader_by_colon
+from ostiary.resource_server.signed_in_user import SignInDemand
 from ostiary.resource_server.sinks import Sinks
 from ostiary.resource_server.sources import Sources
 from ostiary.resource_server.token_cache import DEFAULT_SIZE, TokenCache
@@ -114,6 +116,20 @@ class ResourceServer:
         self.verifier = Verifier(rules, self.sources.keys, TokenCache(token_cache_size))
         self._sinks = Sinks(traces, self.sources, self.http, clock, environment)
         self._announce(accept_client_requests)
+
+    def step_up(self, *, max_age: int | None = None, acr_values: Sequence[str] = ()) -> ResourceServer:
+        """This guard for operations that demand more of their user's sign-in (RFC 9470), wherever it stands for one.
+
+        max_age: seconds since the user last proved themselves; acr_values: one of these levels, or a stronger one.
+        It shares everything with this guard: ``Security(guard.step_up(max_age=300), scopes=["orders:write"])``.
+        """
+        stricter = copy(self)
+        stricter.verifier = self.verifier.demanding(SignInDemand(max_age, tuple(acr_values)))
+        return stricter
+
+    def shares_with(self, other: ResourceServer) -> bool:
+        """Whether one of them was made of the other by ``step_up``, so that one may judge what the other verified."""
+        return self.sources is other.sources
 
     async def check(self, request: ApiRequest, scopes: Sequence[str] = ()) -> Principal:
         """The caller of ``request``, if they may do what needs all of ``scopes``. Raises Refused."""

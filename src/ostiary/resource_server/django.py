@@ -7,7 +7,7 @@ ResourceServer; each may also come from the environment. In MIDDLEWARE:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, wraps
 from typing import Any, ParamSpec, cast
 
@@ -102,8 +102,16 @@ def _middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
 OstiaryMiddleware = sync_and_async_middleware(_middleware)
 
 
-def requires(*scopes: str) -> Callable[[View], View]:
-    """Admit to a view only callers that hold all of ``scopes``; with or without the middleware."""
+def requires(*scopes: str, max_age: int | None = None, acr_values: Sequence[str] = ()) -> Callable[[View], View]:
+    """Admit to a view only callers that hold all of ``scopes``; with or without the middleware.
+
+    max_age, acr_values: what is demanded of the user's sign-in, see ``ResourceServer.step_up``.
+    """
+
+    @cache
+    def demanding() -> ResourceServer:
+        own = guard()
+        return own if max_age is None and not acr_values else own.step_up(max_age=max_age, acr_values=acr_values)
 
     def protect(view: View) -> View:
         if iscoroutinefunction(view):
@@ -111,7 +119,7 @@ def requires(*scopes: str) -> Callable[[View], View]:
             @wraps(view)
             async def admitted_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
                 try:
-                    request.principal = await admit(guard(), api_request(request), scopes, memory(request))
+                    request.principal = await admit(demanding(), api_request(request), scopes, memory(request))
                 except Refused as refused:
                     return answer(refused, head=request.method == "HEAD")
                 return await view(request, *args, **kwargs)
@@ -121,7 +129,7 @@ def requires(*scopes: str) -> Callable[[View], View]:
         @wraps(view)
         def admitted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             try:
-                request.principal = admit_sync(guard(), api_request(request), scopes, memory(request))
+                request.principal = admit_sync(demanding(), api_request(request), scopes, memory(request))
             except Refused as refused:
                 return answer(refused, head=request.method == "HEAD")
             return view(request, *args, **kwargs)

@@ -9,6 +9,7 @@ import msgspec
 from ostiary.errors import OstiaryError, Unavailable, VerificationError
 from ostiary.protocol import challenges
 from ostiary.protocol.checks import EXPIRY, KEY
+from ostiary.resource_server.signed_in_user import InsufficientUserAuthentication, SignInDemand
 
 CREDENTIAL = "credential"
 REQUEST = "request"
@@ -88,6 +89,7 @@ def refusal(
     if not isinstance(error, VerificationError):
         return Refused(503, "server_error", "internal error", trace_id, {})
     status, code = _status_and_code(error)
+    demand = error.demand if isinstance(error, InsufficientUserAuthentication) else SignInDemand()
     challenge = challenges.bearer(
         # RFC 6750 3.1: "If the request lacks any authentication information (...), the resource server SHOULD NOT
         # include an error code or other error information."
@@ -95,6 +97,8 @@ def refusal(
         error_description=None if isinstance(error, MissingCredential) else error.public,
         scope=" ".join(needed) or None if status in (401, 403) else None,
         resource_metadata=resource_metadata,
+        acr_values=" ".join(demand.acr_values) or None,
+        max_age=None if demand.max_age is None else str(demand.max_age),
         trace=trace_id,
     )
     return Refused(status, code, error.public, trace_id, {"WWW-Authenticate": challenge})
@@ -105,6 +109,8 @@ def _status_and_code(error: VerificationError) -> tuple[int, str]:
         return 400, "invalid_request"
     if isinstance(error, InsufficientScope):
         return 403, "insufficient_scope"
+    if isinstance(error, InsufficientUserAuthentication):
+        return 401, "insufficient_user_authentication"  # RFC 9470 3
     return 401, "invalid_token"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -47,8 +47,18 @@ class FlaskGuard:
         if self._guard.metadata_path is not None:
             app.add_url_rule(self._guard.metadata_path, "ostiary_metadata", self._document)
 
-    def requires(self, *scopes: str) -> Callable[[View[P, Result]], View[P, Result]]:
-        """Admit only callers that hold all of ``scopes``. An async view is awaited as Flask does, in its own loop."""
+    def requires(
+        self, *scopes: str, max_age: int | None = None, acr_values: Sequence[str] = ()
+    ) -> Callable[[View[P, Result]], View[P, Result]]:
+        """Admit only callers that hold all of ``scopes``. An async view is awaited as Flask does, in its own loop.
+
+        max_age, acr_values: what is demanded of the user's sign-in, see ``ResourceServer.step_up``.
+        """
+        guard = (
+            self._guard
+            if max_age is None and not acr_values
+            else self._guard.step_up(max_age=max_age, acr_values=acr_values)
+        )
 
         def protect(view: View[P, Result]) -> View[P, Result]:
             if iscoroutinefunction(view):
@@ -56,7 +66,7 @@ class FlaskGuard:
                 @wraps(view)
                 async def admitted_async(*args: P.args, **kwargs: P.kwargs) -> Any:
                     environ = request.environ
-                    g.principal = await admit(self._guard, api_request(environ), scopes, environ)
+                    g.principal = await admit(guard, api_request(environ), scopes, environ)
                     return await view(*args, **kwargs)
 
                 return admitted_async  # type: ignore[return-value]
@@ -64,7 +74,7 @@ class FlaskGuard:
             @wraps(view)
             def admitted(*args: P.args, **kwargs: P.kwargs) -> Result:
                 environ = request.environ
-                g.principal = admit_sync(self._guard, api_request(environ), scopes, environ)
+                g.principal = admit_sync(guard, api_request(environ), scopes, environ)
                 return view(*args, **kwargs)
 
             return admitted

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 
 from ostiary.errors import VerificationError
 from ostiary.protocol import claims
-from ostiary.protocol.checks import CLIENT, SCOPE, SUBJECT, Note, shown
+from ostiary.protocol.checks import CLAIMS, CLIENT, SCOPE, SUBJECT, Note, shown
 from ostiary.resource_server.principal import Principal
 
 
@@ -31,6 +31,10 @@ def introspected_principal(
     expires = claims.check_expiry(answer, now, leeway, note)
     claims.check_not_future(answer, "nbf", now, leeway, note)
     claims.check_not_future(answer, "iat", now, leeway, note)
+    claims.numeric_date(answer, "auth_time", CLAIMS)
+    for name in ("acr", "sid"):
+        claims.optional_text(answer, name)
+    claims.optional_texts(answer, "amr")
     client_id = claims.text(answer, "client_id", check=CLIENT, max_length=claims.MAX_URL_LENGTH)
     return Principal(
         client_id=client_id,

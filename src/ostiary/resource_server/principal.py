@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from ostiary.resource_server.read_only import ReadOnlyDict, read_only
+from ostiary.resource_server.signed_in_user import SignedInUser, user_of
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -20,7 +21,6 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     token_id: ``jti``; grant_id, rev: what a later revocation may name; expires_at: seconds since the epoch.
     kind: ``"access_token"`` or ``"client_request"`` (a client's own JWT, without a token).
     claims: everything the token says, arrays as tuples. It cannot be changed, for the next request sees the same.
-    user: None as long as clients act for themselves.
     """
 
     client_id: str
@@ -34,8 +34,12 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     grant_id: str | None = None
     rev: int | None = None
     claims: Mapping[str, object] = {}
-    user: str | None = None
 
     def __post_init__(self) -> None:
         if type(self.claims) is not ReadOnlyDict:
             msgspec.structs.force_setattr(self, "claims", read_only(self.claims))
+
+    @property
+    def user(self) -> SignedInUser | None:
+        """The user on whose behalf the client calls, and how they signed in; None where it acts for itself."""
+        return user_of(self.subject, self.client_id, self.claims) if self.kind == "access_token" else None

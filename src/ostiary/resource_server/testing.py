@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -44,6 +44,18 @@ class TestTokens:
     def valid(self, *scopes: str, client_id: str = "test-client", subject: str | None = None, life: int = 300) -> str:
         """A token that the guard admits wherever ``scopes`` are enough. life: seconds."""
         return self.make(scope=" ".join(scopes), client_id=client_id, sub=subject or client_id, life=life)
+
+    def signed_in(
+        self,
+        *scopes: str,
+        subject: str = "usr_test",
+        age: float = 0,
+        acr: str = "urn:ostiary:acr:one-factor",
+        **claims: object,
+    ) -> str:
+        """A token of a user who signed in ``age`` seconds ago, at the level ``acr``."""
+        proved: dict[str, Any] = {"auth_time": self._guard.clock() - age, "acr": acr, "amr": ["pwd"], "sid": "ses_test"}
+        return self.make(scope=" ".join(scopes), sub=subject, **(proved | claims))
 
     def expired(self, *scopes: str) -> str:
         """A token whose time is over."""

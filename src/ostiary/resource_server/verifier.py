@@ -7,7 +7,7 @@ forgeries cannot fill its memory. RFC 9068 section 4, RFC 7662 section 4, RFC 67
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 
@@ -39,6 +39,7 @@ from ostiary.resource_server.principal import Principal
 from ostiary.resource_server.read_only import ReadOnlyDict
 from ostiary.resource_server.request import check_syntax, find_credential
 from ostiary.resource_server.scopes import Implies, broader_by_colon, missing
+from ostiary.resource_server.signed_in_user import SignInDemand
 from ostiary.resource_server.token_cache import TokenCache, Verified
 
 Decision = Generator[Need, Answer, Principal]
@@ -60,6 +61,7 @@ class Rules:
     revoked: RevocationHook | None = None
     reference_issuer: Callable[[str], str] | None = None
     direct_issuer: str = ""
+    sign_in: SignInDemand | None = None
 
 
 class Verifier:
@@ -69,6 +71,10 @@ class Verifier:
         self.rules = rules
         self._issuers = issuers
         self.cache = cache
+
+    def demanding(self, demand: SignInDemand) -> Verifier:
+        """The same verifier, with the same cache, for operations with this demand."""
+        return Verifier(replace(self.rules, sign_in=demand), self._issuers, self.cache)
 
     def verify(self, attempt: Attempt) -> Decision:
         """The decision about ``attempt``. Raises VerificationError and what the answers to the needs raise."""
@@ -233,7 +239,7 @@ class Verifier:
         return principal
 
     def admit(self, attempt: Attempt, principal: Principal) -> None:
-        """Sender constraint, revocation, scopes: what is decided at each request. Raises VerificationError."""
+        """Sender constraint, revocation, scopes, sign-in: what is decided at each request. Raises VerificationError."""
         rules = self.rules
         attempt.principal = principal
         if "cnf" in principal.claims:
@@ -254,6 +260,8 @@ class Verifier:
                 if lacking:
                     raise InsufficientScope(attempt.scopes, lacking, tuple(held))
                 break
+        if rules.sign_in is not None:
+            rules.sign_in.check(principal.user, attempt.now)
 
     def _foreign(self, issuer: str) -> VerificationError:
         return VerificationError(

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Final
 
-ONE_FACTOR: Final = "urn:ostiary:acr:one-factor"
-TWO_FACTORS: Final = "urn:ostiary:acr:two-factors"
-PHISHING_RESISTANT: Final = "phr"
-"""OpenID EAP ACR Values 1.0: "phishing-resistant", such as a passkey with user verification."""
+from ostiary.protocol.acr import LEVELS, ONE_FACTOR, PHISHING_RESISTANT, TWO_FACTORS, satisfies
 
-LEVELS: Final = (ONE_FACTOR, TWO_FACTORS, PHISHING_RESISTANT)
-"""From the weakest; each satisfies those before it."""
+__all__ = ["LEVELS", "ONE_FACTOR", "PHISHING_RESISTANT", "TWO_FACTORS", "acr_of", "satisfies", "with_mfa"]
 
 _KINDS = {"pwd": "know", "otp": "have", "hwk": "have", "swk": "have", "kba": "know", "fed": "elsewhere", "rc": "have"}
 
@@ -28,15 +23,3 @@ def with_mfa(amr: Sequence[str]) -> tuple[str, ...]:
     """``amr`` without repetition, and with ``mfa`` where it holds more than one kind of factor (RFC 8176 section 2)."""
     distinct = tuple(dict.fromkeys(amr))
     return distinct if "mfa" in distinct or acr_of(distinct) == ONE_FACTOR else (*distinct, "mfa")
-
-
-def satisfies(held: str, wanted: Collection[str]) -> bool:
-    """Whether the level ``held`` is one of those ``wanted`` or above one; True if none is wanted.
-
-    A level that nobody here knows is not satisfied.
-    """
-    if not wanted:
-        return True
-    if held not in LEVELS:
-        return held in wanted
-    return any(level in LEVELS and LEVELS.index(level) <= LEVELS.index(held) for level in wanted)
