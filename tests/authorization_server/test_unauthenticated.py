@@ -14,6 +14,7 @@ from ostiary.audit import tags
 from ostiary.authorization_server.unauthenticated import LOG_LINES_PER_MINUTE, MAX_NAMED, UnauthenticatedRefusals
 from ostiary.errors import Unavailable
 from ostiary.settings.sections import AuditSettings
+from tests.authorization_server.applications import add_application
 from tests.authorization_server.test_refusals import PATHS, break_storage
 from tests.authorization_server.test_token_bucket import Monotonic
 from tests.authorization_server.world import Answer, Clock, World
@@ -101,6 +102,16 @@ def test_a_flood_of_assertions_that_fail_gets_few_rows(world: World, monotonic: 
 def test_a_flood_that_names_unknown_clients_gets_few_rows(world: World, monotonic: Monotonic) -> None:
     forms = [world.token_form(assertion=world.assertion(f"nobody-{number}", "shop-1")) for number in range(12)]
     assert {world.post("/token", form).status for form in forms} == {401}
+    assert len(refused_rows(world)) == PER_ADDRESS
+
+
+def test_a_flood_in_the_name_of_a_public_client_gets_few_rows(world: World, monotonic: Monotonic) -> None:
+    """A public client proves nothing, so anybody can send in its name."""
+    add_application(world, "spa", authentication_method="none", key=None)
+    form = {"grant_type": "authorization_code", "client_id": "spa", "code": "ost_ac_unknown"}
+    answers = [world.post("/token", form) for _ in range(12)]
+    assert {answer.json["error"] for answer in answers} == {"invalid_grant"}
+    assert len({answer.json["trace"] for answer in answers}) == 12
     assert len(refused_rows(world)) == PER_ADDRESS
 
 

@@ -126,7 +126,7 @@ async def _once(exchange: Exchange, decide: Decide, overload: OAuthError | None)
                 raise answer
             return await answer(work)
         except OAuthError as error:
-            return await refusals.record(work, exchange, error)
+            return await refusals.record_unless_flooded(work, exchange, error)
 
 
 async def _decision(exchange: Exchange, decide: Decide) -> Answer | OAuthError:

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 _DAY = 86_400
 
 
+async def record_unless_flooded(work: UnitOfWork, exchange: Exchange, error: Exception) -> Response:
+    """``record``, but of callers that have proved nothing, public clients among them, only as many as may have rows."""
+    trace_id = new_trace_id()
+    if _gets_no_rows(exchange):
+        return _counted(exchange, error, trace_id)
+    return await record(work, exchange, error, trace_id)
+
+
 async def record(work: UnitOfWork, exchange: Exchange, error: Exception, trace_id: str | None = None) -> Response:
     """Write the refusal (or fault) into ``work`` and return what the caller is told."""
     caller = exchange.caller
@@ -41,8 +49,7 @@ async def answer(exchange: Exchange, error: Exception, trace_id: str | None = No
     stands in the log.
     """
     trace_id = trace_id or new_trace_id()
-    address = exchange.request.client_address
-    if exchange.caller is None and not exchange.server.unauthenticated.gets_rows(address):
+    if _gets_no_rows(exchange):
         return _counted(exchange, error, trace_id)
     if not isinstance(error, OAuthError):
         report(error, trace_id, exchange.trace.kind)
@@ -54,6 +61,12 @@ async def answer(exchange: Exchange, error: Exception, trace_id: str | None = No
             return await record(work, exchange, error, trace_id)
     except OstiaryError as fault:
         return _unrecorded(exchange, error, fault, trace_id)
+
+
+def _gets_no_rows(exchange: Exchange) -> bool:
+    if exchange.caller is not None and not exchange.caller.is_public:
+        return False
+    return not exchange.server.unauthenticated.gets_rows(exchange.request.client_address)
 
 
 def _counted(exchange: Exchange, error: Exception, trace_id: str) -> Response:
