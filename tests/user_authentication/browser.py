@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
+import struct
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +16,7 @@ from ostiary.authorization_server.password_hashing import Cost, PasswordHashing
 from ostiary.model.user import User
 from ostiary.revocation.act import Act
 from ostiary.storage.base import UnitOfWork
-from ostiary.user_authentication import accounts
+from ostiary.user_authentication import accounts, recovery_code, totp
 from tests.authorization_server.world import ISSUER, World, scope
 
 PASSWORD = "glass-otter-minute"
@@ -52,6 +55,17 @@ class PeopleWorld(World):
             )
         )
 
+    def add_codes(self, user: User) -> str:
+        """TOTP for the user; the key in base32, whose code of this moment counts as used."""
+        begun = totp.begin_enrolment(self.server, user, self.clock())
+        factor = totp.enrolled(self.server, user, begun.sealed, code_at(begun.key, self.clock()), self.clock())
+        self.write(lambda work: accounts.add_factor(work, factor, self.act()))
+        return begun.key
+
+    def add_recovery_codes(self, user: User) -> list[str]:
+        codes: list[str] = self.write(lambda work: recovery_code.renew(work, user.user_id, self.act()))[0]
+        return codes
+
     def user(self, username: str) -> User:
         found: User = self.read(lambda work: work.users.by_name(username))
         assert found is not None, username
@@ -69,6 +83,13 @@ class PeopleWorld(World):
 
     def audited(self, tag: str) -> list[Any]:
         return [row for row in self.audit() if row.tag == tag]
+
+
+def code_at(key: str, now: float) -> str:
+    """What a phone shows at this time: RFC 6238, made here of the standard library, as an oracle."""
+    mac = hmac.digest(base64.b32decode(key), struct.pack(">Q", int(now) // 30), "sha1")
+    at = mac[-1] & 15
+    return f"{(int.from_bytes(mac[at : at + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
 
 
 @dataclass

@@ -8,8 +8,8 @@ There is no count that strangers can fill and that would stop the victim:
   that one network cannot try a few passwords on each of many users.
 - A user who is tried from very many networks at once has fewer tries in each, but never none.
 - A code is asked for after a password only, so whoever guesses codes has the password already: outside the user's known
-  browsers all of them share one count, lest a botnet finds one of a million. Recovery codes are beyond guessing and
-  are counted apart, and passkeys are not counted at all: a user always has a way in.
+  browsers all of them share one count, lest a botnet finds one of a million. Recovery codes and passkeys are beyond
+  guessing and are not counted: their owner has a way in even then.
 
 The counts are of tries within a window that begins with the first; a success forgets it. A try is counted before it is
 examined, so that tries sent at once do not slip through together.

@@ -1,0 +1,103 @@
+"""The page of the second factor: after the first one, or to step a session up; where it is demanded, set up here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ostiary.authorization_server import browser_forms, cookies
+from ostiary.authorization_server.endpoints.base import Endpoint
+from ostiary.authorization_server.endpoints.page_errors import page
+from ostiary.authorization_server.http import Request, Response
+from ostiary.authorization_server.interaction import Interaction
+from ostiary.errors import VerificationError
+from ostiary.model.factor import Factor
+from ostiary.model.user import User
+from ostiary.revocation.act import Act
+from ostiary.user_authentication import second_factor, sign_in, totp
+from ostiary.user_authentication.attempt import Place, Proved
+from ostiary.user_authentication.methods import method_of
+from ostiary.user_authentication.totp import Enrolment
+
+if TYPE_CHECKING:
+    from ostiary.authorization_server.context import AuthorizationServer
+
+WRONG = "code"
+
+
+@page
+async def _second_factor(server: AuthorizationServer, request: Request) -> Response:
+    form = None
+    if request.method == "POST":
+        form = browser_forms.read(server, request, cookies.read(server, request))
+    place = sign_in.place_of(server, request)
+    user = await sign_in.half_way(place)
+    if user is None:
+        return sign_in.onward(place, sign_in.SIGN_IN, _from_the_start(place.interaction))
+    if form is None:
+        async with server.storage.read() as work:
+            factors = await work.factors.of_user(user.user_id)
+        return _show(place, user, factors)
+    if "enrolment" in form:
+        return await _enrol(place, user, form)
+    return await _send(place, user, form)
+
+
+async def _send(place: Place, user: User, form: dict[str, str]) -> Response:
+    method = method_of(form, second=True)
+    attempt = await sign_in.second_attempt(place, user, method, form)
+    try:
+        proved = await method.prove(attempt)
+        return await sign_in.take(place, proved, throttle=attempt.throttle, second=True)
+    except VerificationError as error:
+        await sign_in.refuse(place, method, error, attempt)
+        return _show(place, user, attempt.factors, error)
+
+
+async def _enrol(place: Place, user: User, form: dict[str, str]) -> Response:
+    """Set codes up and sign in by the first of them."""
+    attempt = await sign_in.second_attempt(place, user, totp.METHOD, form)
+    act = Act(f"user:{user.user_id}", place.now, personal={"address": place.address} if place.address else {})
+    try:
+        await attempt.count()
+        sealed = form["enrolment"]
+        factor = totp.enrolled(place.server, user, sealed, form.get("code", ""), place.now)
+        proved = Proved(user.user_id, totp.AMR, totp.adding(factor, act))
+        return await sign_in.take(place, proved, throttle=attempt.throttle, second=True)
+    except VerificationError as error:
+        await sign_in.refuse(place, totp.METHOD, error, attempt)
+        return _show(place, user, attempt.factors, error, form["enrolment"])
+
+
+def _show(
+    place: Place, user: User, factors: Sequence[Factor], error: VerificationError | None = None, sealed: str = ""
+) -> Response:
+    kinds = {factor.kind for factor in factors}
+    return sign_in.show(
+        place,
+        "second-factor",
+        sign_in.SECOND_FACTOR,
+        username=user.username,
+        kinds=sorted(kinds),
+        enrolment=_enrolment(place, user, sealed) if second_factor.must_be_set_up(factors) else None,
+        **sign_in.told(error, WRONG),
+    )
+
+
+def _enrolment(place: Place, user: User, sealed: str) -> Enrolment:
+    if sealed:
+        try:
+            return totp.resume_enrolment(place.server, user, sealed, place.now)
+        except VerificationError:
+            # It is too old or was made for somebody else: a new one is shown.
+            pass
+    return totp.begin_enrolment(place.server, user, place.now)
+
+
+def _from_the_start(state: Interaction) -> Interaction:
+    return msgspec.structs.replace(state, user_id="", amr=(), proved_at=0, step_up=False)
+
+
+ENDPOINT = Endpoint("second_factor", sign_in.SECOND_FACTOR, ("GET", "HEAD", "POST"), _second_factor)
