@@ -63,7 +63,8 @@ class PeopleWorld(World):
         return begun.key
 
     def add_recovery_codes(self, user: User) -> list[str]:
-        codes: list[str] = self.write(lambda work: recovery_code.renew(work, user.user_id, self.act()))[0]
+        codes = recovery_code.new_codes()
+        self.write(lambda work: recovery_code.replace_codes(work, user.user_id, codes, self.act()))
         return codes
 
     def user(self, username: str) -> User:
@@ -135,6 +136,12 @@ class Browser:
     def sign_in(self, username: str = "ada", password: str = PASSWORD, *, url: str = f"{ISSUER}/sign-in") -> Page:
         """Through the form, to wherever it leads."""
         return self.send(self.open(url), "sign-in-form", username=username, password=password)
+
+    def send_code(self, page: Page, code: str, kind: str = "totp") -> Page:
+        """Through the form of the second step, by a code or a recovery code."""
+        if page.forms["second-factor-form"]["method"] != kind:
+            page = self.open(f"{page.url}&method={kind}")
+        return self.send(page, "second-factor-form", code=code)
 
     def call(self, method: str, url: str, body: str = "", **headers: str) -> Page:
         return self.world.run(self.request(method, url, body, **headers))

@@ -44,7 +44,7 @@ def test_after_ten_wrong_passwords_the_next_is_not_examined(
     assert len(hashed) == OWN_LIMIT
     page = browser.sign_in()
     assert (page.status, page.header("retry-after")) == (429, str(WINDOW))
-    assert page.texts["problem"] == "Too many tries. Please wait 15 minutes and try again."
+    assert page.texts["problem"] == "There were too many tries. Try again in 15 min."
     assert not world.sessions()
     assert world.audited("sign_in:refused")[-1].reason == "throttle"
     assert world.audited("sign_in:refused")[-1].target == world.user("ada").user_id
@@ -197,15 +197,15 @@ def test_codes_are_counted_over_all_networks_for_who_has_the_password(world: Peo
     statuses = []
     for number in range(OWN_LIMIT + 2):
         attacker = Browser(world, address=f"198.51.{number}.1")
-        statuses.append(attacker.send(attacker.sign_in(), "code-form", code="000000").status)
+        statuses.append(attacker.send_code(attacker.sign_in(), "000000").status)
     assert statuses == [400] * OWN_LIMIT + [429] * 2
     # The victim has their own browser, and elsewhere a recovery code.
     code = code_at(key, world.clock())
     stranger = Browser(world, address="203.0.113.9")
     page = stranger.sign_in()
-    assert stranger.send(page, "code-form", code=code).status == 429
-    assert stranger.send(page, "recovery-code-form", recovery_code=recovery).status == 303
-    assert known.send(known.sign_in(), "code-form", code=code).status == 303
+    assert stranger.send_code(page, code).status == 429
+    assert stranger.send_code(page, recovery, "recovery_code").status == 303
+    assert known.send_code(known.sign_in(), code).status == 303
 
 
 def test_a_right_code_forgets_the_wrong_ones(world: PeopleWorld) -> None:
@@ -215,8 +215,8 @@ def test_a_right_code_forgets_the_wrong_ones(world: PeopleWorld) -> None:
         browser = Browser(world)
         page = browser.sign_in()
         for _ in range(OWN_LIMIT - 1):
-            assert browser.send(page, "code-form", code="000000").status == 400
-        assert browser.send(page, "code-form", code=code_at(key, world.clock())).status == 303
+            assert browser.send_code(page, "000000").status == 400
+        assert browser.send_code(page, code_at(key, world.clock())).status == 303
 
 
 # -- the place ----------------------------------------------------------------------------------------------------

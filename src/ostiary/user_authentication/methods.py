@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
+from ostiary.errors import OAuthError
 from ostiary.user_authentication import password, recovery_code, totp
 from ostiary.user_authentication.attempt import Method
 
@@ -12,9 +13,22 @@ METHODS: tuple[Method, ...] = (
     totp.METHOD,
     recovery_code.METHOD,
 )
+FIRST: tuple[Method, ...] = tuple(method for method in METHODS if method.first)
+SECOND: tuple[Method, ...] = tuple(method for method in METHODS if method.second)
 
 
-def method_of(form: Mapping[str, str], *, second: bool) -> Method:
-    """The method that a form is for, by the field that it brings; the first that there is, if it brings none."""
-    fitting = [method for method in METHODS if (method.second if second else method.first)]
-    return next((method for method in fitting if method.field in form), fitting[0])
+def chosen(methods: Sequence[Method], kind: str | None) -> Method:
+    """The one of ``methods`` that a form or a link names in its field ``method``, the first one if it names none.
+
+    Raises OAuthError("invalid_request") for a name that is none of theirs.
+    """
+    for method in methods:
+        if kind in (None, method.kind):
+            return method
+    raise OAuthError(
+        "invalid_request",
+        "there is no such way to sign in here",
+        check="method",
+        seen=kind or "",
+        expected=", ".join(method.kind for method in methods),
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from typing import Final
 
 from ostiary.audit import tags
@@ -30,7 +31,7 @@ _MISREAD = str.maketrans("oil", "011")
 
 async def prove(attempt: Attempt) -> Proved:
     """Raises VerificationError: it is none of the user's codes, or it was used."""
-    digest = _digest(attempt.form.get("recovery_code", ""))
+    digest = _digest(attempt.form.get("code", ""))
     found = None
     for factor in attempt.of_kind("recovery_code"):
         if hmac.compare_digest(factor.secret, digest):
@@ -40,17 +41,20 @@ async def prove(attempt: Attempt) -> Proved:
     return Proved(attempt.user.user_id, AMR, _Use(found, attempt))
 
 
-async def renew(work: UnitOfWork, user_id: str, act: Act) -> list[str]:
-    """New codes instead of those that are left; to be shown once. Raises ConfigurationError: no such user."""
+def new_codes() -> list[str]:
+    """Codes to be shown once, and to be kept by ``replace_codes``."""
+    return [_new_code() for _ in range(COUNT)]
+
+
+async def replace_codes(work: UnitOfWork, user_id: str, codes: Sequence[str], act: Act) -> None:
+    """Keep ``codes`` instead of those that are left. Raises ConfigurationError: no such user."""
     await existing_user(work, user_id)
     for factor in await work.factors.of_user(user_id):
         if factor.kind == "recovery_code":
             await work.factors.remove(factor.factor_id)
-    codes = [_new_code() for _ in range(COUNT)]
     for code in codes:
         await work.factors.add(new_factor(user_id, "recovery_code", "", _digest(code), act.now))
-    await work.audit.append(act.event(tags.FACTOR_ADDED, user_id, kind="recovery_code", count=str(COUNT)))
-    return codes
+    await work.audit.append(act.event(tags.FACTOR_ADDED, user_id, kind="recovery_code", count=str(len(codes))))
 
 
 class _Use:
@@ -82,4 +86,4 @@ def _wrong(seen: str) -> VerificationError:
     return VerificationError(CODE, "the code is wrong or was used before", seen=seen)
 
 
-METHOD = Method("recovery_code", "recovery_code", first=False, second=True, prove=prove, counted=False)
+METHOD = Method("recovery_code", first=False, second=True, prove=prove, counted=False)

@@ -221,12 +221,16 @@ async def _begin(
     return begun
 
 
-def show(
+async def show(
     place: Place, template: str, path: str, *, status: int = 200, headers: tuple[Header, ...] = (), **context: object
 ) -> Response:
     """The page ``template``, served at ``path``; it gets ``action``, where its forms are sent to: the page itself."""
-    sealed = interaction.seal(place.server, place.interaction, place.secrets)
-    redirect_uri = place.interaction.parameters.get("redirect_uri")
+    parameters = place.interaction.parameters
+    redirect_uri = parameters.get("redirect_uri")
+    client = None
+    if "client_id" in parameters:
+        await place.server.registry.current()
+        client = await place.server.registry.client(parameters["client_id"])
     return render(
         place.server,
         place.request,
@@ -235,9 +239,16 @@ def show(
         status=status,
         headers=headers,
         form_targets=form_targets(redirect_uri) if redirect_uri else (),
-        action=interaction.url(place.server, path, sealed),
+        ui_locales=parameters.get("ui_locales", ""),
+        application=client.name if client is not None else "",
+        action=url_of(place, path),
         **context,
     )
+
+
+def url_of(place: Place, path: str) -> str:
+    """The URL of the page at ``path`` in the state that this request came with."""
+    return interaction.url(place.server, path, interaction.seal(place.server, place.interaction, place.secrets))
 
 
 class Told(TypedDict):

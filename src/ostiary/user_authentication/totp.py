@@ -10,6 +10,7 @@ import base64
 import hmac
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,7 @@ TOLERANCE: Final = 1
 """Steps by which the clocks of server and phone may differ, either way."""
 
 ENROLMENT_LIFE: Final = 900
+MAX_NAME: Final = 60
 _SEED_BYTES = 20
 _SEAL = "totp"
 _ENROLMENT_SEAL = "totp-enrolment"
@@ -70,6 +72,11 @@ class Enrolment:
     uri: str
     sealed: str
 
+    @property
+    def grouped_key(self) -> str:
+        """The key in groups of four, for the eye."""
+        return " ".join(self.key[start : start + 4] for start in range(0, len(self.key), 4))
+
 
 class _Pending(msgspec.Struct, frozen=True):
     factor_id: str
@@ -77,14 +84,13 @@ class _Pending(msgspec.Struct, frozen=True):
     begun_at: int
 
 
-def begin_enrolment(server: AuthorizationServer, user: User, now: float) -> Enrolment:
-    """A new seed for the user."""
-    return _enrolment(server, user, _Pending(new_factor_id(), _new_seed(), int(now)))
-
-
-def resume_enrolment(server: AuthorizationServer, user: User, sealed: str, now: float) -> Enrolment:
-    """The same again, after a wrong code. Raises VerificationError."""
-    return _enrolment(server, user, _pending(server, user, sealed, now))
+def begin_enrolment(server: AuthorizationServer, user: User, now: float, *, again: str = "") -> Enrolment:
+    """A seed for the user. again: what was sealed before, to show the same one after a wrong code while it is good."""
+    pending = _Pending(new_factor_id(), _new_seed(), int(now))
+    if again:
+        with suppress(VerificationError):
+            pending = _pending(server, user, again, now)
+    return _enrolment(server, user, pending)
 
 
 def enrolled(server: AuthorizationServer, user: User, sealed: str, code: str, now: float, name: str = "") -> Factor:
@@ -163,4 +169,4 @@ def _wrong(seen: str) -> VerificationError:
     return VerificationError(CODE, "the code is wrong or was used before", seen=seen)
 
 
-METHOD = Method("totp", "code", first=False, second=True, prove=prove)
+METHOD = Method("totp", first=False, second=True, prove=prove)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from ostiary.authorization_server import browser_forms, cookies
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.endpoints.page_errors import page
+from ostiary.authorization_server.form import parse
 from ostiary.authorization_server.http import Request, Response
 from ostiary.authorization_server.interaction import Interaction
 from ostiary.errors import VerificationError
@@ -17,14 +18,15 @@ from ostiary.model.factor import Factor
 from ostiary.model.user import User
 from ostiary.revocation.act import Act
 from ostiary.user_authentication import second_factor, sign_in, totp
-from ostiary.user_authentication.attempt import Place, Proved
-from ostiary.user_authentication.methods import method_of
-from ostiary.user_authentication.totp import Enrolment
+from ostiary.user_authentication.attempt import Method, Place, Proved
+from ostiary.user_authentication.methods import SECOND, chosen
 
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
 
-WRONG = "code"
+METHOD = "method"
+SEED = "seed"
+"""The field by which the form that sets codes up is known: the seed that was shown, sealed."""
 
 
 @page
@@ -39,21 +41,22 @@ async def _second_factor(server: AuthorizationServer, request: Request) -> Respo
     if form is None:
         async with server.storage.read() as work:
             factors = await work.factors.of_user(user.user_id)
-        return _show(place, user, factors)
-    if "enrolment" in form:
-        return await _enrol(place, user, form)
-    return await _send(place, user, form)
+        if second_factor.must_be_set_up(factors):
+            return await _show_enrolment(place, user)
+        methods = _methods(factors)
+        return await _show(place, methods, chosen(methods, parse(request.query).get(METHOD)))
+    return await _enrol(place, user, form) if SEED in form else await _send(place, user, form)
 
 
 async def _send(place: Place, user: User, form: dict[str, str]) -> Response:
-    method = method_of(form, second=True)
+    method = chosen(SECOND, form.get(METHOD))
     attempt = await sign_in.second_attempt(place, user, method, form)
     try:
         proved = await method.prove(attempt)
         return await sign_in.take(place, proved, throttle=attempt.throttle, second=True)
     except VerificationError as error:
         await sign_in.refuse(place, method, error, attempt)
-        return _show(place, user, attempt.factors, error)
+        return await _show(place, _methods(attempt.factors), method, error)
 
 
 async def _enrol(place: Place, user: User, form: dict[str, str]) -> Response:
@@ -62,38 +65,48 @@ async def _enrol(place: Place, user: User, form: dict[str, str]) -> Response:
     act = Act(f"user:{user.user_id}", place.now, personal={"address": place.address} if place.address else {})
     try:
         await attempt.count()
-        sealed = form["enrolment"]
-        factor = totp.enrolled(place.server, user, sealed, form.get("code", ""), place.now)
+        name = form.get("name", "")[: totp.MAX_NAME]
+        factor = totp.enrolled(place.server, user, form[SEED], form.get("code", ""), place.now, name)
         proved = Proved(user.user_id, totp.AMR, totp.adding(factor, act))
         return await sign_in.take(place, proved, throttle=attempt.throttle, second=True)
     except VerificationError as error:
         await sign_in.refuse(place, totp.METHOD, error, attempt)
-        return _show(place, user, attempt.factors, error, form["enrolment"])
+        return await _show_enrolment(place, user, error, form[SEED])
 
 
-def _show(
-    place: Place, user: User, factors: Sequence[Factor], error: VerificationError | None = None, sealed: str = ""
-) -> Response:
+def _methods(factors: Collection[Factor]) -> list[Method]:
     kinds = {factor.kind for factor in factors}
-    return sign_in.show(
+    return [method for method in SECOND if method.kind in kinds]
+
+
+async def _show(
+    place: Place, methods: list[Method], method: Method, error: VerificationError | None = None
+) -> Response:
+    return await sign_in.show(
         place,
         "second-factor",
         sign_in.SECOND_FACTOR,
-        username=user.username,
-        kinds=sorted(kinds),
-        enrolment=_enrolment(place, user, sealed) if second_factor.must_be_set_up(factors) else None,
-        **sign_in.told(error, WRONG),
+        methods=[one.kind for one in methods],
+        method=method.kind,
+        method_url=sign_in.url_of(place, sign_in.SECOND_FACTOR),
+        **sign_in.told(error, "code"),
     )
 
 
-def _enrolment(place: Place, user: User, sealed: str) -> Enrolment:
-    if sealed:
-        try:
-            return totp.resume_enrolment(place.server, user, sealed, place.now)
-        except VerificationError:
-            # It is too old or was made for somebody else: a new one is shown.
-            pass
-    return totp.begin_enrolment(place.server, user, place.now)
+async def _show_enrolment(
+    place: Place, user: User, error: VerificationError | None = None, sealed: str = ""
+) -> Response:
+    enrolment = totp.begin_enrolment(place.server, user, place.now, again=sealed)
+    return await sign_in.show(
+        place,
+        "totp-enrol",
+        sign_in.SECOND_FACTOR,
+        key=enrolment.grouped_key,
+        seed=enrolment.sealed,
+        uri=enrolment.uri,
+        back_url=sign_in.url_of(place, sign_in.SIGN_IN),
+        **sign_in.told(error, "totp"),
+    )
 
 
 def _from_the_start(state: Interaction) -> Interaction:

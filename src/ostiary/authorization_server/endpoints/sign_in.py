@@ -12,7 +12,7 @@ from ostiary.authorization_server.http import Request, Response
 from ostiary.errors import VerificationError
 from ostiary.user_authentication import sign_in
 from ostiary.user_authentication.attempt import Place
-from ostiary.user_authentication.methods import method_of
+from ostiary.user_authentication.methods import FIRST, chosen
 
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
@@ -25,25 +25,25 @@ async def _sign_in(server: AuthorizationServer, request: Request) -> Response:
     if interaction.PARAMETER not in parse(request.query):
         return await sign_in.begin_anew(server, cookies.read(server, request))
     place = sign_in.place_of(server, request)
-    return _show(place, place.interaction.parameters.get("login_hint", ""))
+    return await _show(place, place.interaction.parameters.get("login_hint", ""))
 
 
 async def _send(server: AuthorizationServer, request: Request) -> Response:
     form = browser_forms.read(server, request, cookies.read(server, request))
     place = sign_in.place_of(server, request)
-    method = method_of(form, second=False)
+    method = chosen(FIRST, form.get("method"))
     attempt = await sign_in.first_attempt(place, form)
     try:
         return await sign_in.take(place, await method.prove(attempt), throttle=attempt.throttle)
     except VerificationError as error:
         await sign_in.refuse(place, method, error, attempt)
-        return _show(place, form.get("username", "")[: sign_in.MAX_TYPED], error)
+        return await _show(place, form.get("username", "")[: sign_in.MAX_TYPED], error)
 
 
-def _show(place: Place, username: str, error: VerificationError | None = None) -> Response:
+async def _show(place: Place, username: str, error: VerificationError | None = None) -> Response:
     # One answer for a wrong password, a user who is not there, one without a password and one who is disabled.
     told = sign_in.told(error, "credentials")
-    return sign_in.show(place, "sign-in", sign_in.SIGN_IN, username=username, **told)
+    return await sign_in.show(place, "sign-in", sign_in.SIGN_IN, username=username, **told)
 
 
 ENDPOINT = Endpoint("sign_in", sign_in.SIGN_IN, ("GET", "HEAD", "POST"), _sign_in)
