@@ -44,6 +44,7 @@ def test_a_password_alone_does_not_sign_in_a_user_with_codes(world: PeopleWorld,
     assert (page.status, page.path) == (200, "/sign-in/second-factor")
     assert SESSION not in browser.cookies
     assert not world.sessions()
+    assert [row.target for row in world.audited("sign_in:begun")] == [world.user("ada").user_id]
     state = state_of(browser, page)
     assert (state.user_id, state.amr, state.session_id) == (world.user("ada").user_id, ("pwd",), "")
     continued = browser.call("GET", page.url.replace("/sign-in/second-factor", "/continue"))

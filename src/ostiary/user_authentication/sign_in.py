@@ -22,6 +22,7 @@ from ostiary.model.event import AuditEvent
 from ostiary.model.session import Session
 from ostiary.model.user import User
 from ostiary.protocol import token_format
+from ostiary.revocation.act import Act
 from ostiary.storage.base import UnitOfWork
 from ostiary.user_authentication import news, second_factor, session
 from ostiary.user_authentication import throttle as throttling
@@ -73,7 +74,7 @@ async def first_attempt(place: Place, form: dict[str, str]) -> Attempt:
         known = await work.sessions.known_browser(user_id, place.secrets.browser_digest)
         limits = await throttling.of_passwords(
             work,
-            throttling.subject(user_id, typed),
+            throttling.subject(typed),
             place.address,
             place.secrets.browser_digest if known is not None else None,
             place.now,
@@ -116,6 +117,8 @@ async def take(place: Place, proved: Proved, *, throttle: Throttle | None = None
         amr = (*(await _earlier_of(work, place, user) if second else ()), *proved.amr)
         factors = await work.factors.of_user(user.user_id)
         if second_factor.is_wanted(server.settings.sign_in, place.interaction, amr, factors):
+            act = Act(f"user:{user.user_id}", place.now, personal=_personal(place))
+            await work.audit.append(act.event(tags.SIGN_IN_BEGUN, user.user_id, amr=" ".join(amr)))
             return _half_way(place, user, amr)
         begun = await _begin(work, place, user, amr, new_secret, step_up=second and place.interaction.step_up)
     server.on_event("sign_in", {"outcome": "done"})
@@ -139,7 +142,7 @@ async def refuse(place: Place, method: Method, error: VerificationError, attempt
         target=attempt.user.user_id if attempt is not None and attempt.user is not None else "",
         reason=error.check,
         details={"method": method.kind},
-        personal={"address": place.address} if place.address else {},
+        personal=_personal(place),
     )
     async with place.server.storage.write() as work:
         if throttle is not None and error.check != THROTTLED:
@@ -152,6 +155,10 @@ def onward(place: Place, path: str, state: Interaction, *headers: Header) -> Res
     """To the page at ``path``, in the middle of ``state``."""
     sealed = interaction.seal(place.server, state, place.secrets)
     return see_other(interaction.url(place.server, path, sealed), headers)
+
+
+def _personal(place: Place) -> dict[str, str]:
+    return {"address": place.address} if place.address else {}
 
 
 def _half_way(place: Place, user: User, amr: tuple[str, ...]) -> Response:
