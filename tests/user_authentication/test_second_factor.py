@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from xml.etree import ElementTree
 
 import pytest
 
@@ -307,6 +308,19 @@ def test_the_link_for_a_phone_names_the_place_and_the_user(demanding: PeopleWorl
     parts = urlsplit(begun.uri)
     assert (parts.scheme, parts.netloc, parts.path) == ("otpauth", "totp", "/Ostiary:ada")
     assert parse_qs(parts.query) == {"secret": [begun.key], "issuer": ["Ostiary"]}
+
+
+def test_a_phone_can_scan_the_seed_from_the_page(demanding: PeopleWorld, browser: Browser) -> None:
+    page = browser.sign_in()
+    assert "img-src 'self' data:" in page.header("content-security-policy")
+    picture = page.html.split('<img class="qr" src="')[1].split('"')[0]
+    kind, _, svg = unquote(picture).partition(",")
+    assert kind == "data:image/svg+xml;charset=utf-8"
+    drawn = ElementTree.fromstring(svg)  # noqa: S314 - our own text
+    assert {one.tag.rpartition("}")[2] for one in drawn.iter()} <= {"svg", "g", "path"}
+    user = demanding.user("ada")
+    pictures = {totp.begin_enrolment(demanding.server, user, demanding.clock()).picture for _ in range(3)}
+    assert len(pictures) == 3
 
 
 # -- when it is wanted ----------------------------------------------------------------------------------------------

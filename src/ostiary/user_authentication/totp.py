@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pyotp
+import segno
 
 from ostiary.errors import VerificationError
 from ostiary.model.factor import Factor
@@ -76,6 +77,11 @@ class Enrolment:
     def grouped_key(self) -> str:
         """The key in groups of four, for the eye."""
         return " ".join(self.key[start : start + 4] for start in range(0, len(self.key), 4))
+
+    @property
+    def picture(self) -> str:
+        """The uri as a QR code: a ``data:`` URI of an SVG, black on white, with the quiet zone that scanners need."""
+        return segno.make(self.uri, error="m", micro=False).svg_data_uri(scale=4, border=4, dark="#000", light="#fff")
 
 
 class _Pending(msgspec.Struct, frozen=True):

@@ -104,6 +104,7 @@ async def _show_enrolment(
         key=enrolment.grouped_key,
         seed=enrolment.sealed,
         uri=enrolment.uri,
+        qr=enrolment.picture,
         back_url=sign_in.url_of(place, sign_in.SIGN_IN),
         **sign_in.told(error, "totp"),
     )
