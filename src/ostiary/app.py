@@ -148,5 +148,6 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
         yield Installation(
             settings, storage, key_management, signing_keys, registry, server, sealer, deliverer, metrics, clock
         )
+        server.passwords.close()
     finally:
         await storage.close()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
+import struct
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +16,7 @@ from ostiary.authorization_server.password_hashing import Cost, PasswordHashing
 from ostiary.model.user import User
 from ostiary.revocation.act import Act
 from ostiary.storage.base import UnitOfWork
-from ostiary.user_authentication import accounts
+from ostiary.user_authentication import accounts, recovery_code, totp
 from tests.authorization_server.world import ISSUER, World, scope
 
 PASSWORD = "glass-otter-minute"
@@ -52,6 +55,18 @@ class PeopleWorld(World):
             )
         )
 
+    def add_codes(self, user: User) -> str:
+        """TOTP for the user; the key in base32, whose code of this moment counts as used."""
+        begun = totp.begin_enrolment(self.server, user, self.clock())
+        factor = totp.enrolled(self.server, user, begun.sealed, code_at(begun.key, self.clock()), self.clock())
+        self.write(lambda work: accounts.add_factor(work, factor, self.act()))
+        return begun.key
+
+    def add_recovery_codes(self, user: User) -> list[str]:
+        codes = recovery_code.new_codes()
+        self.write(lambda work: recovery_code.replace_codes(work, user.user_id, codes, self.act()))
+        return codes
+
     def user(self, username: str) -> User:
         found: User = self.read(lambda work: work.users.by_name(username))
         assert found is not None, username
@@ -69,6 +84,13 @@ class PeopleWorld(World):
 
     def audited(self, tag: str) -> list[Any]:
         return [row for row in self.audit() if row.tag == tag]
+
+
+def code_at(key: str, now: float) -> str:
+    """What a phone shows at this time: RFC 6238, made here of the standard library, as an oracle."""
+    mac = hmac.digest(base64.b32decode(key), struct.pack(">Q", int(now) // 30), "sha1")
+    at = mac[-1] & 15
+    return f"{(int.from_bytes(mac[at : at + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
 
 
 @dataclass
@@ -114,6 +136,12 @@ class Browser:
     def sign_in(self, username: str = "ada", password: str = PASSWORD, *, url: str = f"{ISSUER}/sign-in") -> Page:
         """Through the form, to wherever it leads."""
         return self.send(self.open(url), "sign-in-form", username=username, password=password)
+
+    def send_code(self, page: Page, code: str, kind: str = "totp") -> Page:
+        """Through the form of the second step, by a code or a recovery code."""
+        if page.forms["second-factor-form"]["method"] != kind:
+            page = self.open(f"{page.url}&method={kind}")
+        return self.send(page, "second-factor-form", code=code)
 
     def call(self, method: str, url: str, body: str = "", **headers: str) -> Page:
         return self.world.run(self.request(method, url, body, **headers))

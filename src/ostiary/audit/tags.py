@@ -40,6 +40,7 @@ USER_ENABLED: Final = "user:enabled"
 FACTOR_ADDED: Final = "factor:added"
 FACTOR_CHANGED: Final = "factor:changed"
 FACTOR_REMOVED: Final = "factor:removed"
+SIGN_IN_BEGUN: Final = "sign_in:begun"
 SIGN_IN_REFUSED: Final = "sign_in:refused"
 SESSION_STARTED: Final = "session:started"
 SESSION_ENDED: Final = "session:ended"
@@ -113,6 +114,7 @@ MEANINGS: Final[dict[str, str]] = {
     FACTOR_ADDED: "A user got a factor by which to prove themselves.",
     FACTOR_CHANGED: "A user's factor was changed.",
     FACTOR_REMOVED: "A user's factor was removed.",
+    SIGN_IN_BEGUN: "A user gave the right first proof and was asked for a second one; the target is the user.",
     SIGN_IN_REFUSED: "A sign-in was refused; the reason is the failed check.",
     SESSION_STARTED: "A user signed in; the target is the session's id.",
     SESSION_ENDED: "A session was ended, with the tokens that hang on it; the target is its id.",

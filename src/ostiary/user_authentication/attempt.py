@@ -71,15 +71,15 @@ class Proved:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way to prove oneself. kind: of its factors.
+    """A way to prove oneself. kind: of its factors, and what forms call it in their field ``method``.
 
-    field: of the form that brings what is to be examined; a method without one has endpoints of its own.
-    first: whether it may be the first proof of a sign-in; second: whether it may follow another one.
+    first: whether it may be the first proof of a sign-in; second: whether it may follow another one. counted: whether
+    tries are limited; not where nobody can guess.
     prove: examines an attempt outside any transaction; raises VerificationError, TooManyTries, Unavailable.
     """
 
     kind: FactorKind
-    field: str
     first: bool
     second: bool
     prove: Callable[[Attempt], Awaitable[Proved]]
+    counted: bool = True

@@ -25,7 +25,7 @@ MAX_OCTETS: Final = 512
 MIN_PARTS: Final = 5
 _MIN_NAME: Final = 3
 _MIN_RUN: Final = 3
-_YEAR = re.compile(r"(?:19|20)[0-9]{2}")
+_YEAR = re.compile(r"(?:1[89]|20)[0-9]{2}")
 _ROWS = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "azertyuiop")
 _STEPS = frozenset(pair for row in _ROWS for text in (row, row[::-1]) for pair in pairwise(text))
 # Letters that are written as digits and signs; 1 and ! stand for i as well as for l.

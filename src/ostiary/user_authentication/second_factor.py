@@ -29,3 +29,11 @@ def is_wanted(
     if satisfies(level, asked):
         return False
     return "passkey" in kinds and (level == ONE_FACTOR or PHISHING_RESISTANT in asked)
+
+
+def must_be_set_up(factors: Collection[Factor]) -> bool:
+    """Whether the user has nothing that could follow a password, so that a demanded second factor is set up now.
+
+    Never beside one that is there: whoever has the password alone would add a second factor of their own.
+    """
+    return not any(factor.kind in ("totp", "passkey", "recovery_code") for factor in factors)

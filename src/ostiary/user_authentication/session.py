@@ -47,8 +47,10 @@ async def begin(work: UnitOfWork, settings: SignInSettings, sign_in: SignIn) -> 
     that has a session there keeps it, so that its ``sid`` stays what its applications know.
     """
     now = int(sign_in.now)
-    present = [one for one in await work.sessions.of_browser(sign_in.old_digest) if one.user_id == sign_in.user_id]
-    await work.sessions.move(sign_in.old_digest, sign_in.digest)
+    here = [one for one in await work.sessions.of_browser(sign_in.old_digest) if _is_here(one, sign_in)]
+    present = [one for one in here if one.user_id == sign_in.user_id]
+    if here:
+        await work.sessions.move(sign_in.old_digest, sign_in.digest)
     session = _session(settings, sign_in, next((one for one in present if one.stands(now)), None))
     if not session.session_id or not await work.sessions.renew(session):
         session = replace(session, session_id=new_session_id(), created_at=now)
@@ -61,6 +63,11 @@ async def begin(work: UnitOfWork, settings: SignInSettings, sign_in: SignIn) -> 
     details = {"amr": " ".join(session.amr), "acr": session.acr}
     await work.audit.append(act.event(tags.SESSION_STARTED, session.session_id, **details))
     return session, known is not None
+
+
+def _is_here(session: Session, sign_in: SignIn) -> bool:
+    """Whether the session was begun in this very browser: one whose secret somebody planted here is left alone."""
+    return session.browser_digest == sign_in.browser_digest
 
 
 def new_session_id() -> str:

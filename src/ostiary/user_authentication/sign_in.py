@@ -6,11 +6,12 @@ and hands what was proved to ``take``, or what was raised to ``refuse``.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypedDict
 
 from ostiary.audit import tags
 from ostiary.authorization_server import cookies, interaction
+from ostiary.authorization_server.authorization_answer import form_targets, see_other
 from ostiary.authorization_server.client_address import client_address
 from ostiary.authorization_server.cookies import BrowserSecrets, Header
 from ostiary.authorization_server.form import parse
@@ -21,14 +22,16 @@ from ostiary.model.event import AuditEvent
 from ostiary.model.session import Session
 from ostiary.model.user import User
 from ostiary.protocol import token_format
+from ostiary.revocation.act import Act
 from ostiary.storage.base import UnitOfWork
 from ostiary.user_authentication import news, second_factor, session
 from ostiary.user_authentication import throttle as throttling
 from ostiary.user_authentication.accounts import user_called
 from ostiary.user_authentication.attempt import Attempt, Method, Place, Proved
 from ostiary.user_authentication.device import device_of
+from ostiary.user_authentication.pages import render
 from ostiary.user_authentication.session import SignIn
-from ostiary.user_authentication.throttle import THROTTLED, Throttle
+from ostiary.user_authentication.throttle import THROTTLED, Throttle, TooManyTries
 
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
@@ -58,13 +61,7 @@ async def begin_anew(server: AuthorizationServer, secrets: BrowserSecrets, path:
         secrets = replace(secrets, browser=await cookies.new_secret(server, token_format.BROWSER))
         headers = (cookies.set_browser(server, secrets.browser),)
     sealed = interaction.seal(server, Interaction(started_at=int(server.clock())), secrets)
-    return see_other(interaction.url(server, path, sealed), *headers)
-
-
-def see_other(location: str, *headers: Header) -> Response:
-    """303, so that no browser sends the form again (RFC 9700 4.12)."""
-    told = ((b"location", location.encode("ascii")), (b"cache-control", b"no-store"), *headers)
-    return Response(303, told, b"")
+    return see_other(interaction.url(server, path, sealed), headers)
 
 
 async def first_attempt(place: Place, form: dict[str, str]) -> Attempt:
@@ -77,7 +74,7 @@ async def first_attempt(place: Place, form: dict[str, str]) -> Attempt:
         known = await work.sessions.known_browser(user_id, place.secrets.browser_digest)
         limits = await throttling.of_passwords(
             work,
-            throttling.subject(user_id, typed),
+            throttling.subject(typed),
             place.address,
             place.secrets.browser_digest if known is not None else None,
             place.now,
@@ -85,23 +82,30 @@ async def first_attempt(place: Place, form: dict[str, str]) -> Attempt:
     return Attempt(place, form, user, tuple(factors), limits)
 
 
-async def second_attempt(place: Place, method: Method, form: dict[str, str]) -> Attempt:
-    """An attempt to add a proof to the one before, or to those of the session."""
-    user_id = place.interaction.user_id
+async def half_way(place: Place) -> User | None:
+    """Whose second proof is waited for: who gave the first one a moment ago, or whose session is to be stepped up."""
     async with place.server.storage.read() as work:
-        user = await work.users.get(user_id)
-        factors = await work.factors.of_user(user_id)
-        known = await work.sessions.known_browser(user_id, place.secrets.browser_digest)
+        earlier = await _earlier(work, place)
+        return await work.users.get(earlier.user_id) if earlier is not None else None
+
+
+async def second_attempt(place: Place, user: User, method: Method, form: dict[str, str]) -> Attempt:
+    """An attempt of ``user`` to add a proof to the earlier ones."""
+    async with place.server.storage.read() as work:
+        factors = await work.factors.of_user(user.user_id)
+        known = await work.sessions.known_browser(user.user_id, place.secrets.browser_digest)
         browser = place.secrets.browser_digest if known is not None else None
-        limits = await throttling.of_codes(work, method.kind, user_id, browser, place.now)
+        limits = None
+        if method.counted:
+            limits = await throttling.of_codes(work, method.kind, user.user_id, browser, place.now)
     return Attempt(place, form, user, tuple(factors), limits)
 
 
 async def take(place: Place, proved: Proved, *, throttle: Throttle | None = None, second: bool = False) -> Response:
     """Go on with a proof: to the second factor, or with a new session to where the browser was going.
 
-    second: it comes on top of what the interaction holds. Raises VerificationError: what may be used once was used
-    meanwhile, the account is disabled, or the session that was to be stepped up has ended.
+    second: it comes on top of an earlier one. Raises VerificationError: what may be used once was used meanwhile, the
+    account is disabled, or the earlier proof counts no more.
     """
     server = place.server
     new_secret = await cookies.new_secret(server, token_format.SESSION)
@@ -110,9 +114,11 @@ async def take(place: Place, proved: Proved, *, throttle: Throttle | None = None
         user = await _active(work, proved.user_id)
         if throttle is not None:
             await throttle.succeeded(work)
-        amr = (*(await _earlier(work, place) if second else ()), *proved.amr)
+        amr = (*(await _earlier_of(work, place, user) if second else ()), *proved.amr)
         factors = await work.factors.of_user(user.user_id)
         if second_factor.is_wanted(server.settings.sign_in, place.interaction, amr, factors):
+            act = Act(f"user:{user.user_id}", place.now, personal=_personal(place))
+            await work.audit.append(act.event(tags.SIGN_IN_BEGUN, user.user_id, amr=" ".join(amr)))
             return _half_way(place, user, amr)
         begun = await _begin(work, place, user, amr, new_secret, step_up=second and place.interaction.step_up)
     server.on_event("sign_in", {"outcome": "done"})
@@ -136,7 +142,7 @@ async def refuse(place: Place, method: Method, error: VerificationError, attempt
         target=attempt.user.user_id if attempt is not None and attempt.user is not None else "",
         reason=error.check,
         details={"method": method.kind},
-        personal={"address": place.address} if place.address else {},
+        personal=_personal(place),
     )
     async with place.server.storage.write() as work:
         if throttle is not None and error.check != THROTTLED:
@@ -148,7 +154,11 @@ async def refuse(place: Place, method: Method, error: VerificationError, attempt
 def onward(place: Place, path: str, state: Interaction, *headers: Header) -> Response:
     """To the page at ``path``, in the middle of ``state``."""
     sealed = interaction.seal(place.server, state, place.secrets)
-    return see_other(interaction.url(place.server, path, sealed), *headers)
+    return see_other(interaction.url(place.server, path, sealed), headers)
+
+
+def _personal(place: Place) -> dict[str, str]:
+    return {"address": place.address} if place.address else {}
 
 
 def _half_way(place: Place, user: User, amr: tuple[str, ...]) -> Response:
@@ -164,20 +174,31 @@ def _half_way(place: Place, user: User, amr: tuple[str, ...]) -> Response:
     return onward(place, SECOND_FACTOR, half)
 
 
-async def _earlier(work: UnitOfWork, place: Place) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    user_id: str
+    amr: tuple[str, ...]
+
+
+async def _earlier(work: UnitOfWork, place: Place) -> _Earlier | None:
     """What was proved before: in this interaction, or, for a step-up, in the session that stands in this browser."""
-    if not place.interaction.step_up:
-        return place.interaction.amr
-    for one in await session.of_browser(work, place.secrets.session_digest, place.now):
-        if one.user_id == place.interaction.user_id:
-            return one.amr
-    raise VerificationError(
-        "session",
-        "your session has ended",
-        seen="no session of this user in this browser",
-        expected="the session that was to be stepped up",
-        mend="go back to the application and begin again",
-    )
+    state = place.interaction
+    if state.step_up:
+        for one in await session.of_browser(work, place.secrets.session_digest, place.now):
+            if one.session_id == state.session_id:
+                return _Earlier(one.user_id, one.amr)
+    elif state.user_id and place.now <= state.proved_at + second_factor.LIFE:
+        return _Earlier(state.user_id, state.amr)
+    return None
+
+
+async def _earlier_of(work: UnitOfWork, place: Place, user: User) -> tuple[str, ...]:
+    earlier = await _earlier(work, place)
+    if earlier is None or earlier.user_id != user.user_id:
+        raise VerificationError(
+            "first_factor", "your sign-in has expired", seen="no first proof of this user", expected="a fresh one"
+        )
+    return earlier.amr
 
 
 async def _active(work: UnitOfWork, user_id: str) -> User:
@@ -207,6 +228,50 @@ async def _begin(
     return begun
 
 
-def same_page(place: Place, path: str) -> str:
-    """The URL of the page at ``path`` in the state that the request came with: where its form is sent to."""
+async def show(
+    place: Place, template: str, path: str, *, status: int = 200, headers: tuple[Header, ...] = (), **context: object
+) -> Response:
+    """The page ``template``, served at ``path``; it gets ``action``, where its forms are sent to: the page itself."""
+    parameters = place.interaction.parameters
+    redirect_uri = parameters.get("redirect_uri")
+    client = None
+    if "client_id" in parameters:
+        await place.server.registry.current()
+        client = await place.server.registry.client(parameters["client_id"])
+    return render(
+        place.server,
+        place.request,
+        place.secrets,
+        template,
+        status=status,
+        headers=headers,
+        form_targets=form_targets(redirect_uri) if redirect_uri else (),
+        ui_locales=parameters.get("ui_locales", ""),
+        application=client.name if client is not None else "",
+        action=url_of(place, path),
+        **context,
+    )
+
+
+def url_of(place: Place, path: str) -> str:
+    """The URL of the page at ``path`` in the state that this request came with."""
     return interaction.url(place.server, path, interaction.seal(place.server, place.interaction, place.secrets))
+
+
+class Told(TypedDict):
+    """What ``show`` is given of a refused attempt. problem: "", "throttled" or what the page calls a wrong proof."""
+
+    status: int
+    headers: tuple[Header, ...]
+    problem: str
+    minutes: int
+
+
+def told(error: VerificationError | None, wrong: str) -> Told:
+    """What a person learns of ``error``, None for none yet."""
+    if error is None:
+        return Told(status=200, headers=(), problem="", minutes=0)
+    if isinstance(error, TooManyTries):
+        headers = ((b"retry-after", str(error.wait).encode("ascii")),)
+        return Told(status=429, headers=headers, problem="throttled", minutes=-(-error.wait // 60))
+    return Told(status=400, headers=(), problem=wrong, minutes=0)

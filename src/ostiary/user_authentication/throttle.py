@@ -4,12 +4,12 @@ There is no count that strangers can fill and that would stop the victim:
 
 - In a browser where the user has signed in before, tries are counted for that user and that browser. Only whoever has
   the browser's cookie can fill that count.
-- Elsewhere they are counted for that user and the network they come from, and the failures of a network together, so
-  that one network cannot try a few passwords on each of many users.
+- Elsewhere they are counted for that user, by the name that was typed, and the network they come from, and the failures
+  of a network together, so that one network cannot try a few passwords on each of many users.
 - A user who is tried from very many networks at once has fewer tries in each, but never none.
 - A code is asked for after a password only, so whoever guesses codes has the password already: outside the user's known
-  browsers all of them share one count, lest a botnet finds one of a million. Recovery codes are beyond guessing and
-  are counted apart, and passkeys are not counted at all: a user always has a way in.
+  browsers all of them share one count, lest a botnet finds one of a million. Recovery codes and passkeys are beyond
+  guessing and are not counted: their owner has a way in even then.
 
 The counts are of tries within a window that begins with the first; a success forgets it. A try is counted before it is
 examined, so that tries sent at once do not slip through together.
@@ -24,6 +24,7 @@ from typing import Final
 from ostiary.authorization_server.client_address import network_of
 from ostiary.errors import VerificationError
 from ostiary.storage.base import UnitOfWork
+from ostiary.user_authentication.names import username_key
 
 WINDOW: Final = 900
 """Seconds."""
@@ -96,9 +97,12 @@ class Throttle:
         await work.failed_attempts.forget(self.own.name)
 
 
-def subject(user_id: str | None, typed: str) -> str:
-    """Whom the tries are counted for: the user, or the name that nobody has, as a digest."""
-    return user_id or "nobody-" + hashlib.sha256(typed.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def subject(typed: str) -> str:
+    """Whom the tries are counted for: what was typed, folded, as a digest, because it may be a mistyped password.
+
+    Not the user found by it: then a count that is shared by two names would tell that they are somebody's.
+    """
+    return hashlib.sha256(username_key(typed).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 async def of_passwords(

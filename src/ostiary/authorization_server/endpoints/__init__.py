@@ -14,7 +14,9 @@ from ostiary.authorization_server.endpoints import (
     metadata,
     next_key,
     revoke,
+    second_factor,
     sign_in,
+    sign_out,
     token,
     traces,
     userinfo,
@@ -37,6 +39,8 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     logout.ENDPOINT,
     sign_in.ENDPOINT,
     assets.ENDPOINT,
+    second_factor.ENDPOINT,
+    sign_out.ENDPOINT,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED), admin_metadata.ENDPOINT)
 
