@@ -1,6 +1,7 @@
 """The endpoints of the issuer: an endpoint is one file and one line here."""
 
 from ostiary.authorization_server.endpoints import (
+    account,
     assets,
     authorize,
     choose_account,
@@ -36,6 +37,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     logout.ENDPOINT,
     sign_in.ENDPOINT,
     assets.ENDPOINT,
+    *account.ENDPOINTS,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED))
 
