@@ -1,6 +1,7 @@
 """What every test can use: the real parts, each started on first use."""
 
 from tests.real_parts.fixtures import (
+    browser,
     curl,
     foreign_clients,
     node_program,
@@ -13,6 +14,7 @@ from tests.real_parts.fixtures import (
 )
 
 __all__ = [
+    "browser",
     "curl",
     "foreign_clients",
     "node_program",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,18 +33,21 @@ class Gallery:
         name = scope["path"].removeprefix(PATH)
         template = name.partition(":")[0]
         secrets = BrowserSecrets("browser", "session")
-        response = render(self._world.server, request, secrets, template, **examples()[name])
+        targets = ("https://printer.example.com",)
+        response = render(self._world.server, request, secrets, template, form_targets=targets, **examples()[name])
         await send_response(send, response)
 
 
 @contextmanager
 def gallery(folder: Path) -> Iterator[str]:
     """The URL below which the pages hang, such as ``http://127.0.0.1:40123/gallery/``."""
-    world = World(folder)
-    try:
-        with served_asgi(Gallery(world)) as url:
-            tables = world.settings.model_dump() | {"issuer": url}
-            world.server.settings = Settings.model_validate(tables).model_copy(update={"dev": True})
-            yield url + PATH
-    finally:
-        world.close()
+    # In a thread of its own: where a browser is driven, the test's thread has an event loop already.
+    with ThreadPoolExecutor(1) as elsewhere:
+        world = elsewhere.submit(World, folder).result()
+        try:
+            with served_asgi(Gallery(world)) as url:
+                tables = world.settings.model_dump() | {"issuer": url}
+                world.server.settings = Settings.model_validate(tables).model_copy(update={"dev": True})
+                yield url + PATH
+        finally:
+            elsewhere.submit(world.close).result()

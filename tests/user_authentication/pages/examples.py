@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from ostiary.model.session import Session
+from ostiary.model.user import User
 from ostiary.user_authentication.pages.scope_groups import ScopeGroup, ShownScope
 
+
+@dataclass(frozen=True)
+class Enrolment:
+    """As made for an authenticator application."""
+
+    key: str
+    uri: str
+    sealed: str
+
+
 AT = 1_795_600_000
+SITE = "https://auth.example.com"
+PEOPLE = (
+    User("usr_1", "ada", "ada", "active", "ada@example.com", True, {"name": "Ada Byron"}, AT, AT),
+    User("usr_2", "grace", "grace", "active", "", False, {}, AT, AT),
+)
+ENROLMENT = Enrolment(
+    "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "otpauth://totp/Ostiary:ada?secret=JBSWY3DPEHPK3PXP&issuer=Ostiary", "sealed"
+)
 ADA = {"name": "Ada Byron", "detail": "ada@example.com"}
 GRACE = {"name": "Grace Hopper", "detail": "grace@example.com"}
 ABOUT_YOU = ScopeGroup("", "", (ShownScope("openid", ""), ShownScope("profile", ""), ShownScope("email", "")))
@@ -17,18 +38,22 @@ ORDERS = ScopeGroup(
 )
 
 
+def session(user: User) -> Session:
+    return Session("ses_" + user.user_id, b"", b"", user.user_id, ("pwd",), "", AT, AT, AT, AT + 60, AT + 3600)
+
+
 def examples() -> dict[str, dict[str, Any]]:
     """Name of a template, and where there are several of one a number after a colon, to its context."""
     return _signing_in() | _allowing() | _leaving() | _own_account()
 
 
 def _signing_in() -> dict[str, dict[str, Any]]:
-    upstreams = [{"name": "Example Works", "url": "https://auth.example.com/upstream/works"}]
+    upstreams = [{"name": "Example Works", "url": f"{SITE}/upstream/works"}]
     return {
         "sign-in": {
             "application": "Orders on the Web",
             "interaction": "sealed",
-            "action": "https://auth.example.com/sign-in?interaction=x",
+            "action": f"{SITE}/sign-in?interaction=x",
             "reset": True,
         },
         "sign-in:refused": {"username": "ada", "problem": "credentials", "reset": True},
@@ -40,22 +65,28 @@ def _signing_in() -> dict[str, dict[str, Any]]:
             "reset": True,
         },
         "second-factor": {
-            "methods": ["totp", "recovery_code", "passkey"],
-            "method": "totp",
-            "method_url": "https://auth.example.com/sign-in/second-factor?interaction=sealed",
+            "username": "ada",
+            "kinds": ["password", "recovery_code", "totp"],
+            "enrolment": None,
+            "action": f"{SITE}/sign-in/second-factor?interaction=sealed",
         },
         "second-factor:recovery": {
-            "methods": ["totp", "recovery_code"],
-            "method": "recovery_code",
+            "username": "ada",
+            "kinds": ["password", "recovery_code"],
             "problem": "throttled",
             "minutes": 3,
-            "method_url": "https://auth.example.com/sign-in/second-factor?interaction=sealed",
         },
-        "second-factor:passkey": {"methods": ["passkey"], "method": "passkey", "passkey_options": "{}"},
+        "second-factor:passkey": {"username": "ada", "kinds": ["passkey"], "passkey_options": "{}"},
+        "second-factor:enrolment": {
+            "username": "ada",
+            "kinds": ["password"],
+            "enrolment": ENROLMENT,
+            "problem": "code",
+        },
         "accounts": {
             "application": "Orders on the Web",
             "accounts": [ADA | {"session_id": "ses_1"}, GRACE | {"session_id": "ses_2"}],
-            "other_url": "https://auth.example.com/sign-in?interaction=sealed",
+            "other_url": f"{SITE}/sign-in?interaction=sealed",
         },
         "reset-request": {"email": "ada@example.com"},
         "reset": {"min_length": 10, "username": "ada", "token": "secret", "problem": "password"},
@@ -69,7 +100,7 @@ def _allowing() -> dict[str, dict[str, Any]]:
             "application": application,
             "account": ADA,
             "groups": [ABOUT_YOU, ORDERS],
-            "switch_url": "https://auth.example.com/accounts?interaction=sealed",
+            "switch_url": f"{SITE}/accounts?interaction=sealed",
         },
         "consent:unverified": {
             "application": application | {"verified": False},
@@ -84,9 +115,11 @@ def _allowing() -> dict[str, dict[str, Any]]:
 
 def _leaving() -> dict[str, dict[str, Any]]:
     return {
-        "sign-out": {"accounts": [ADA], "application": "Orders on the Web", "fields": {"state": "xyz"}},
+        "sign-out": {"application": "Orders on the Web", "fields": {"state": "xyz"}, "action": f"{SITE}/logout"},
+        "sign-out:several": {"accounts": [(session(one), one) for one in PEOPLE], "action": f"{SITE}/sign-out"},
+        "sign-out:nobody": {"accounts": []},
         "signed-out": {"application": "Orders on the Web", "home_uri": "https://shop.example.com/"},
-        "message": {"about": "reset_sent", "next_url": "https://auth.example.com/sign-in"},
+        "message": {"about": "reset_sent", "next_url": f"{SITE}/sign-in"},
         "error": {
             "kind": "refused",
             "message": "The redirect URI is not registered for this application.",
@@ -100,18 +133,12 @@ def _leaving() -> dict[str, dict[str, Any]]:
 
 
 def _own_account() -> dict[str, dict[str, Any]]:
-    back = {"back_url": "https://auth.example.com/account"}
+    back = {"back_url": f"{SITE}/account"}
     return {
         "account": _account(),
         "account:bare": _account() | _bare(),
         "password-change": {"min_length": 10, "has_password": True, "username": "ada", "problem": "", **back},
-        "totp-enrol": {
-            "key": "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
-            "seed": "sealed",
-            "uri": "otpauth://totp/Ostiary:ada?secret=JBSWY3DPEHPK3PXP&issuer=Ostiary",
-            "problem": "totp",
-            **back,
-        },
+        "totp-enrol": {"enrolment": ENROLMENT, "qr": "", "problem": "code", **back},
         "recovery-codes": {
             "codes": ["h4kq-9dtm-2xwn", "p7rc-3fjz-8vby", "m2ns-6gqd-4hke", "t9wx-5cbr-7jpf"],
             "sealed": "sealed",
@@ -146,7 +173,7 @@ def _account() -> dict[str, Any]:
         ],
         "done": "password_changed",
         "offer_ending": True,
-        "others": [GRACE | {"url": "https://auth.example.com/account?account=ses_2"}],
+        "others": [GRACE | {"url": f"{SITE}/account?account=ses_2"}],
         "can_enrol": ["passkey", "totp", "recovery_codes", "password"],
         "problem": "last_factor",
     }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from ostiary.user_authentication.pages.render import TEMPLATES
-from ostiary.user_authentication.pages.scope_groups import ScopeGroup, ShownScope
 from ostiary.user_authentication.pages.words import languages
 from tests.authorization_server.world import World
 from tests.user_authentication.pages.examples import examples
@@ -16,7 +16,7 @@ from tests.user_authentication.pages.rendering import Page, shown
 MARKUP = "\"'><script>evil()</script><b id=evil>{{ 7*7 }}&amp;"
 LANGUAGES = sorted(languages())
 # What chooses among the words of a template is no text of anybody's.
-CHOOSING = {"kind", "factors.kind", "method", "methods", "problem", "about", "done", "can_enrol"}
+CHOOSING = {"kind", "factors.kind", "kinds", "problem", "about", "done", "can_enrol"}
 
 
 def test_every_template_has_an_example() -> None:
@@ -69,7 +69,7 @@ def test_every_form_of_our_own_carries_the_token_of_its_browser(world: World, na
     template = name.partition(":")[0]
     page = Page(shown(world, template, **examples()[name]))
     forms = [form for form in page.named("form") if template != "form-post"]
-    assert all(form["method"] == "post" for form in forms)
+    assert all(form["method"] == "post" and form["id"] for form in forms)
     tokens = [one for one in page.named("input") if one.get("name") == "csrf"]
     assert len(tokens) == len(forms)
     assert all(token["value"] for token in tokens)
@@ -121,11 +121,11 @@ def test_passkeys_are_shown_where_they_are_offered_only(world: World) -> None:
     ("name", "fields"),
     {
         "sign-in": ["username", "password"],
-        "second-factor": ["method", "code"],
+        "second-factor": ["code", "recovery_code"],
         "reset-request": ["email"],
         "reset": ["token", "username", "password"],
         "password-change": ["username", "current", "password"],
-        "totp-enrol": ["seed", "code", "name"],
+        "totp-enrol": ["enrolment", "code", "name"],
         "recovery-codes": ["codes", "kept"],
     }.items(),
 )
@@ -135,12 +135,20 @@ def test_the_names_of_fields_are_stable(world: World, name: str, fields: list[st
 
 
 @pytest.mark.parametrize(
-    ("name", "form"),
-    {"sign-in": "sign-in-form", "second-factor": "second-factor-form", "sign-out": "sign-out-form"}.items(),
+    ("name", "forms"),
+    {
+        "sign-in": ["sign-in-form"],
+        "second-factor": ["code-form", "recovery-code-form"],
+        "second-factor:enrolment": ["enrolment-form"],
+        "accounts": ["accounts-form"],
+        "consent": ["consent-form"],
+        "sign-out": ["sign-out-form"],
+        "form-post": ["form-post"],
+    }.items(),
 )
-def test_the_ids_of_forms_are_stable(world: World, name: str, form: str) -> None:
-    page = Page(shown(world, name, **examples()[name]))
-    assert [one["id"] for one in page.named("form")] == [form]
+def test_the_ids_of_forms_are_stable(world: World, name: str, forms: list[str]) -> None:
+    page = Page(shown(world, name.partition(":")[0], **examples()[name]))
+    assert [one["id"] for one in page.named("form")] == forms
 
 
 def spoiled(value: Any, path: str = "") -> Any:
@@ -151,7 +159,9 @@ def spoiled(value: Any, path: str = "") -> Any:
         return {name: spoiled(one, f"{path}.{name}".lstrip(".")) for name, one in value.items()}
     if isinstance(value, list):
         return [spoiled(one, path) for one in value]
-    if isinstance(value, ScopeGroup):
-        scopes = tuple(ShownScope(spoiled(one.name), spoiled(one.description)) for one in value.scopes)
-        return ScopeGroup(spoiled(value.identifier), spoiled(value.name), scopes)
+    if isinstance(value, tuple):
+        return tuple(spoiled(one, path) for one in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {one.name: spoiled(getattr(value, one.name), path) for one in dataclasses.fields(value)}
+        return dataclasses.replace(value, **fields)
     return value + MARKUP if isinstance(value, str) and value else value

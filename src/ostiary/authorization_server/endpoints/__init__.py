@@ -1,6 +1,7 @@
 """The endpoints of the issuer: an endpoint is one file and one line here."""
 
 from ostiary.authorization_server.endpoints import (
+    account,
     admin_metadata,
     assets,
     authorize,
@@ -41,6 +42,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     assets.ENDPOINT,
     second_factor.ENDPOINT,
     sign_out.ENDPOINT,
+    *account.ENDPOINTS,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED), admin_metadata.ENDPOINT)
 

@@ -1,0 +1,20 @@
+"""The user's own page and what it leads to: a page or an act is one file and one line here."""
+
+from ostiary.authorization_server.endpoints.account import (
+    applications,
+    factors,
+    overview,
+    password,
+    sessions,
+)
+from ostiary.authorization_server.endpoints.base import Endpoint
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    overview.ENDPOINT,
+    sessions.ENDPOINT,
+    factors.ENDPOINT,
+    password.ENDPOINT,
+    applications.ENDPOINT,
+)
+
+__all__ = ["ENDPOINTS"]

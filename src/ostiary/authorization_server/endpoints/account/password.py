@@ -1,0 +1,77 @@
+"""Changes the user's own password, or makes the first one.
+
+"Verify that password change functionality requires the user's current and new password." ASVS 6.2.3. Guessing the
+present one here is slowed as it is at the sign-in, and counts there.
+"""
+
+from __future__ import annotations
+
+from ostiary.authorization_server.endpoints.account.visit import PATH, Visit, visited
+from ostiary.authorization_server.endpoints.base import Endpoint
+from ostiary.authorization_server.http import Response
+from ostiary.authorization_server.interaction import Interaction
+from ostiary.errors import VerificationError
+from ostiary.model.factor import Factor
+from ostiary.user_authentication import password, sign_in, throttle
+from ostiary.user_authentication.accounts import set_password
+from ostiary.user_authentication.attempt import Attempt, Place
+from ostiary.user_authentication.password_rules import UnfitPassword, check_new_password
+from ostiary.user_authentication.throttle import TooManyTries
+
+
+async def _password(visit: Visit) -> Response:
+    async with visit.server.storage.read() as work:
+        factors = await work.factors.of_user(visit.user.user_id)
+    has_password = any(factor.kind == "password" for factor in factors)
+    if visit.form is None:
+        return _show(visit, has_password=has_password)
+    settings, new = visit.server.settings.sign_in, visit.form.get("password", "")
+    try:
+        check_new_password(settings, new, visit.user)
+        if has_password:
+            await _verify_current(visit, visit.form.get("current", ""), factors)
+        server = visit.server
+        await set_password(server.passwords, server.storage, settings, visit.user.user_id, new, visit.act)
+    except UnfitPassword:
+        return _show(visit, status=400, has_password=has_password, problem="password")
+    except TooManyTries as error:
+        return _show(visit, status=429, has_password=has_password, problem="throttled", minutes=-(-error.wait // 60))
+    except VerificationError:
+        return _show(visit, status=400, has_password=has_password, problem="current")
+    return visit.back("password_changed")
+
+
+async def _verify_current(visit: Visit, current: str, factors: list[Factor]) -> None:
+    user_id, secrets = visit.user.user_id, visit.secrets
+    place = Place(
+        visit.server, visit.request, secrets, Interaction(started_at=int(visit.now)), visit.address, visit.now
+    )
+    async with visit.server.storage.read() as work:
+        subject = throttle.subject(user_id, visit.user.username)
+        known = await work.sessions.known_browser(user_id, secrets.browser_digest)
+        browser = secrets.browser_digest if known is not None else None
+        limits = await throttle.of_passwords(work, subject, visit.address, browser, visit.now)
+    attempt = Attempt(place, {"password": current}, visit.user, tuple(factors), limits)
+    try:
+        await password.prove(attempt)
+    except VerificationError as error:
+        await sign_in.refuse(place, password.METHOD, error, attempt)
+        raise
+    async with visit.server.storage.write() as work:
+        await limits.succeeded(work)
+
+
+def _show(visit: Visit, *, has_password: bool, status: int = 200, problem: str = "", minutes: int = 0) -> Response:
+    return visit.show(
+        "password-change",
+        status=status,
+        min_length=visit.server.settings.sign_in.password_min_length,
+        has_password=has_password,
+        username=visit.user.username,
+        back_url=visit.url(),
+        problem=problem,
+        minutes=minutes,
+    )
+
+
+ENDPOINT = Endpoint("account_password", PATH + "/password", ("GET", "HEAD", "POST"), visited(_password, recent=True))
