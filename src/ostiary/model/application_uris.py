@@ -152,3 +152,8 @@ def _check_path(text: str, path: str) -> None:
         raise ValueError(f"{text!r} has dot segments: write the path as it is without them")
     if "//" in path:
         raise ValueError(f"{text!r} has a double slash in its path: write one")
+
+
+def is_web_address(uri: str) -> bool:
+    """Whether it is an https address, or http on ``localhost``, which only a web page under development has."""
+    return uri.startswith(("https://", "http://localhost:", "http://localhost/"))
