@@ -93,9 +93,7 @@ def _check_credential(login: LoginOptions, key: Path | None, generate: Path | No
         raise ConfigurationError("--key and --generate are both given: either the client has a key, or it gets one")
     method = login.authentication_method
     if method == "none" and (key is not None or generate is not None):
-        raise ConfigurationError(
-            "--public: such a client can keep no key and no secret: leave --key and --generate out"
-        )
+        raise ConfigurationError("--public: such a client can keep no key and no secret: leave out --key, --generate")
     if method not in (None, "none") and (key is not None or generate is None):
         raise ConfigurationError("--secret-method needs --generate FILE, into which the secret is written")
 
@@ -124,10 +122,10 @@ async def _without_secret(answer: Awaitable[Row]) -> Row:
 
 def _tell(output: Format, row: Row, file: Path | None, api: str | None) -> None:
     show_row({**row, **({"credential_file": str(file)} if file else {})}, output)
-    if not row["scopes"]:
+    if row["login"] is not None:
+        next_step(f"ostiary user create USERNAME; the application needs the issuer and client_id {row['client_id']}")
+    elif not row["scopes"]:
         next_step(f"ostiary client change {row['client_id']} --grant IDENTIFIER=scope gives it something to do")
-    elif row["login"] is not None:
-        next_step(f"let the application sign users in: issuer, client_id {row['client_id']} and a redirect URI are all")
     elif file is not None and row["authentication_method"] == "private_key_jwt":
         next_step(f"ostiary token get --client-file {file} --resource {api}")
     else:
@@ -135,8 +133,12 @@ def _tell(output: Format, row: Row, file: Path | None, api: str | None) -> None:
 
 
 def show_row(row: Row, output: Format) -> None:
-    """One object: as it is in JSON, with dates for people in a table."""
-    show(row if output is Format.JSON else with_dates(row), output)
+    """One object: as it is in JSON, with dates for people in a table, and of a login only what it has."""
+    if output is Format.JSON:
+        show(row, output)
+        return
+    login = {name: value for name, value in (row.get("login") or {}).items() if value not in (None, "", [])}
+    show({**with_dates({name: value for name, value in row.items() if name != "login"}), **login}, output)
 
 
 @app.command("secret")

@@ -9,11 +9,11 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from ostiary.admin.login_commands import LoginChanges, NewLogin
+from ostiary.admin.login_commands import AuthenticationMethod, GrantTypeName, LoginChanges, NewLogin
 from ostiary.errors import ConfigurationError
 from ostiary.model.application_uris import is_web_address
 
-_SECRET_METHODS = {"basic": "client_secret_basic", "post": "client_secret_post"}
+_SECRET_METHODS: dict[str, AuthenticationMethod] = {"basic": "client_secret_basic", "post": "client_secret_post"}
 Texts = list[str] | None
 Text = str | None
 
@@ -68,7 +68,7 @@ class LoginOptions:
     given: Mapping[str, Any]
 
     @property
-    def secret_method(self) -> str | None:
+    def secret_method(self) -> AuthenticationMethod | None:
         """The method with a secret that was asked for. Raises ConfigurationError."""
         named = self.given["secret_method"]
         if named is None:
@@ -78,7 +78,7 @@ class LoginOptions:
         return _SECRET_METHODS[named]
 
     @property
-    def authentication_method(self) -> str | None:
+    def authentication_method(self) -> AuthenticationMethod | None:
         """The method that was asked for, None if nothing was said of it. Raises ConfigurationError."""
         if self.given["public"] and self.given["secret_method"] is not None:
             raise ConfigurationError("--public and --secret-method are both given: a public client has no secret")
@@ -100,11 +100,11 @@ class LoginOptions:
         members = self._members()
         return LoginChanges(**members) if members else None
 
-    def grant_types(self, *, has_login: bool) -> list[str] | None:
+    def grant_types(self, *, has_login: bool) -> list[GrantTypeName] | None:
         """What it may ask for, None if nothing was said of it."""
         if self.given["own_tokens"] is None or not has_login:
             return None
-        usual = ["authorization_code", "refresh_token"]
+        usual: list[GrantTypeName] = ["authorization_code", "refresh_token"]
         return [*usual, "client_credentials"] if self.given["own_tokens"] else usual
 
     def _members(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ostiary.cli.administration import Administration, Row
 from ostiary.cli.output import note
+from ostiary.errors import ConfigurationError, OAuthError
 from ostiary.protocol.secret_credential import SecretCredential
 from ostiary.secret_files import fill_secret_file, write_secret_file
 
@@ -25,9 +26,14 @@ async def with_secret_file(
         secret, method = str(answer.pop("client_secret")), str(answer["authentication_method"])
         fill_secret_file(path, SecretCredential(administration.issuer, client_id, method, secret).to_json())
         return answer
-    except BaseException:
-        path.unlink(missing_ok=True)
-        note(
-            f"{path} was not written; if client {client_id} is there: ostiary client secret {client_id} --generate FILE"
-        )
+    except (ConfigurationError, OAuthError):
+        _remove(path)
         raise
+    except BaseException:
+        _remove(path)
+        note(f"If client {client_id} is there now, give it another secret: ostiary client secret {client_id}")
+        raise
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
