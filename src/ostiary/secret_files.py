@@ -47,3 +47,17 @@ def write_secret_file(path: str | os.PathLike[str], content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def fill_secret_file(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write into ``path``, which was made empty by ``write_secret_file``, durably. Raises ConfigurationError."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as error:
+        raise ConfigurationError(f"The secret file {path} cannot be written: {error.strerror}.") from None
+    with os.fdopen(descriptor, "wb") as file:
+        if os.fstat(descriptor).st_size:
+            raise ConfigurationError(f"The file {path} is not empty any more and is not overwritten: name another.")
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -13,8 +13,10 @@ from ostiary.admin.commands import ClientChanges, NewClient, NewKey
 from ostiary.cli.administration import Administration, Row
 from ostiary.cli.client_keys import app as keys_app
 from ostiary.cli.generated import generate_key, key_from_file, public_key, with_file
+from ostiary.cli.login_options import LoginOptions, login_options
 from ostiary.cli.operator import Where, operator_command
 from ostiary.cli.output import Format, next_step, show
+from ostiary.cli.secret_file import with_secret_file
 from ostiary.cli.typed import grants, one_sentence, with_dates
 from ostiary.errors import ConfigurationError
 from ostiary.protocol.credential import CLIENT, Credential
@@ -30,8 +32,10 @@ ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="The client's
 
 @app.command("create")
 @operator_command
+@login_options(new=True)
 def create(
     where: Where,
+    login: LoginOptions,
     client_id: Annotated[
         str | None, typer.Argument(metavar="[CLIENT_ID]", help="1 to 64 of A-Z a-z 0-9 . _ ~ - (default: generated).")
     ] = None,
@@ -58,16 +62,22 @@ def create(
         bool, typer.Option("--may-register-keys", help="It may register its next key by its present one.")
     ] = False,
 ) -> None:
-    """Register a client: give its public key, or make a key pair for it; the private key stays in its file."""
-    if key is not None and generate is not None:
-        raise ConfigurationError("--key and --generate are both given: either the client has a key, or it gets one")
-    made = None if generate is None else generate_key(alg or "ES256")
+    """Register a client: give its public key, or make a key pair for it; the private key stays in its file.
+
+    With --redirect-uri it is an application that signs users in, and its scopes are what they can allow it.
+    """
+    _check_credential(login, key, generate)
+    made = None if generate is None or login.secret_method else generate_key(alg or "ES256")
     chosen = client_id or new_client_id("client")
     with one_sentence():
+        application = login.new()
         command = NewClient(
             client_id=chosen,
             name=name or chosen,
             owner=owner,
+            authentication_method=login.authentication_method or "private_key_jwt",
+            grant_types=login.grant_types(has_login=application is not None),
+            login=application,
             scopes=grants(api or [], scope or [], grant or []),
             token_life=token_life,
             jwks_uri=jwks_uri,
@@ -76,6 +86,16 @@ def create(
         )
     row = where.run(lambda administration: _create(administration, command, made, generate))
     _tell(where.output, row, generate, next(iter(command.scopes), None))
+
+
+def _check_credential(login: LoginOptions, key: Path | None, generate: Path | None) -> None:
+    if key is not None and generate is not None:
+        raise ConfigurationError("--key and --generate are both given: either the client has a key, or it gets one")
+    method = login.authentication_method
+    if method == "none" and (key is not None or generate is not None):
+        raise ConfigurationError("--public: such a client can keep no key and no secret: leave out --key, --generate")
+    if method not in (None, "none") and (key is not None or generate is None):
+        raise ConfigurationError("--secret-method needs --generate FILE, into which the secret is written")
 
 
 def _keys(made: SigningKey | None, key: Path | None, alg: str | None) -> list[NewKey]:
@@ -87,25 +107,55 @@ def _keys(made: SigningKey | None, key: Path | None, alg: str | None) -> list[Ne
 def _create(
     administration: Administration, command: NewClient, made: SigningKey | None, file: Path | None
 ) -> Awaitable[Row]:
+    if file is not None and made is None:
+        chosen = str(command.client_id)
+        return with_secret_file(file, administration, chosen, lambda: administration.create_client(command))
     if made is None or file is None:
-        return administration.create_client(command)
+        return _without_secret(administration.create_client(command))
     credential = Credential(CLIENT, administration.issuer, str(command.client_id), made)
-    return with_file(file, credential, lambda: administration.create_client(command))
+    return with_file(file, credential, lambda: _without_secret(administration.create_client(command)))
+
+
+async def _without_secret(answer: Awaitable[Row]) -> Row:
+    return {name: value for name, value in (await answer).items() if name != "client_secret"}
 
 
 def _tell(output: Format, row: Row, file: Path | None, api: str | None) -> None:
     show_row({**row, **({"credential_file": str(file)} if file else {})}, output)
-    if not row["scopes"]:
+    if row["login"] is not None:
+        next_step(f"ostiary user create USERNAME; the application needs the issuer and client_id {row['client_id']}")
+    elif not row["scopes"]:
         next_step(f"ostiary client change {row['client_id']} --grant IDENTIFIER=scope gives it something to do")
-    elif file is not None:
+    elif file is not None and row["authentication_method"] == "private_key_jwt":
         next_step(f"ostiary token get --client-file {file} --resource {api}")
     else:
         next_step(f"ostiary client keys list {row['client_id']}")
 
 
 def show_row(row: Row, output: Format) -> None:
-    """One object: as it is in JSON, with dates for people in a table."""
-    show(row if output is Format.JSON else with_dates(row), output)
+    """One object: as it is in JSON, with dates for people in a table, and of a login only what it has."""
+    if output is Format.JSON:
+        show(row, output)
+        return
+    login = {name: value for name, value in (row.get("login") or {}).items() if value not in (None, "", [])}
+    show({**with_dates({name: value for name, value in row.items() if name != "login"}), **login}, output)
+
+
+@app.command("secret")
+@operator_command
+def secret(
+    where: Where,
+    client_id: ClientId,
+    generate: Annotated[Path, typer.Option("--generate", help="The new file for the new secret.")],
+) -> None:
+    """Give a client of the legacy methods a new secret; the old one is refused from its next request on."""
+    row = where.run(
+        lambda administration: with_secret_file(
+            generate, administration, client_id, lambda: administration.renew_secret(client_id)
+        )
+    )
+    show_row({**row, "credential_file": str(generate)}, where.output)
+    next_step(f"bring {generate} to the client now; better, give it a key: ostiary client keys add {client_id}")
 
 
 @app.command("list")
@@ -127,8 +177,10 @@ def show_client(where: Where, client_id: ClientId) -> None:
 
 @app.command("change")
 @operator_command
+@login_options(new=False)
 def change(
     where: Where,
+    login: LoginOptions,
     client_id: ClientId,
     name: Annotated[str | None, typer.Option("--name", help="Its new name.")] = None,
     owner: Annotated[str | None, typer.Option("--owner", help="Its new owner.")] = None,
@@ -147,7 +199,10 @@ def change(
         typer.Option("--may-register-keys/--may-not-register-keys", help="Its next key by its present one."),
     ] = None,
 ) -> None:
-    """Change what is named; what is not named stays. It binds the client's next request."""
+    """Change what is named; what is not named stays. It binds the client's next request.
+
+    --redirect-uri and --post-logout-uri name all that hold from now on.
+    """
     given: dict[str, Any] = {
         "name": name,
         "owner": owner,
@@ -155,8 +210,11 @@ def change(
         "token_life": token_life,
         "jwks_uri": jwks_uri,
         "may_register_keys": may_register_keys,
+        "authentication_method": login.authentication_method,
+        "grant_types": login.grant_types(has_login=True),
     }
     with one_sentence():
+        given["login"] = login.changes()
         changes = ClientChanges(**{member: value for member, value in given.items() if value is not None})
     if not changes.model_fields_set:
         raise ConfigurationError("nothing to change was named: see ostiary client change --help")

@@ -138,11 +138,11 @@ def _private_use(text: str, application_type: ApplicationType) -> str:
             f"{text!r}: {scheme}: may be any application's; use https, or for a native application a scheme of your "
             "own domain in reverse, such as com.example.app:/callback"
         )
-    if application_type != "native":
-        raise ValueError(f"{text!r}: a scheme of its own is for native applications: use https")
     if not _PRIVATE_USE.fullmatch(text) or "@" in text:
         raise ValueError(f"{text!r}: write it like com.example.app:/callback")
     _check_path(text, "/" + text.partition(":")[2].lstrip("/").partition("?")[0])
+    if application_type != "native":
+        raise ValueError(f"{text!r}: a scheme of its own is for native applications: use https")
     return text
 
 
@@ -152,3 +152,8 @@ def _check_path(text: str, path: str) -> None:
         raise ValueError(f"{text!r} has dot segments: write the path as it is without them")
     if "//" in path:
         raise ValueError(f"{text!r} has a double slash in its path: write one")
+
+
+def is_web_address(uri: str) -> bool:
+    """Whether it is an https address, or http on ``localhost``, which only a web page under development has."""
+    return uri.startswith(("https://", "http://localhost:", "http://localhost/"))
