@@ -47,7 +47,7 @@ async def _verify_current(visit: Visit, current: str, factors: list[Factor]) -> 
         visit.server, visit.request, secrets, Interaction(started_at=int(visit.now)), visit.address, visit.now
     )
     async with visit.server.storage.read() as work:
-        subject = throttle.subject(user_id, visit.user.username)
+        subject = throttle.subject(visit.user.username)
         known = await work.sessions.known_browser(user_id, secrets.browser_digest)
         browser = secrets.browser_digest if known is not None else None
         limits = await throttle.of_passwords(work, subject, visit.address, browser, visit.now)
