@@ -14,44 +14,64 @@ from ostiary.errors import ConfigurationError, OAuthError, Unavailable, Verifica
 from ostiary.storage.audit import AuditNumbers
 from ostiary.storage.base import TENANT, Positions, UnitOfWork
 from ostiary.storage.connection import Conflict, Parameters, Row
-from ostiary.storage.group_commit import GroupCommit
+from ostiary.storage.group_commit import GroupCommit, Written
 from ostiary.storage.ledger import READ_COUNTERS, positions_of
 from ostiary.storage.migrate import check
 from ostiary.storage.statements import Statement
 from ostiary.storage.unit_of_work import SqlUnitOfWork
 
 _FOR_ALL = ("PRAGMA foreign_keys=ON", "PRAGMA trusted_schema=OFF")
-_FOR_WRITER = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA cache_size=-32768")
+# temp_store: what a savepoint keeps of the pages stays in memory; beyond 64 kB it would go to a file for each batch.
+_FOR_WRITER = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA cache_size=-32768",
+    "PRAGMA temp_store=MEMORY",
+)
 _FOR_READERS = ("PRAGMA query_only=ON",)
 
 
 class SqliteConnection:
-    """The port over sqlite3: calls return at once, nothing in them suspends."""
+    """The port over sqlite3: calls return at once, nothing in them suspends.
 
-    __slots__ = ("_execute", "raw")
+    written: every statement that changed something, until the owner of the transaction clears it.
+    """
+
+    __slots__ = ("_execute", "raw", "written")
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
+        self.written: Written = []
         self._execute = raw.execute
 
     async def one(self, statement: Statement, parameters: Parameters) -> Row | None:
+        values = statement.sqlite_values(parameters)
         try:
-            row: Row | None = self._execute(statement.sqlite, statement.sqlite_values(parameters)).fetchone()
+            row: Row | None = self._execute(statement.sqlite, values).fetchone()
         except sqlite3.Error as error:
             raise _translated(error) from error
+        if statement.writes:
+            self.written.append((statement.sqlite, values))
         return row
 
     async def all(self, statement: Statement, parameters: Parameters) -> list[Row]:
+        values = statement.sqlite_values(parameters)
         try:
-            return self._execute(statement.sqlite, statement.sqlite_values(parameters)).fetchall()
+            rows = self._execute(statement.sqlite, values).fetchall()
         except sqlite3.Error as error:
             raise _translated(error) from error
+        if statement.writes:
+            self.written.append((statement.sqlite, values))
+        return rows
 
     async def run(self, statement: Statement, parameters: Parameters) -> int:
+        values = statement.sqlite_values(parameters)
         try:
-            return self._execute(statement.sqlite, statement.sqlite_values(parameters)).rowcount
+            changed = self._execute(statement.sqlite, values).rowcount
         except sqlite3.Error as error:
             raise _translated(error) from error
+        self.written.append((statement.sqlite, values))
+        return changed
 
 
 def _translated(error: sqlite3.Error) -> Exception:
@@ -68,7 +88,7 @@ def _control(connection: sqlite3.Connection, command: str) -> None:
 
 
 class _Writing(AbstractAsyncContextManager[UnitOfWork]):
-    """One caller of the group commit: enters its savepoint, leaves after the commit."""
+    """One caller of the group commit: enters its transaction, leaves after the commit."""
 
     __slots__ = ("_group", "_number", "_work")
 
@@ -144,11 +164,12 @@ class SqliteStorage:
             raise Unavailable("storage", str(error)) from error
         found = self._path.stat()
         self._file = (found.st_dev, found.st_ino)
-        self._work = SqlUnitOfWork(SqliteConnection(writer), AuditNumbers(), shared=False)
+        writing = SqliteConnection(writer)
+        self._work = SqlUnitOfWork(writing, AuditNumbers(), shared=False)
         self._reading = SqlUnitOfWork(SqliteConnection(self._reader), AuditNumbers(), shared=False)
         self._reading_lock = asyncio.Lock()
         self._writer = writer
-        self._group = GroupCommit(writer, _Batch(self._work), busy_timeout=self._busy_timeout)
+        self._group = GroupCommit(writer, writing.written, _Batch(self._work), busy_timeout=self._busy_timeout)
 
     def _connect(self, *pragmas: str) -> sqlite3.Connection:
         # The busy timeout is needed while the pragmas run; afterwards waiting is done without blocking the loop.
