@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -72,6 +72,15 @@ class SqliteConnection:
             raise _translated(error) from error
         self.written.append((statement.sqlite, values))
         return changed
+
+    async def run_for_each(self, statement: Statement, parameters: Sequence[Parameters]) -> int:
+        several = list(map(statement.sqlite_values, parameters))
+        # Noted before: if one of them fails, those before it have changed something.
+        self.written.extend((statement.sqlite, values) for values in several)
+        try:
+            return self.raw.executemany(statement.sqlite, several).rowcount
+        except sqlite3.Error as error:
+            raise _translated(error) from error
 
 
 def _translated(error: sqlite3.Error) -> Exception:
@@ -151,6 +160,7 @@ class SqliteStorage:
         self._clock = clock
         self._group: GroupCommit | None = None
         self._known: tuple[int, Positions] = (-1, Positions(0, 0))
+        self._looked = False  # in this turn of the loop
 
     async def open(self) -> None:
         """Connect; ConfigurationError if the schema is missing, older or newer."""
@@ -209,9 +219,23 @@ class SqliteStorage:
                 _control(self._reader, "ROLLBACK")
 
     async def positions(self) -> Positions:
-        """Where the database stands now; the counters are read only if some connection has committed since."""
+        """Where the database stands now; the counters are read only if some connection has committed since.
+
+        Looked at once in a turn of the event loop: whatever comes to know of a later commit does so in a later turn,
+        which begins with forgetting.
+        """
         if self._group is None:
             raise Unavailable("storage", "not open")
+        if not self._looked:
+            self._look()
+            self._looked = True
+            asyncio.get_running_loop().call_soon(self._turn_ends)
+        return self._known[1]
+
+    def _turn_ends(self) -> None:
+        self._looked = False
+
+    def _look(self) -> None:
         self._check_the_file()
         try:
             (version,) = self._watcher.execute("PRAGMA data_version").fetchone()
@@ -220,7 +244,6 @@ class SqliteStorage:
                 self._known = (version, positions_of(rows))
         except sqlite3.Error as error:
             raise Unavailable("storage", str(error)) from error
-        return self._known[1]
 
     def _check_the_file(self) -> None:
         """SQLite goes on writing into a file that was removed or replaced, and all of it is lost at the next start."""
