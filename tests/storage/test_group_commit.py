@@ -9,13 +9,17 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ostiary.errors import OAuthError, Unavailable
+from ostiary.storage.connection import Conflict
+from ostiary.storage.schema import ACCESS_TOKENS
 from ostiary.storage.sqlite import SqliteStorage
+from ostiary.storage.statements import insertion
 from tests.contract.storage.examples import NOW, client, event, token
 
 pytestmark = pytest.mark.anyio
@@ -323,6 +327,22 @@ async def test_a_mark_made_before_a_fault_of_the_same_batch_stays_and_the_faulty
     assert commits == [1]
     assert [told[0], told[2], told[3]] == [True, False, True]
     assert [await mark(name) for name in ("x", "y", "z")] == [False, False, True]
+    await storage.close()
+
+
+async def test_a_statement_for_several_rows_that_fails_at_a_later_row_is_undone_with_its_caller(database: Path) -> None:
+    storage = SqliteStorage(database)
+    await storage.open()
+
+    async def half() -> None:
+        async with storage.write() as work:
+            rows = [asdict(token(name)) for name in ("new", "a")]
+            await work.tokens._connection.run_for_each(insertion(ACCESS_TOKENS), rows)  # type: ignore[attr-defined]
+
+    told = await asyncio.gather(_write(storage, "a"), half(), _write(storage, "b"), return_exceptions=True)
+    assert [type(answer) for answer in told] == [type(None), Conflict, type(None)]
+    async with storage.read() as work:
+        assert [await work.tokens.by_jti(name) is not None for name in ("a", "new", "b")] == [True, False, True]
     await storage.close()
 
 
