@@ -15,7 +15,6 @@ from typing import Any, ClassVar, NoReturn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from ostiary.authorization_server.http import WHOLE_RESPONSE
-
 from ostiary.serving.connections import AddressLimit
 
 DRAIN_SECONDS = 0.25  # an idle connection is kept so long at a stop: a request may already be on its way
