@@ -110,7 +110,7 @@ def test_a_request_within_the_limits_is_answered() -> None:
         async with serving(app) as (port, _):
             answer = await exchange(port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 200 ")
-        assert "extensions" not in app.scopes[0]
+        assert "tls" not in app.scopes[0]["extensions"]
 
     run(scenario)
 

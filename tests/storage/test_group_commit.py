@@ -8,13 +8,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ostiary.errors import OAuthError, Unavailable
+from ostiary.storage.connection import Conflict
+from ostiary.storage.schema import ACCESS_TOKENS
 from ostiary.storage.sqlite import SqliteStorage
+from ostiary.storage.statements import insertion
 from tests.contract.storage.examples import NOW, client, event, token
 
 pytestmark = pytest.mark.anyio
@@ -38,8 +43,8 @@ class Tampered:
         self._real = real
         self._commit = commit
 
-    def execute(self, sql: str) -> Any:
-        return self._commit(self._real) if sql == "COMMIT" else self._real.execute(sql)
+    def execute(self, sql: str, *values: Any) -> Any:
+        return self._commit(self._real) if sql == "COMMIT" else self._real.execute(sql, *values)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
@@ -215,10 +220,10 @@ async def test_a_rollback_that_fails_gives_the_whole_batch_up(database: Path) ->
     real = group._connection
 
     class NoRollback(Tampered):
-        def execute(self, sql: str) -> Any:
-            if sql == "ROLLBACK TO caller":
+        def execute(self, sql: str, *values: Any) -> Any:
+            if sql == "ROLLBACK TO good":
                 raise sqlite3.OperationalError("disk I/O error")
-            return super().execute(sql)
+            return super().execute(sql, *values)
 
     async def faulty() -> None:
         async with storage.write() as work:
@@ -256,3 +261,119 @@ async def test_the_hot_lookups_use_an_index(database: Path) -> None:
             steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement.sqlite}", values)]
             scans = [step for step in steps if step.startswith("SCAN") and "CONSTANT ROW" not in step]
             assert [step for step in scans if step != "SCAN live"] == [], statement.sqlite
+
+
+async def _fail(storage: SqliteStorage, name: str) -> None:
+    with suppress(ZeroDivisionError):
+        async with storage.write() as work:
+            await work.tokens.add(token(name))
+            await work.clients.add(client(name))
+            await work.audit.append(event(name))
+            raise ZeroDivisionError
+
+
+async def _register(storage: SqliteStorage, name: str) -> int:
+    async with storage.write() as work:
+        await work.clients.add(client(name))
+        return (await work.positions()).registry
+
+
+async def test_whoever_ended_well_before_a_fault_of_the_same_batch_keeps_everything(database: Path) -> None:
+    storage = SqliteStorage(database)
+    await storage.open()
+    before = (await storage.positions()).registry
+    commits = _count_commits(storage)
+    told = await asyncio.gather(
+        _register(storage, "first"),
+        _write(storage, "a"),
+        _fail(storage, "lost-1"),
+        _write(storage, "b"),
+        _fail(storage, "lost-2"),
+        _fail(storage, "lost-3"),
+        _register(storage, "second"),
+    )
+    assert commits == [1]
+    assert [told[0], told[6]] == [before + 1, before + 2]
+    assert (await storage.positions()).registry == before + 2
+    async with storage.read() as work:
+        assert [row.client_id for row in await work.clients.list()] == ["first", "second"]
+        assert [await work.tokens.by_jti(name) is not None for name in ("a", "b", "lost-1", "lost-2")] == [
+            True,
+            True,
+            False,
+            False,
+        ]
+        rows = await work.audit.query()
+    assert [row.number for row in rows] == [1, 2]
+    assert [row.tag for row in rows] == [event("a").tag] * 2
+    await storage.close()
+
+
+async def test_a_mark_made_before_a_fault_of_the_same_batch_stays_and_the_faulty_one_does_not(database: Path) -> None:
+    storage = SqliteStorage(database)
+    await storage.open()
+    commits = _count_commits(storage)
+
+    async def mark(name: str, *, fault: bool = False) -> bool:
+        async with storage.write() as work:
+            first = await work.replay.mark("client", name, expires_at=NOW + 60, now=NOW)
+            if fault:
+                raise RuntimeError(name)
+            return first
+
+    told = await asyncio.gather(
+        mark("x"), mark("y", fault=True), mark("x"), mark("y"), mark("z", fault=True), return_exceptions=True
+    )
+    assert commits == [1]
+    assert [told[0], told[2], told[3]] == [True, False, True]
+    assert [await mark(name) for name in ("x", "y", "z")] == [False, False, True]
+    await storage.close()
+
+
+async def test_a_statement_for_several_rows_that_fails_at_a_later_row_is_undone_with_its_caller(database: Path) -> None:
+    storage = SqliteStorage(database)
+    await storage.open()
+
+    async def half() -> None:
+        async with storage.write() as work:
+            rows = [asdict(token(name)) for name in ("new", "a")]
+            await work.tokens._connection.run_for_each(insertion(ACCESS_TOKENS), rows)  # type: ignore[attr-defined]
+
+    told = await asyncio.gather(_write(storage, "a"), half(), _write(storage, "b"), return_exceptions=True)
+    assert [type(answer) for answer in told] == [type(None), Conflict, type(None)]
+    async with storage.read() as work:
+        assert [await work.tokens.by_jti(name) is not None for name in ("a", "new", "b")] == [True, False, True]
+    await storage.close()
+
+
+async def test_a_batch_that_cannot_go_through_its_writes_again_is_given_up_whole(database: Path) -> None:
+    storage = SqliteStorage(database)
+    await storage.open()
+    group = storage._group
+    assert group is not None
+
+    async def spoil() -> None:
+        async with storage.write() as work:
+            await work.tokens.add(token("spoilt"))
+            group._written[0] = ("INSERT INTO no_such_table VALUES (1)", ())
+            raise RuntimeError
+
+    told = await asyncio.gather(_write(storage, "a"), spoil(), _write(storage, "b"), return_exceptions=True)
+    assert [type(answer) for answer in told] == [Unavailable] * 3
+    async with storage.read() as work:
+        assert await work.audit.query() == []
+    await _write(storage, "c")
+    async with storage.read() as work:
+        assert [row.number for row in await work.audit.query()] == [1]
+    await storage.close()
+
+
+def _count_commits(storage: SqliteStorage) -> list[int]:
+    counted = [0]
+
+    def commit(real: sqlite3.Connection) -> Any:
+        counted[0] += 1
+        return real.execute("COMMIT")
+
+    tamper(storage, commit)
+    return counted

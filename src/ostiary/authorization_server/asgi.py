@@ -67,7 +67,7 @@ class _Application:
                 response = self._refused(error, endpoint.name, scope)
             if endpoint.cross_origin:
                 cross_origin.allow(response)
-        await send_response(send, response, head=method == "HEAD")
+        await send_response(scope, send, response, head=method == "HEAD")
 
     def _refused(self, error: Exception, where: str, scope: Scope) -> Response:
         """The answer to an error that nobody recorded: it came before the request was read, or it is a fault of ours.

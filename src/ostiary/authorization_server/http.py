@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,12 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+WholeResponse = Callable[[int, Sequence[tuple[bytes, bytes]], bytes], Awaitable[None]]
+"""Sends status, headers (lower-case names, Content-Length among them) and body at once."""
+
+WHOLE_RESPONSE = "ostiary.whole_response"
+"""The ASGI extension under which a server offers a WholeResponse: one write where two messages cost two."""
 
 MAX_BODY_BYTES = 65_536
 log = logging.getLogger("ostiary.authorization_server")
@@ -156,7 +162,7 @@ def _too_large(max_body: int) -> OAuthError:
     )
 
 
-async def send_response(send: Send, response: Response, *, head: bool = False) -> None:
+async def send_response(scope: Scope, send: Send, response: Response, *, head: bool = False) -> None:
     """Answer with ``response``; head: without its body, as the method HEAD wants."""
     headers = list(response.headers)
     # "A server MUST NOT send Content-Length in such a response unless its field value equals the decimal number of
@@ -164,8 +170,13 @@ async def send_response(send: Send, response: Response, *, head: bool = False) -
     # 304
     if response.status != 304:
         headers.append((b"content-length", str(len(response.body)).encode()))
+    body = b"" if head else response.body
+    whole: WholeResponse | None = (scope.get("extensions") or {}).get(WHOLE_RESPONSE)
+    if whole is not None:
+        await whole(response.status, headers, body)
+        return
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else response.body})
+    await send({"type": "http.response.body", "body": body})
 
 
 def matches_etag(sent: bytes, etag: bytes) -> bool:

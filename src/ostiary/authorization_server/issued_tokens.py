@@ -19,6 +19,7 @@ from ostiary.storage.base import UnitOfWork
 
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
+    from ostiary.authorization_server.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,19 @@ def _verified_jti(server: AuthorizationServer, token: str, now: float) -> str | 
 
 
 async def fault(
-    server: AuthorizationServer, work: UnitOfWork, token: AccessToken, api: Api | None, now: float
+    server: AuthorizationServer,
+    work: UnitOfWork,
+    token: AccessToken,
+    api: Api | None,
+    now: float,
+    *,
+    known: Registry | None = None,
 ) -> str | None:
     """Why ``token``, which is for ``api``, is not good at ``now`` (seconds since the epoch), None if it is.
 
     api: None for a token that is for the server's own endpoints.
+    known: the registry, if the caller has compared its position with that of ``work``; then what it has need not be
+    read again.
 
     "the authorization server MUST perform all applicable checks against a token's state": expiry, revocation, signature
     (RFC 7662 section 4), and that what it hangs on still stands.
@@ -82,10 +91,12 @@ async def fault(
     ending = await work.revocations.ends(token)
     if ending is not None:
         return f"revoked by {ending.kind}"
-    client = await work.clients.get(token.client_id)
+    client = known.known_client(token.client_id) if known is not None else None
+    client = client or await work.clients.get(token.client_id)
     if client is None or client.state != "active":
         return "its client is disabled"
-    grant = await work.grants.get(token.grant_id)
+    grant = known.known_grant(token.grant_id) if known is not None else None
+    grant = grant or await work.grants.get(token.grant_id)
     if grant is None or not grant.stands(now):
         return "its grant has ended"
     if grant.session_id and OFFLINE_ACCESS not in grant.scopes.get("", ()):

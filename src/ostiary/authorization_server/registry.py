@@ -111,6 +111,15 @@ class Registry:
         """The standing grant of a client, ended or not; those of users are not cached and not asked for here."""
         return await self._cached(self._grants, grant_id, lambda work: work.grants.get(grant_id))
 
+    def known_client(self, client_id: str) -> Client | None:
+        """The client if it is cached: as it stands, for whoever acts at the position that ``current`` gave."""
+        return self._clients.get(client_id)
+
+    def known_grant(self, grant_id: str) -> Grant | None:
+        """The standing grant of a client if it is cached, for the same callers; a user's changes at no position."""
+        grant = self._grants.get(grant_id)
+        return None if grant is None or grant.user_id else grant
+
     async def installation(self) -> str:
         """The six characters that name this installation in its opaque tokens."""
         if not self._installation:

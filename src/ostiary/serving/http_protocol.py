@@ -7,11 +7,14 @@ client's certificate to the application. The version is pinned; ``tests/serving/
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NoReturn
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from ostiary.authorization_server.http import WHOLE_RESPONSE
 from ostiary.serving.connections import AddressLimit
 
 DRAIN_SECONDS = 0.25  # an idle connection is kept so long at a stop: a request may already be on its way
@@ -96,8 +99,6 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._receiving = self._receiving_header = True
-        if self._tls is not None:
-            self.scope["extensions"] = {"tls": self._tls}
 
     def on_headers_complete(self) -> None:
         self._receiving_header = False
@@ -113,6 +114,9 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             self._refuse_header(400)
         super().on_headers_complete()
+        extensions: dict[str, object] = {} if self._tls is None else {"tls": self._tls}
+        extensions[WHOLE_RESPONSE] = partial(_send_whole, self.cycle)
+        self.scope["extensions"] = extensions  # type: ignore[typeddict-item]
         if self._draining and self.cycle is not None:
             self.cycle.keep_alive = False
 
@@ -174,6 +178,32 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()
+
+
+async def _send_whole(
+    cycle: RequestResponseCycle, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes
+) -> None:
+    """What ``cycle.send`` does with the two messages of a response whose length is known, in one write."""
+    if cycle.flow.write_paused and not cycle.disconnected:
+        await cycle.flow.drain()
+    if cycle.disconnected:
+        return
+    if cycle.response_started:
+        raise RuntimeError("the response was sent already")
+    lines = [b"%b: %b" % header for header in (*cycle.default_headers, *headers)]
+    if not cycle.keep_alive:
+        lines.append(b"connection: close")
+    head = STATUS_LINE[status] + b"\r\n".join(lines)
+    # "a recipient of CR, LF, or NUL within a field value MUST either reject the message or replace each of those
+    # characters with SP before further processing" RFC 9110 5.5; we never send one.
+    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+        raise RuntimeError("a control character in a header")
+    cycle.response_started = cycle.response_complete = True
+    cycle.transport.write(b"%b\r\n\r\n%b" % (head, body))
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
 
 
 def limited_protocol(limits: Limits) -> type[OstiaryHttpProtocol]:

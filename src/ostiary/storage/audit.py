@@ -24,6 +24,7 @@ from ostiary.storage.statements import Statement, addition, insertion, lookup
 
 _EVENTS = AUDIT_EVENTS.c
 _COLUMNS = tuple(AuditRow.__dataclass_fields__)
+_DETAILS, _PERSONAL = _COLUMNS.index("details"), _COLUMNS.index("personal")
 _SELECTED = [_EVENTS[name] for name in _COLUMNS]
 _SEGMENT_COLUMNS = tuple(AuditSegment.__dataclass_fields__)
 _SEGMENTS_SELECTED = [AUDIT_SEGMENTS.c[name] for name in _SEGMENT_COLUMNS]
@@ -100,11 +101,11 @@ def personal_digest(salt: bytes, personal: dict[str, str]) -> bytes:
 
 
 def _from_row(row: Row) -> AuditRow:
-    values = dict(zip(_COLUMNS, row, strict=True))
-    values["details"] = _FACTS.decode(values["details"])
-    if values["personal"] is not None:
-        values["personal"] = _FACTS.decode(values["personal"])
-    return AuditRow(**values)
+    values = list(row)
+    values[_DETAILS] = _FACTS.decode(values[_DETAILS])
+    if values[_PERSONAL] is not None:
+        values[_PERSONAL] = _FACTS.decode(values[_PERSONAL])
+    return AuditRow(*values)
 
 
 class AuditNumbers:
@@ -170,11 +171,18 @@ class SqlAudit:
         row = {name: getattr(segment, name) for name in _SEGMENT_COLUMNS}
         if not await self._connection.run(_ADD_SEGMENT, row):
             raise Unavailable("audit", f"segment {segment.segment} is sealed already")
-        for place, (writer, number) in enumerate(rows):
-            sealed = {"segment": segment.segment, "place": place}
-            row = {"of_tenant": segment.tenant, "of_writer": writer, "of_number": number}
-            if not await self._connection.run(_SEAL_ROW, row | sealed):
-                raise Unavailable("audit", f"row {number} of writer {writer} is missing or sealed already")
+        places = [
+            {
+                "of_tenant": segment.tenant,
+                "of_writer": writer,
+                "of_number": number,
+                "segment": segment.segment,
+                "place": place,
+            }
+            for place, (writer, number) in enumerate(rows)
+        ]
+        if await self._connection.run_for_each(_SEAL_ROW, places) != len(places):
+            raise Unavailable("audit", f"a row of segment {segment.segment} is missing or sealed already")
 
     async def segments(self, after: int = 0, limit: int = 1000, *, tenant: str = TENANT) -> list[AuditSegment]:
         """Segments above ``after``, in order."""

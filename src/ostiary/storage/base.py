@@ -1,6 +1,6 @@
 """The contract of storage: what every adapter does, and what the suite in ``tests/contract`` proves of it.
 
-A unit of work is one savepoint in a transaction that many callers may share (group commit). Leaving the block
+A unit of work is its caller's part of a transaction that many callers may share (group commit). Leaving the block
 waits until the transaction is durable, so what was answered survives ``kill -9``.
 
     async with storage.write() as work:      # raises Unavailable when the database is busy or gone
@@ -9,7 +9,7 @@ waits until the transaction is durable, so what was answered survives ``kill -9`
         await work.audit.append(event)
 
 A refusal is a write too: an ``OAuthError`` or ``VerificationError`` that leaves the block commits what was written
-before it and is raised on. Any other exception is a fault and rolls this caller's savepoint back, and only this one's.
+before it and is raised on. Any other exception is a fault and rolls this caller's part back, and only this one's.
 Inside the block nothing but the unit of work may be awaited: the block holds the transaction.
 
 ``Contended`` says that the database undid a unit of work in favour of another's. The block cannot be run again from
@@ -330,7 +330,7 @@ class Deliveries(Protocol):
 
 
 class UnitOfWork(Protocol):
-    """The repositories, bound to one savepoint (``write``) or to one consistent reading (``read``)."""
+    """The repositories, bound to one caller's writes (``write``) or to one consistent reading (``read``)."""
 
     clients: Clients
     client_keys: ClientKeys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ostiary.storage.statements import Statement
@@ -31,4 +31,8 @@ class Connection(Protocol):
 
     async def run(self, statement: Statement, parameters: Parameters) -> int:
         """Run a statement that changes rows; how many it changed."""
+        ...
+
+    async def run_for_each(self, statement: Statement, parameters: Sequence[Parameters]) -> int:
+        """Run a statement that changes rows once for each set of parameters; how many rows they changed together."""
         ...

@@ -4,7 +4,12 @@ Why: a durable commit costs an fsync, the statements of a caller some microsecon
 in the worker thread, the callers that arrive queue for the next one.
 
 The phases: idle -> beginning (BEGIN IMMEDIATE, tried again while another process holds the file) -> open (bodies run
-inline, one after the other, each in a savepoint) -> committing (COMMIT in the thread: the fsync frees the loop).
+inline, one after the other) -> committing (COMMIT in the thread: the fsync frees the loop).
+
+Undoing one caller: a savepoint for each would copy every page that the caller touches, which costs more than what it
+writes. So the batch has one, and a list of the statements that its callers ran. After a fault the batch goes back to
+the savepoint and runs the statements of the callers before the faulty one again: the lock is held all the while, so
+each of them finds what it found and does what it did. Then the savepoint is set anew, behind them.
 
 Who drives: one task of its own, never a caller. A caller that is cancelled while it waits to enter leaves the queue;
 inside its body it is rolled back like any fault; while it waits for the commit only its own waiting ends. In no case
@@ -17,16 +22,19 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from ostiary.errors import Unavailable
 
 _FIRST_PAUSE = 0.0005
 _LONGEST_PAUSE = 0.001
 _PRIMARY_CODE = 0xFF
+
+Written = list[tuple[str, Sequence[Any]]]
+"""Statements that changed something, each with its values, in their order."""
 
 
 class Phase(Enum):
@@ -57,9 +65,14 @@ def is_busy(error: sqlite3.Error) -> bool:
 class GroupCommit:
     """The one writer of a process; ``enter`` and ``leave`` enclose the body of a caller."""
 
-    def __init__(self, connection: sqlite3.Connection, batched: Batched, *, busy_timeout: float) -> None:
-        """connection: in autocommit mode, without a busy timeout; busy_timeout: seconds to wait for its lock."""
+    def __init__(
+        self, connection: sqlite3.Connection, written: Written, batched: Batched, *, busy_timeout: float
+    ) -> None:
+        """connection: in autocommit mode, without a busy timeout; written: where whoever runs a body's statements on it
+        notes those that changed something; busy_timeout: seconds to wait for its lock."""
         self._connection = connection
+        self._written = written
+        self._kept = 0  # so many of them are of callers that ended well
         self._batched = batched
         self._busy_timeout = busy_timeout
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ostiary-commit")
@@ -75,16 +88,14 @@ class GroupCommit:
         """Wait for the turn of this caller; Unavailable if the database stays busy or is closed."""
         while self._phase is not Phase.OPEN or self._occupied:
             await self._queue()
-        if not self._connection.in_transaction:
-            # A neighbour's error (disk full, input/output) made SQLite roll the batch back; a savepoint would begin
-            # and commit a transaction of its own.
-            raise Unavailable("storage", "the transaction was lost")
+        self._check_the_transaction()
         self._occupied = True
-        try:
-            self._connection.execute("SAVEPOINT caller")
-        except sqlite3.Error as error:
-            self._vacate()
-            raise Unavailable("storage", str(error)) from error
+
+    def _check_the_transaction(self) -> None:
+        # An error (disk full, input/output) made SQLite roll the batch back; what is written now would be committed at
+        # once and by itself.
+        if not self._connection.in_transaction:
+            raise Unavailable("storage", "the transaction was lost")
 
     async def _queue(self) -> None:
         if self._phase is Phase.CLOSED:
@@ -104,10 +115,11 @@ class GroupCommit:
     async def leave(self) -> None:
         """End the body well and wait until it is durable; Unavailable if it is not."""
         try:
-            self._connection.execute("RELEASE caller")
-        except sqlite3.Error as error:
-            self.roll_back()
-            raise Unavailable("storage", str(error)) from error
+            self._check_the_transaction()
+        except Unavailable:
+            self._vacate()
+            raise
+        self._kept = len(self._written)
         answer = asyncio.get_running_loop().create_future()
         self._answers.append(answer)
         self._vacate()
@@ -117,16 +129,27 @@ class GroupCommit:
         """End the body by undoing it; the other callers of the batch keep theirs."""
         try:
             # After some errors (disk full, input/output) SQLite has rolled the whole transaction back by itself.
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK TO caller")
-                self._connection.execute("RELEASE caller")
+            if self._connection.in_transaction and len(self._written) > self._kept:
+                self._go_back()
         except sqlite3.Error as error:
             # What is half undone must never be committed, so the whole batch is given up.
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._leave_no_transaction()
             raise Unavailable("storage", str(error)) from error
         finally:
             self._vacate()
+
+    def _go_back(self) -> None:
+        """To the savepoint, and then again through all that was written by those who ended well."""
+        self._connection.execute("ROLLBACK TO good")
+        for statement, values in self._written[: self._kept]:
+            self._connection.execute(statement, values)
+        self._connection.execute("RELEASE good")
+        self._set_savepoint()
+
+    def _set_savepoint(self) -> None:
+        self._connection.execute("SAVEPOINT good")
+        self._written.clear()
+        self._kept = 0
 
     def _vacate(self) -> None:
         self._occupied = False
@@ -150,7 +173,9 @@ class GroupCommit:
         self._phase = Phase.BEGINNING
         try:
             await self._begin()
+            self._set_savepoint()
         except sqlite3.Error as error:
+            self._leave_no_transaction()
             self._fail(self._entrants, error)
             return
         self._phase = Phase.OPEN
@@ -206,8 +231,11 @@ class GroupCommit:
         await asyncio.sleep(0)
 
     def _undo(self) -> None:
-        """What was not committed is not: give the numbers back, and leave no transaction behind."""
+        """What was not committed is not: give the numbers back."""
         self._batched.undone()
+        self._leave_no_transaction()
+
+    def _leave_no_transaction(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 

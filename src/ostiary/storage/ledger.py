@@ -126,3 +126,10 @@ class Ledger:
                 await self._connection.one(TAKE_REGISTRY if changing else HOLD_REGISTRY, of_tenant)
             self._positions = positions_of(await self._connection.all(READ_COUNTERS, of_tenant))
         return self._positions
+
+    async def nothing_revoked_since(self, position: int, tenant: str) -> bool:
+        """Whether the log surely has no row above ``position``; False where others may add one (PostgreSQL)."""
+        await self.settle()
+        if self._shared or tenant != TENANT:
+            return False
+        return (await self.positions()).revocation <= position

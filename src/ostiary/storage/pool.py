@@ -7,6 +7,7 @@ connection whose fate is unclear (lost, cancelled in the middle) is thrown away 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -66,6 +67,14 @@ class PostgresConnection:
             return (await self._execute(statement, parameters)).rowcount
         except psycopg.Error as error:
             raise translated(error) from error
+
+    async def run_for_each(self, statement: Statement, parameters: Sequence[Parameters]) -> int:
+        cursor = self.raw.cursor()
+        try:
+            await cursor.executemany(statement.postgresql.encode(), map(statement.postgresql_values, parameters))
+        except psycopg.Error as error:
+            raise translated(error) from error
+        return cursor.rowcount
 
 
 @dataclass(frozen=True, slots=True)

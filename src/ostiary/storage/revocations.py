@@ -49,6 +49,12 @@ _ENDS = Statement(
     .order_by(_ROWS.position)
     .limit(1)
 )
+_JTI_ENDS = Statement(
+    select(*_SELECTED)
+    .where(_HERE, _ROWS.kind == "jti", _ROWS.value == bindparam("jti"))
+    .order_by(_ROWS.position)
+    .limit(1)
+)
 _KEY_ENDS = Statement(
     select(*_SELECTED).where(_named("client_key", "key_thumbprint")).order_by(_ROWS.position).limit(1)
 )
@@ -71,7 +77,9 @@ class SqlRevocations:
 
     async def ends(self, token: AccessToken, *, key_thumbprints: Sequence[str] = ()) -> Revocation | None:
         """The row that ends this token, if any; ``key_thumbprints``: further keys with which it falls."""
-        await self._ledger.settle()
+        if await self._ledger.nothing_revoked_since(token.rev, token.tenant):
+            row = await self._connection.one(_JTI_ENDS, {"tenant": token.tenant, "jti": token.jti})
+            return _from_row(row) if row else None
         parameters = {
             "tenant": token.tenant,
             "rev": token.rev,

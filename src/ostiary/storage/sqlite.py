@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -14,42 +14,71 @@ from ostiary.errors import ConfigurationError, OAuthError, Unavailable, Verifica
 from ostiary.storage.audit import AuditNumbers
 from ostiary.storage.base import TENANT, Positions, UnitOfWork
 from ostiary.storage.connection import Conflict, Parameters, Row
-from ostiary.storage.group_commit import GroupCommit
+from ostiary.storage.group_commit import GroupCommit, Written
 from ostiary.storage.ledger import READ_COUNTERS, positions_of
 from ostiary.storage.migrate import check
 from ostiary.storage.statements import Statement
 from ostiary.storage.unit_of_work import SqlUnitOfWork
 
 _FOR_ALL = ("PRAGMA foreign_keys=ON", "PRAGMA trusted_schema=OFF")
-_FOR_WRITER = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA cache_size=-32768")
+# temp_store: what a savepoint keeps of the pages stays in memory; beyond 64 kB it would go to a file for each batch.
+_FOR_WRITER = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA cache_size=-32768",
+    "PRAGMA temp_store=MEMORY",
+)
 _FOR_READERS = ("PRAGMA query_only=ON",)
 
 
 class SqliteConnection:
-    """The port over sqlite3: calls return at once, nothing in them suspends."""
+    """The port over sqlite3: calls return at once, nothing in them suspends.
 
-    __slots__ = ("_execute", "raw")
+    written: every statement that changed something, until the owner of the transaction clears it.
+    """
+
+    __slots__ = ("_execute", "raw", "written")
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
+        self.written: Written = []
         self._execute = raw.execute
 
     async def one(self, statement: Statement, parameters: Parameters) -> Row | None:
+        values = statement.sqlite_values(parameters)
         try:
-            row: Row | None = self._execute(statement.sqlite, statement.sqlite_values(parameters)).fetchone()
+            row: Row | None = self._execute(statement.sqlite, values).fetchone()
         except sqlite3.Error as error:
             raise _translated(error) from error
+        if statement.writes:
+            self.written.append((statement.sqlite, values))
         return row
 
     async def all(self, statement: Statement, parameters: Parameters) -> list[Row]:
+        values = statement.sqlite_values(parameters)
         try:
-            return self._execute(statement.sqlite, statement.sqlite_values(parameters)).fetchall()
+            rows = self._execute(statement.sqlite, values).fetchall()
         except sqlite3.Error as error:
             raise _translated(error) from error
+        if statement.writes:
+            self.written.append((statement.sqlite, values))
+        return rows
 
     async def run(self, statement: Statement, parameters: Parameters) -> int:
+        values = statement.sqlite_values(parameters)
         try:
-            return self._execute(statement.sqlite, statement.sqlite_values(parameters)).rowcount
+            changed = self._execute(statement.sqlite, values).rowcount
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+        self.written.append((statement.sqlite, values))
+        return changed
+
+    async def run_for_each(self, statement: Statement, parameters: Sequence[Parameters]) -> int:
+        several = list(map(statement.sqlite_values, parameters))
+        # Noted before: if one of them fails, those before it have changed something.
+        self.written.extend((statement.sqlite, values) for values in several)
+        try:
+            return self.raw.executemany(statement.sqlite, several).rowcount
         except sqlite3.Error as error:
             raise _translated(error) from error
 
@@ -68,7 +97,7 @@ def _control(connection: sqlite3.Connection, command: str) -> None:
 
 
 class _Writing(AbstractAsyncContextManager[UnitOfWork]):
-    """One caller of the group commit: enters its savepoint, leaves after the commit."""
+    """One caller of the group commit: enters its transaction, leaves after the commit."""
 
     __slots__ = ("_group", "_number", "_work")
 
@@ -131,6 +160,7 @@ class SqliteStorage:
         self._clock = clock
         self._group: GroupCommit | None = None
         self._known: tuple[int, Positions] = (-1, Positions(0, 0))
+        self._looked = False  # in this turn of the loop
 
     async def open(self) -> None:
         """Connect; ConfigurationError if the schema is missing, older or newer."""
@@ -144,11 +174,12 @@ class SqliteStorage:
             raise Unavailable("storage", str(error)) from error
         found = self._path.stat()
         self._file = (found.st_dev, found.st_ino)
-        self._work = SqlUnitOfWork(SqliteConnection(writer), AuditNumbers(), shared=False)
+        writing = SqliteConnection(writer)
+        self._work = SqlUnitOfWork(writing, AuditNumbers(), shared=False)
         self._reading = SqlUnitOfWork(SqliteConnection(self._reader), AuditNumbers(), shared=False)
         self._reading_lock = asyncio.Lock()
         self._writer = writer
-        self._group = GroupCommit(writer, _Batch(self._work), busy_timeout=self._busy_timeout)
+        self._group = GroupCommit(writer, writing.written, _Batch(self._work), busy_timeout=self._busy_timeout)
 
     def _connect(self, *pragmas: str) -> sqlite3.Connection:
         # The busy timeout is needed while the pragmas run; afterwards waiting is done without blocking the loop.
@@ -188,9 +219,23 @@ class SqliteStorage:
                 _control(self._reader, "ROLLBACK")
 
     async def positions(self) -> Positions:
-        """Where the database stands now; the counters are read only if some connection has committed since."""
+        """Where the database stands now; the counters are read only if some connection has committed since.
+
+        Looked at once in a turn of the event loop: whatever comes to know of a later commit does so in a later turn,
+        which begins with forgetting.
+        """
         if self._group is None:
             raise Unavailable("storage", "not open")
+        if not self._looked:
+            self._look()
+            self._looked = True
+            asyncio.get_running_loop().call_soon(self._turn_ends)
+        return self._known[1]
+
+    def _turn_ends(self) -> None:
+        self._looked = False
+
+    def _look(self) -> None:
         self._check_the_file()
         try:
             (version,) = self._watcher.execute("PRAGMA data_version").fetchone()
@@ -199,7 +244,6 @@ class SqliteStorage:
                 self._known = (version, positions_of(rows))
         except sqlite3.Error as error:
             raise Unavailable("storage", str(error)) from error
-        return self._known[1]
 
     def _check_the_file(self) -> None:
         """SQLite goes on writing into a file that was removed or replaced, and all of it is lost at the next start."""

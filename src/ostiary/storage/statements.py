@@ -7,7 +7,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, ClauseElement, Compiled, Table, bindparam, insert, select, update
+from sqlalchemy import BindParameter, ClauseElement, Compiled, SelectBase, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.postgresql import psycopg
@@ -18,10 +18,12 @@ class Statement:
     """One statement for both dialects, with named parameters.
 
     core: what both dialects run; ``postgresql``: what PostgreSQL runs instead, where the two must differ.
+    writes: whether it changes something.
     """
 
     def __init__(self, core: ClauseElement, *, postgresql: ClauseElement | None = None) -> None:
         self._core = core
+        self.writes = not isinstance(core, SelectBase)
         self._postgresql = core if postgresql is None else postgresql
 
     @cached_property

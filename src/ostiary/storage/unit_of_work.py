@@ -48,7 +48,7 @@ from ostiary.storage.users import SqlUsers
 
 
 class SqlUnitOfWork:
-    """One connection's repositories; made once and used for one transaction, or one savepoint, after the other."""
+    """One connection's repositories; made once, used for one transaction, or one caller's part, after the other."""
 
     def __init__(self, connection: Connection, numbers: AuditNumbers, *, shared: bool) -> None:
         """shared: whether other transactions write at the same time (PostgreSQL; not SQLite)."""

@@ -50,7 +50,9 @@ async def _fault(exchange: Exchange, apis: Sequence[Api], token: AccessToken | N
     api = next((api for api in apis if api.identifier == token.audience), None)
     if api is None:
         return "for another API"
-    return await issued_tokens.fault(exchange.server, work, token, api, exchange.now)
+    # The exchange has compared the registry's position in this transaction.
+    known = exchange.server.registry
+    return await issued_tokens.fault(exchange.server, work, token, api, exchange.now, known=known)
 
 
 def _event(exchange: Exchange, token: AccessToken | None, fault: str | None) -> AuditEvent:
