@@ -235,7 +235,7 @@ def test_no_cors_and_no_framing_at_the_authorization_endpoint(browser: Browser, 
     page = browser.get(authorize_url())
     assert not [name for name in page.headers if name.startswith("access-control")]
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
-    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["referrer-policy"] == "same-origin"
     assert page.headers["cache-control"] == "no-store"
 
 

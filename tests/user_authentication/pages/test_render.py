@@ -46,7 +46,7 @@ def test_every_page_is_kept_out_of_frames_caches_and_referrers(world: World, nam
     assert policy(response)["frame-ancestors"] == "'none'"
     assert headers[b"x-frame-options"] == b"DENY"
     assert headers[b"cache-control"] == b"no-store"
-    assert headers[b"referrer-policy"] == b"no-referrer"
+    assert headers[b"referrer-policy"] == b"same-origin"
     assert headers[b"x-content-type-options"] == b"nosniff"
     assert b"access-control-allow-origin" not in headers
 

@@ -132,7 +132,9 @@ def _headers(form_targets: tuple[str, ...]) -> tuple[Header, ...]:
         (b"cache-control", b"no-store"),
         (b"content-security-policy", policy.encode("ascii")),
         (b"x-frame-options", b"DENY"),
-        (b"referrer-policy", b"no-referrer"),
+        # RFC 9700 4.2.4: nothing of these URLs for other sites. Not "no-referrer": under it browsers send the forms of
+        # these very pages with "Origin: null", which stands for nobody.
+        (b"referrer-policy", b"same-origin"),
         (b"x-content-type-options", b"nosniff"),
         (b"cross-origin-opener-policy", b"same-origin"),
     )
