@@ -41,19 +41,26 @@ class Deliverer:
         return arrived
 
     async def _try(self, delivery: Delivery, now: int) -> bool:
+        handler = self._handlers.get(delivery.kind)
+        if handler is None:
+            return False  # nobody here delivers it; it waits until its time is over
         pause = PAUSES[min(delivery.attempts, len(PAUSES) - 1)]
         async with self._storage.write() as work:
             taken = delivery.expires_at > now and await work.deliveries.take(delivery, due_at=now + pause)
         if not taken:
             return False
         try:
-            await self._handlers[delivery.kind](delivery)
+            await handler(delivery)
         except Undeliverable as error:
             log.error("%s %s is given up: %s", delivery.kind, delivery.delivery_id, error)
         except (OstiaryError, OSError) as error:
             log.warning(
                 "%s %s did not arrive and is tried again in %s s: %s", delivery.kind, delivery.delivery_id, pause, error
             )
+            return False
+        except Exception:
+            # A fault of ours in one delivery must not keep the others back.
+            log.exception("%s %s failed and is tried again in %s s", delivery.kind, delivery.delivery_id, pause)
             return False
         async with self._storage.write() as work:
             await work.deliveries.remove(delivery.delivery_id)
