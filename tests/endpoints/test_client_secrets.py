@@ -19,8 +19,8 @@ from ostiary.protocol import token_format
 from tests.authorization_server.world import ORDERS, Answer, World, shop_world
 from tests.endpoints.test_client_authentication import refused_by
 
-SECRET = token_format.generate(token_format.CLIENT_SECRET, "abcdef")
-OTHER_SECRET = token_format.generate(token_format.CLIENT_SECRET, "abcdef")
+SECRET = token_format.generate(token_format.CLIENT_SECRET, "abcdef", random=bytes)
+OTHER_SECRET = token_format.generate(token_format.CLIENT_SECRET, "abcdef", random=b"o".__mul__)
 ASK = {"grant_type": "client_credentials", "resource": ORDERS}
 AUTHENTICATED = ["/token", "/introspect", "/revoke", "/client-keys", "/client-keys/next", "/traces"]
 
