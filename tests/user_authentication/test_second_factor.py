@@ -7,16 +7,19 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ostiary.authorization_server.http import Request
 from ostiary.authorization_server.interaction import Interaction
 from ostiary.errors import VerificationError
 from ostiary.model.factor import Factor
 from ostiary.revocation import revoke_user
 from ostiary.settings.sections import SignInSettings
-from ostiary.user_authentication import second_factor, totp
+from ostiary.storage.base import UnitOfWork
+from ostiary.user_authentication import second_factor, sign_in, totp
 from ostiary.user_authentication.acr import ONE_FACTOR, PHISHING_RESISTANT, TWO_FACTORS
+from ostiary.user_authentication.attempt import Place, Proved
 from tests.authorization_server.world import ISSUER
 from tests.user_authentication.browser import PASSWORD, Browser, Page, PeopleWorld, code_at, parallel
-from tests.user_authentication.test_sign_in import SESSION, state_of, url_of
+from tests.user_authentication.test_sign_in import SESSION, secrets_of, state_of, url_of
 
 SECOND = f"{ISSUER}/sign-in/second-factor"
 
@@ -243,6 +246,40 @@ def test_a_session_that_ended_is_not_stepped_up(world: PeopleWorld, browser: Bro
     refused = browser.send_code(page, code(world, key))
     assert refused.path == "/sign-in"
     assert not world.sessions()
+
+
+def test_a_step_up_never_makes_the_sign_in_younger(world: PeopleWorld, browser: Browser) -> None:
+    """Not even where the application would like more than was proved."""
+    browser.sign_in()
+    (before,) = world.sessions()
+    ada = world.user("ada")
+    key = world.add_codes(ada)
+    passkey = Factor("fac_key", ada.user_id, "passkey", "", b"", "credential")
+    world.write(lambda work: work.factors.add(passkey))
+    world.clock.now += 100
+    wish = {"acr_values": PHISHING_RESISTANT}
+    state = Interaction(started_at=int(world.clock()), session_id=before.session_id, step_up=True, parameters=wish)
+    page = browser.open(url_of(browser, state, "/sign-in/second-factor"))
+    done = browser.send_code(page, code(world, key))
+    assert done.header("location").startswith(f"{ISSUER}/continue?")
+    (after,) = world.sessions()
+    assert (after.auth_time, after.acr) == (before.auth_time, TWO_FACTORS)
+
+
+def test_a_second_proof_of_somebody_else_is_not_added(world: PeopleWorld, browser: Browser, key: str) -> None:
+    """Whatever a method says: the two proofs must be of one user."""
+    bob = world.add_user("bob")
+    page = browser.sign_in()
+
+    async def nothing(work: UnitOfWork) -> None:
+        """Nothing is to be marked."""
+
+    place = Place(
+        world.server, Request("POST", "/", {}), secrets_of(browser), state_of(browser, page), "", world.clock()
+    )
+    with pytest.raises(VerificationError, match="first_factor"):
+        world.run(sign_in.take(place, Proved(bob.user_id, ("otp",), nothing), second=True))
+    assert not world.sessions("bob")
 
 
 # -- where a second factor is demanded ------------------------------------------------------------------------------

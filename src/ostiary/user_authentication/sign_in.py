@@ -116,11 +116,13 @@ async def take(place: Place, proved: Proved, *, throttle: Throttle | None = None
             await throttle.succeeded(work)
         amr = (*(await _earlier_of(work, place, user) if second else ()), *proved.amr)
         factors = await work.factors.of_user(user.user_id)
-        if second_factor.is_wanted(server.settings.sign_in, place.interaction, amr, factors):
+        step_up = second and place.interaction.step_up
+        # A step-up goes into its session, whose time of sign-in stays; whoever asked for it looks at what was reached.
+        if not step_up and second_factor.is_wanted(server.settings.sign_in, place.interaction, amr, factors):
             act = Act(f"user:{user.user_id}", place.now, personal=_personal(place))
             await work.audit.append(act.event(tags.SIGN_IN_BEGUN, user.user_id, amr=" ".join(amr)))
             return _half_way(place, user, amr)
-        begun = await _begin(work, place, user, amr, new_secret, step_up=second and place.interaction.step_up)
+        begun = await _begin(work, place, user, amr, new_secret, step_up=step_up)
     server.on_event("sign_in", {"outcome": "done"})
     done = Interaction(
         started_at=place.interaction.started_at,
