@@ -197,6 +197,7 @@ def test_the_session_of_somebody_else_is_not_ended(world: PeopleWorld, signed_in
 
 def test_each_account_of_a_browser_has_its_own_page(world: PeopleWorld, signed_in: Browser) -> None:
     world.add_user("grace")
+    world.clock.now += 1
     signed_in.sign_in("grace")
     page = account(signed_in)
     assert page.texts["account-name"] == "grace"

@@ -226,6 +226,18 @@ def test_a_right_code_forgets_the_wrong_ones(world: PeopleWorld) -> None:
         assert browser.send_code(page, code_at(key, world.clock())).status == 303
 
 
+def test_a_flood_of_refusals_is_summed_up_and_counted_all_the_same(
+    world: PeopleWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What strangers send does not fill the log, and what fills no log is throttled too."""
+    monkeypatch.setattr(world.server.unauthenticated, "gets_rows", lambda address: False)
+    assert guess(Browser(world), OWN_LIMIT + 2) == [400] * OWN_LIMIT + [429] * 2
+    assert not world.audited("sign_in:refused")
+    assert world.run(world.server.unauthenticated.summarise(world.storage, now=world.clock())) == OWN_LIMIT + 2
+    (row,) = world.audited("refusals:summarised")
+    assert (row.details["check password"], row.details["check throttle"]) == (str(OWN_LIMIT), "2")
+
+
 # -- the place ----------------------------------------------------------------------------------------------------
 
 

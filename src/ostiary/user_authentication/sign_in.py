@@ -24,6 +24,7 @@ from ostiary.model.user import User
 from ostiary.protocol import token_format
 from ostiary.revocation.act import Act
 from ostiary.storage.base import UnitOfWork
+from ostiary.trace import new_trace_id
 from ostiary.user_authentication import news, second_factor, session
 from ostiary.user_authentication import throttle as throttling
 from ostiary.user_authentication.accounts import user_called
@@ -135,22 +136,35 @@ async def take(place: Place, proved: Proved, *, throttle: Throttle | None = None
 
 
 async def refuse(place: Place, method: Method, error: VerificationError, attempt: Attempt | None = None) -> None:
-    """Put a refused attempt on record, and count it. attempt: None where the method does not know whom it is about."""
-    throttle = attempt.throttle if attempt is not None else None
-    event = AuditEvent(
+    """Put a refused attempt on record, and count it. attempt: None where the method does not know whom it is about.
+
+    Who is refused has proved nothing, so of a flood of them only so many get rows (see ``unauthenticated``).
+    """
+    server = place.server
+    throttle = attempt.throttle if attempt is not None and error.check != THROTTLED else None
+    gets_row = server.unauthenticated.gets_rows(place.address)
+    if throttle is not None or gets_row:
+        async with server.storage.write() as work:
+            if throttle is not None:
+                await throttle.failed(work, place.now)
+            if gets_row:
+                user = attempt.user if attempt is not None else None
+                await work.audit.append(_refusal(place, method, error, user.user_id if user is not None else ""))
+    if not gets_row:
+        server.unauthenticated.count(error, place.address, "sign-in", new_trace_id(), now=place.now)
+    server.on_event("sign_in", {"outcome": "throttled" if error.check == THROTTLED else "refused"})
+
+
+def _refusal(place: Place, method: Method, error: VerificationError, user_id: str) -> AuditEvent:
+    return AuditEvent(
         tags.SIGN_IN_REFUSED,
         "refused",
         int(place.now * 1000),
-        target=attempt.user.user_id if attempt is not None and attempt.user is not None else "",
+        target=user_id,
         reason=error.check,
         details={"method": method.kind},
         personal=_personal(place),
     )
-    async with place.server.storage.write() as work:
-        if throttle is not None and error.check != THROTTLED:
-            await throttle.failed(work, place.now)
-        await work.audit.append(event)
-    place.server.on_event("sign_in", {"outcome": "throttled" if error.check == THROTTLED else "refused"})
 
 
 def onward(place: Place, path: str, state: Interaction, *headers: Header) -> Response:
