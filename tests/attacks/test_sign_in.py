@@ -40,7 +40,7 @@ def test_a_session_secret_that_the_attacker_planted_is_not_the_victims(world: Pe
         victim.sign_in("ada")
         assert victim.cookies[SESSION] != planted
         # What the victim signs out of now is their own account, and the attacker's session is where it was.
-        victim.send(victim.open(f"{ISSUER}/sign-out"), "sign-out-form", decision="sign_out")
+        victim.send(victim.open(f"{ISSUER}/sign-out"), "sign-out-form")
         assert not world.sessions("ada")
         assert [one.digest for one in world.sessions("mallory")] == [token_format.digest(mallory.cookies[SESSION])]
 

@@ -66,7 +66,7 @@ def test_who_has_codes_is_asked_for_one_on_the_way(world: PeopleWorld, browser: 
     world.clock.now += 30
     page = signed_in(browser, browser.get(authorize_url()))
     assert page.status == 200
-    claims = id_token(world, browser.submit("second-factor-form", code=code_at(key, world.clock())))
+    claims = id_token(world, browser.submit("code-form", code=code_at(key, world.clock())))
     assert (claims["amr"], claims["acr"]) == (["pwd", "otp", "mfa"], TWO_FACTORS)
 
 
@@ -86,8 +86,8 @@ def test_a_session_is_stepped_up_where_an_application_insists(world: PeopleWorld
     world.clock.now += 30
     wanted = json.dumps({"id_token": {"acr": {"essential": True, "values": [TWO_FACTORS]}}})
     page = browser.get(authorize_url(claims=wanted))
-    assert b"second-factor-form" in page.body
-    claims = id_token(world, browser.submit("second-factor-form", code=code_at(key, world.clock())))
+    assert b"code-form" in page.body
+    claims = id_token(world, browser.submit("code-form", code=code_at(key, world.clock())))
     assert claims["acr"] == TWO_FACTORS
     assert claims["auth_time"] == int(world.clock()) - 30
 

@@ -139,9 +139,9 @@ class Browser:
 
     def send_code(self, page: Page, code: str, kind: str = "totp") -> Page:
         """Through the form of the second step, by a code or a recovery code."""
-        if page.forms["second-factor-form"]["method"] != kind:
-            page = self.open(f"{page.url}&method={kind}")
-        return self.send(page, "second-factor-form", code=code)
+        if kind == "totp":
+            return self.send(page, "code-form", code=code)
+        return self.send(page, "recovery-code-form", recovery_code=code)
 
     def call(self, method: str, url: str, body: str = "", **headers: str) -> Page:
         return self.world.run(self.request(method, url, body, **headers))

@@ -46,6 +46,7 @@ def test_the_vectors_of_rfc_6238(world: PeopleWorld) -> None:
 def test_a_password_alone_does_not_sign_in_a_user_with_codes(world: PeopleWorld, browser: Browser, key: str) -> None:
     page = browser.sign_in()
     assert (page.status, page.path) == (200, "/sign-in/second-factor")
+    assert page.texts["account"] == "ada"
     assert SESSION not in browser.cookies
     assert not world.sessions()
     assert [row.target for row in world.audited("sign_in:begun")] == [world.user("ada").user_id]
@@ -117,7 +118,7 @@ def test_of_two_parallel_uses_of_a_code_one_wins(world: PeopleWorld, key: str) -
     answers = parallel(
         world,
         *(
-            one.request("POST", page.url, urlencode(page.forms["second-factor-form"] | {"code": code(world, key)}))
+            one.request("POST", page.url, urlencode(page.forms["code-form"] | {"code": code(world, key)}))
             for one, page in zip(browsers, pages, strict=True)
         ),
     )
@@ -135,7 +136,7 @@ def test_of_two_parallel_uses_of_a_recovery_code_one_wins(world: PeopleWorld, ke
             one.request(
                 "POST",
                 page.url,
-                urlencode(page.forms["second-factor-form"] | {"method": "recovery_code", "code": recovery}),
+                urlencode(page.forms["recovery-code-form"] | {"recovery_code": recovery}),
             )
             for one, page in zip(browsers, pages, strict=True)
         ),
@@ -242,7 +243,7 @@ def test_a_session_that_ended_is_not_stepped_up(world: PeopleWorld, browser: Bro
     key = world.add_codes(world.user("ada"))
     world.clock.now += 100
     page = step_up(world, browser)
-    browser.send(browser.open(f"{ISSUER}/sign-out"), "sign-out-form", decision="sign_out")
+    browser.send(browser.open(f"{ISSUER}/sign-out"), "sign-out-form")
     refused = browser.send_code(page, code(world, key))
     assert refused.path == "/sign-in"
     assert not world.sessions()
@@ -296,12 +297,12 @@ def demanding(world: PeopleWorld) -> PeopleWorld:
 def test_a_user_without_codes_sets_them_up_on_the_way(demanding: PeopleWorld, browser: Browser) -> None:
     world = demanding
     page = browser.sign_in()
-    key = page.texts["totp-key"].replace(" ", "")
-    wrong = browser.send(page, "totp-form", code="000000")
-    assert (wrong.status, wrong.texts["totp-key"].replace(" ", "")) == (400, key)
+    key = page.texts["totp-key"]
+    wrong = browser.send(page, "enrolment-form", code="000000")
+    assert (wrong.status, wrong.texts["totp-key"]) == (400, key)
     assert not world.sessions()
     assert not world.factors(kind="totp")
-    browser.send(wrong, "totp-form", code=code(world, key))
+    browser.send(wrong, "enrolment-form", code=code(world, key))
     assert [one.acr for one in world.sessions()] == [TWO_FACTORS]
     assert len(world.factors(kind="totp")) == 1
     world.clock.now += 30
@@ -313,10 +314,10 @@ def test_a_user_without_codes_sets_them_up_on_the_way(demanding: PeopleWorld, br
 def test_nobody_adds_a_second_factor_beside_one_by_a_password(demanding: PeopleWorld, browser: Browser) -> None:
     world = demanding
     page = browser.sign_in()
-    key = page.texts["totp-key"].replace(" ", "")
+    key = page.texts["totp-key"]
     world.add_codes(world.user("ada"))
-    assert "totp-form" not in browser.sign_in().forms
-    assert browser.send(page, "totp-form", code=code(world, key)).status == 400
+    assert "enrolment-form" not in browser.sign_in().forms
+    assert browser.send(page, "enrolment-form", code=code(world, key)).status == 400
     assert len(world.factors(kind="totp")) == 1
     assert not world.sessions()
 
@@ -326,8 +327,8 @@ def test_what_was_begun_for_one_user_is_not_finished_for_another(demanding: Peop
     world.add_user("bob")
     ada, bob = Browser(world), Browser(world)
     theirs, mine = ada.sign_in("ada"), bob.sign_in("bob")
-    sealed = theirs.forms["totp-form"]["seed"]
-    answer = bob.send(mine, "totp-form", seed=sealed, code=code(world, theirs.texts["totp-key"].replace(" ", "")))
+    sealed = theirs.forms["enrolment-form"]["enrolment"]
+    answer = bob.send(mine, "enrolment-form", enrolment=sealed, code=code(world, theirs.texts["totp-key"]))
     assert answer.status == 400
     assert not world.factors("bob", "totp")
 

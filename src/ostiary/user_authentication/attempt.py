@@ -71,7 +71,7 @@ class Proved:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way to prove oneself. kind: of its factors, and what forms call it in their field ``method``.
+    """A way to prove oneself. kind: of its factors. field: of the forms that are for it.
 
     first: whether it may be the first proof of a sign-in; second: whether it may follow another one. counted: whether
     tries are limited; not where nobody can guess.
@@ -79,6 +79,7 @@ class Method:
     """
 
     kind: FactorKind
+    field: str
     first: bool
     second: bool
     prove: Callable[[Attempt], Awaitable[Proved]]

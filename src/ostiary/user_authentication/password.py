@@ -54,4 +54,4 @@ def _wrong(seen: str) -> VerificationError:
     return VerificationError(PASSWORD, "the password is wrong", seen=seen)
 
 
-METHOD = Method("password", first=True, second=False, prove=prove)
+METHOD = Method("password", "password", first=True, second=False, prove=prove)

@@ -31,7 +31,7 @@ _MISREAD = str.maketrans("oil", "011")
 
 async def prove(attempt: Attempt) -> Proved:
     """Raises VerificationError: it is none of the user's codes, or it was used."""
-    digest = _digest(attempt.form.get("code", ""))
+    digest = _digest(attempt.form.get("recovery_code", ""))
     found = None
     for factor in attempt.of_kind("recovery_code"):
         if hmac.compare_digest(factor.secret, digest):
@@ -86,4 +86,4 @@ def _wrong(seen: str) -> VerificationError:
     return VerificationError(CODE, "the code is wrong or was used before", seen=seen)
 
 
-METHOD = Method("recovery_code", first=False, second=True, prove=prove, counted=False)
+METHOD = Method("recovery_code", "recovery_code", first=False, second=True, prove=prove, counted=False)

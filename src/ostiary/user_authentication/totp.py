@@ -74,11 +74,6 @@ class Enrolment:
     sealed: str
 
     @property
-    def grouped_key(self) -> str:
-        """The key in groups of four, for the eye."""
-        return " ".join(self.key[start : start + 4] for start in range(0, len(self.key), 4))
-
-    @property
     def picture(self) -> str:
         """The uri as a QR code: a ``data:`` URI of an SVG, black on white, with the quiet zone that scanners need."""
         return segno.make(self.uri, error="m", micro=False).svg_data_uri(scale=4, border=4, dark="#000", light="#fff")
@@ -175,4 +170,4 @@ def _wrong(seen: str) -> VerificationError:
     return VerificationError(CODE, "the code is wrong or was used before", seen=seen)
 
 
-METHOD = Method("totp", first=False, second=True, prove=prove)
+METHOD = Method("totp", "code", first=False, second=True, prove=prove)

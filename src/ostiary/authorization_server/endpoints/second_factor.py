@@ -10,7 +10,6 @@ import msgspec
 from ostiary.authorization_server import browser_forms, cookies
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.endpoints.page_errors import page
-from ostiary.authorization_server.form import parse
 from ostiary.authorization_server.http import Request, Response
 from ostiary.authorization_server.interaction import Interaction
 from ostiary.errors import VerificationError
@@ -18,14 +17,13 @@ from ostiary.model.factor import Factor
 from ostiary.model.user import User
 from ostiary.revocation.act import Act
 from ostiary.user_authentication import second_factor, sign_in, totp
-from ostiary.user_authentication.attempt import Method, Place, Proved
+from ostiary.user_authentication.attempt import Place, Proved
 from ostiary.user_authentication.methods import SECOND, chosen
 
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
 
-METHOD = "method"
-SEED = "seed"
+ENROLMENT = "enrolment"
 """The field by which the form that sets codes up is known: the seed that was shown, sealed."""
 
 
@@ -41,22 +39,19 @@ async def _second_factor(server: AuthorizationServer, request: Request) -> Respo
     if form is None:
         async with server.storage.read() as work:
             factors = await work.factors.of_user(user.user_id)
-        if second_factor.must_be_set_up(factors):
-            return await _show_enrolment(place, user)
-        methods = _methods(factors)
-        return await _show(place, methods, chosen(methods, parse(request.query).get(METHOD)))
-    return await _enrol(place, user, form) if SEED in form else await _send(place, user, form)
+        return await _show(place, user, factors)
+    return await _enrol(place, user, form) if ENROLMENT in form else await _send(place, user, form)
 
 
 async def _send(place: Place, user: User, form: dict[str, str]) -> Response:
-    method = chosen(SECOND, form.get(METHOD))
+    method = chosen(SECOND, form)
     attempt = await sign_in.second_attempt(place, user, method, form)
     try:
         proved = await method.prove(attempt)
         return await sign_in.take(place, proved, throttle=attempt.throttle, second=True)
     except VerificationError as error:
         await sign_in.refuse(place, method, error, attempt)
-        return await _show(place, _methods(attempt.factors), method, error)
+        return await _show(place, user, attempt.factors, error)
 
 
 async def _enrol(place: Place, user: User, form: dict[str, str]) -> Response:
@@ -66,47 +61,30 @@ async def _enrol(place: Place, user: User, form: dict[str, str]) -> Response:
     try:
         await attempt.count()
         name = form.get("name", "")[: totp.MAX_NAME]
-        factor = totp.enrolled(place.server, user, form[SEED], form.get("code", ""), place.now, name)
+        factor = totp.enrolled(place.server, user, form[ENROLMENT], form.get("code", ""), place.now, name)
         proved = Proved(user.user_id, totp.AMR, totp.adding(factor, act))
         return await sign_in.take(place, proved, throttle=attempt.throttle, second=True)
     except VerificationError as error:
         await sign_in.refuse(place, totp.METHOD, error, attempt)
-        return await _show_enrolment(place, user, error, form[SEED])
-
-
-def _methods(factors: Collection[Factor]) -> list[Method]:
-    kinds = {factor.kind for factor in factors}
-    return [method for method in SECOND if method.kind in kinds]
+        return await _show(place, user, attempt.factors, error, form[ENROLMENT])
 
 
 async def _show(
-    place: Place, methods: list[Method], method: Method, error: VerificationError | None = None
+    place: Place, user: User, factors: Collection[Factor], error: VerificationError | None = None, sealed: str = ""
 ) -> Response:
+    """sealed: of the seed that was shown before, to be shown again."""
+    enrolment = None
+    if second_factor.must_be_set_up(factors):
+        enrolment = totp.begin_enrolment(place.server, user, place.now, again=sealed)
     return await sign_in.show(
         place,
         "second-factor",
         sign_in.SECOND_FACTOR,
-        methods=[one.kind for one in methods],
-        method=method.kind,
-        method_url=sign_in.url_of(place, sign_in.SECOND_FACTOR),
+        username=user.username,
+        kinds=sorted({factor.kind for factor in factors}),
+        enrolment=enrolment,
+        qr=enrolment.picture if enrolment is not None else "",
         **sign_in.told(error, "code"),
-    )
-
-
-async def _show_enrolment(
-    place: Place, user: User, error: VerificationError | None = None, sealed: str = ""
-) -> Response:
-    enrolment = totp.begin_enrolment(place.server, user, place.now, again=sealed)
-    return await sign_in.show(
-        place,
-        "totp-enrol",
-        sign_in.SECOND_FACTOR,
-        key=enrolment.grouped_key,
-        seed=enrolment.sealed,
-        uri=enrolment.uri,
-        qr=enrolment.picture,
-        back_url=sign_in.url_of(place, sign_in.SIGN_IN),
-        **sign_in.told(error, "totp"),
     )
 
 

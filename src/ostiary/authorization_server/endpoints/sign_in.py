@@ -31,7 +31,7 @@ async def _sign_in(server: AuthorizationServer, request: Request) -> Response:
 async def _send(server: AuthorizationServer, request: Request) -> Response:
     form = browser_forms.read(server, request, cookies.read(server, request))
     place = sign_in.place_of(server, request)
-    method = chosen(FIRST, form.get("method"))
+    method = chosen(FIRST, form)
     attempt = await sign_in.first_attempt(place, form)
     try:
         return await sign_in.take(place, await method.prove(attempt), throttle=attempt.throttle)

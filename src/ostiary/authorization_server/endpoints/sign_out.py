@@ -10,8 +10,9 @@ from ostiary.authorization_server.client_address import client_address
 from ostiary.authorization_server.cookies import BrowserSecrets, Header
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.endpoints.page_errors import page
-from ostiary.authorization_server.form import parse
 from ostiary.authorization_server.http import Request, Response
+from ostiary.model.session import Session
+from ostiary.model.user import User
 from ostiary.revocation import revoke_session
 from ostiary.revocation.act import Act
 from ostiary.user_authentication import session as sessions
@@ -28,16 +29,9 @@ async def _sign_out(server: AuthorizationServer, request: Request) -> Response:
     secrets = cookies.read(server, request)
     if request.method == "POST":
         form = browser_forms.read(server, request, secrets)
-        if form.get("decision") != "sign_out":
-            return see_other(server.issuer.rstrip("/") + "/account")
         return await _end(server, request, secrets, form.get("session_id", ""))
-    asked = parse(request.query).get("session_id", "")
-    accounts = await _accounts(server, secrets, asked)
-    if not accounts:
-        return render(server, request, secrets, "signed-out")
-    fields = {"session_id": asked} if asked else {}
-    action = server.issuer.rstrip("/") + PATH
-    return render(server, request, secrets, "sign-out", accounts=accounts, fields=fields, action=action)
+    accounts = await _accounts(server, secrets)
+    return render(server, request, secrets, "sign-out", accounts=accounts, action=server.issuer.rstrip("/") + PATH)
 
 
 async def _end(server: AuthorizationServer, request: Request, secrets: BrowserSecrets, session_id: str) -> Response:
@@ -57,14 +51,13 @@ async def _end(server: AuthorizationServer, request: Request, secrets: BrowserSe
     return see_other(server.issuer.rstrip("/") + PATH, headers)
 
 
-async def _accounts(server: AuthorizationServer, secrets: BrowserSecrets, session_id: str) -> list[dict[str, str]]:
-    """Whom it would be about: the account of this session, or everybody who is signed in here."""
+async def _accounts(server: AuthorizationServer, secrets: BrowserSecrets) -> list[tuple[Session, User]]:
     found = []
     async with server.storage.read() as work:
         for session in await sessions.of_browser(work, secrets.session_digest, server.clock()):
             user = await work.users.get(session.user_id)
-            if user is not None and session_id in ("", session.session_id):
-                found.append({"name": user.username, "detail": user.email})
+            if user is not None:
+                found.append((session, user))
     return found
 
 
