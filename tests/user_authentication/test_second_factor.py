@@ -322,6 +322,18 @@ def test_nobody_adds_a_second_factor_beside_one_by_a_password(demanding: PeopleW
     assert not world.sessions()
 
 
+def test_a_user_disabled_on_the_way_gets_no_factor(demanding: PeopleWorld, browser: Browser) -> None:
+    """A refusal leaves nothing of what it refused."""
+    world = demanding
+    page = browser.sign_in()
+    ada = world.user("ada")
+    world.write(lambda work: revoke_user(work, ada.user_id, world.act()))
+    answer = browser.send(page, "enrolment-form", code=code(world, page.texts["totp-key"]))
+    assert answer.status == 400
+    assert not world.factors(kind="totp")
+    assert not world.sessions()
+
+
 def test_what_was_begun_for_one_user_is_not_finished_for_another(demanding: PeopleWorld) -> None:
     world = demanding
     world.add_user("bob")

@@ -111,11 +111,12 @@ async def take(place: Place, proved: Proved, *, throttle: Throttle | None = None
     server = place.server
     new_secret = await cookies.new_secret(server, token_format.SESSION)
     async with server.storage.write() as work:
-        await proved.confirm(work)
+        # Checks first: what is written before a refusal stays written.
         user = await _active(work, proved.user_id)
+        amr = (*(await _earlier_of(work, place, user) if second else ()), *proved.amr)
+        await proved.confirm(work)
         if throttle is not None:
             await throttle.succeeded(work)
-        amr = (*(await _earlier_of(work, place, user) if second else ()), *proved.amr)
         factors = await work.factors.of_user(user.user_id)
         step_up = second and place.interaction.step_up
         # A step-up goes into its session, whose time of sign-in stays; whoever asked for it looks at what was reached.
