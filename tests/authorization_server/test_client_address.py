@@ -25,18 +25,18 @@ def test_without_a_proxy_the_header_is_anybodys_word() -> None:
 @pytest.mark.parametrize(
     ("forwarded", "expected"),
     [
-        (None, "10.0.0.1"),
-        ("", "10.0.0.1"),
+        (None, ""),
+        ("", ""),
         ("198.51.100.7", "198.51.100.7"),
         ("203.0.113.9, 198.51.100.7", "198.51.100.7"),
         ("198.51.100.7, 10.1.0.5", "198.51.100.7"),
         ("1.2.3.4, 198.51.100.7, 10.1.0.5, 10.1.0.6", "198.51.100.7"),
         ("10.1.0.5, 10.1.0.6", "10.1.0.5"),
-        ("1.2.3.4, nonsense", "10.0.0.1"),
+        ("1.2.3.4, nonsense", ""),
         ("1.2.3.4, nonsense, 10.1.0.6", "10.1.0.6"),
         ("::ffff:198.51.100.7", "198.51.100.7"),
         ("2001:db8::1", "2001:db8::1"),
-        ("<script>", "10.0.0.1"),
+        ("<script>", ""),
     ],
 )
 def test_behind_a_proxy_the_last_word_that_is_no_proxys_counts(forwarded: str | None, expected: str) -> None:

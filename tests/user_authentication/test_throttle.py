@@ -116,6 +116,13 @@ def test_one_network_cannot_try_everybody(world: PeopleWorld) -> None:
     assert Browser(world, address="192.0.2.7").sign_in().status == 303
 
 
+def test_where_no_address_is_known_nobody_fills_a_count_for_everybody(world: PeopleWorld) -> None:
+    attacker = Browser(world, address="")
+    answers = [guess(attacker, 1, f"user{number}")[0] for number in range(NETWORK_LIMIT + 3)]
+    assert set(answers) == {400}
+    assert Browser(world, address="").sign_in().status == 303
+
+
 def test_an_account_of_ones_own_buys_no_tries_on_others(world: PeopleWorld) -> None:
     world.add_user("mallory")
     attacker = Browser(world, address="198.51.100.1")

@@ -7,6 +7,8 @@ sender's own. From there the proxies that are known are passed over; the first a
 from __future__ import annotations
 
 import ipaddress
+import logging
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ostiary.authorization_server.http import Request
@@ -17,17 +19,24 @@ if TYPE_CHECKING:
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPV4_BITS = 24
 IPV6_BITS = 56
+UNKNOWN = "unknown"
+log = logging.getLogger("ostiary.authorization_server")
 
 
 def client_address(server: AuthorizationServer, request: Request) -> str:
-    """The text of an IP address, or ``""`` if it is not known. The header counts only with ``server.behind_proxy``."""
+    """The text of an IP address, or ``""`` if it is not known. The header counts only with ``server.behind_proxy``.
+
+    There the peer is the proxy, never the sender: without the header nothing is known, which is said in the log once.
+    """
     if not server.settings.server.behind_proxy:
         return request.client_address
     proxies = [ipaddress.ip_network(text) for text in server.settings.server.trusted_proxies]
-    found = request.client_address
+    found = ""
     for text in reversed(request.headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")):
         address = _parsed(text.strip())
         if address is None:
+            if not found:
+                _warn()
             return found
         found = str(address)
         if not any(address in network for network in proxies):
@@ -39,9 +48,17 @@ def network_of(address: str) -> str:
     """The network that one customer of a provider usually has: IPv4 /24, IPv6 /56; ``"unknown"`` if it is none."""
     parsed = _parsed(address)
     if parsed is None:
-        return "unknown"
+        return UNKNOWN
     bits = IPV4_BITS if parsed.version == 4 else IPV6_BITS
     return str(ipaddress.ip_network((parsed, bits), strict=False))
+
+
+@cache
+def _warn() -> None:
+    log.warning(
+        "the proxy in front of this server sends no usable X-Forwarded-For, so sign-ins cannot be throttled by "
+        "network: let it append the address of its peer"
+    )
 
 
 def _parsed(text: str) -> Address | None:

@@ -21,7 +21,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ostiary.authorization_server.client_address import network_of
+from ostiary.authorization_server.client_address import UNKNOWN, network_of
 from ostiary.errors import VerificationError
 from ostiary.storage.base import UnitOfWork
 from ostiary.user_authentication.names import username_key
@@ -116,7 +116,9 @@ async def of_passwords(
         user = Counter(f"password-of-user:{subject}", USER_LIMIT)
         pressed = (await work.failed_attempts.count(user.name, now=int(now)))[0] >= user.limit
         own = Counter(f"password:{subject}:{network}", PRESSED_LIMIT if pressed else OWN_LIMIT)
-        throttle = Throttle(own, Counter(f"network:{network}", NETWORK_LIMIT), user)
+        # Where no address is known, one count for everybody would be a way to lock everybody out.
+        everybody = None if network == UNKNOWN else Counter(f"network:{network}", NETWORK_LIMIT)
+        throttle = Throttle(own, everybody, user)
     return await throttle.looked_up(work, now)
 
 
