@@ -143,3 +143,14 @@ def test_the_table_shows_what_an_application_has(operator: Operator) -> None:
     assert "redirect_uris" in shown
     assert CALLBACK in shown
     assert "logo_uri" not in shown
+
+
+def test_a_secret_for_the_file_is_private_and_of_our_format(operator: Operator) -> None:
+    outcome = operator.run("client", "new-secret", "shop.secret")
+    assert outcome.code == 0, outcome.err
+    file = operator.folder / "shop.secret"
+    secret = file.read_text().strip()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert token_format.parse(secret).kind == token_format.CLIENT_SECRET
+    assert secret not in outcome.out + outcome.err
+    operator.refused(3, ["exists already"], "client", "new-secret", "shop.secret")
