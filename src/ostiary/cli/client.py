@@ -72,14 +72,11 @@ def create(
     made = None if generate is None or login.secret_method else generate_key(alg or "ES256")
     chosen = client_id or new_client_id("client")
     with one_sentence():
-        application = login.new()
         command = NewClient(
             client_id=chosen,
             name=name or chosen,
             owner=owner,
-            authentication_method=login.authentication_method or "private_key_jwt",
-            grant_types=login.grant_types(has_login=application is not None),
-            login=application,
+            **login.members_of_client(),
             scopes=grants(api or [], scope or [], grant or []),
             token_life=token_life,
             jwks_uri=jwks_uri,

@@ -17,7 +17,7 @@ EndSessions = Annotated[bool, Query(description="whether the user's sessions end
 
 
 def user_access_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
-    """List and end."""
+    """Factors and sessions: list and end."""
     router = APIRouter(tags=["users"])
     storage = server.storage
     reader, writer = Depends(guard.requires(READ)), guard.requires(WRITE)
@@ -53,6 +53,15 @@ def user_access_router(server: AuthorizationServer, guard: AdminGuard) -> APIRou
     @router.post("/sessions/{session_id}/end", responses=answers(404, 422))
     async def end_session(session_id: NameInPath, act: Annotated[Act, Depends(writer)]) -> SessionAnswer:
         return SessionAnswer.model_validate(await user_endings.end_session(storage, session_id, act))
+
+    return router
+
+
+def user_consents_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
+    """Consents and grants: list and revoke."""
+    router = APIRouter(tags=["users"])
+    storage = server.storage
+    reader, writer = Depends(guard.requires(READ)), guard.requires(WRITE)
 
     @router.get("/users/{user_id}/consents", dependencies=[reader], responses=answers(404, 422))
     async def list_consents(user_id: UserIdInPath) -> list[ConsentAnswer]:

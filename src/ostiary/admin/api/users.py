@@ -18,13 +18,10 @@ Email = Annotated[str, Query(max_length=320, pattern=r"^[^\x00-\x1f\x7f]*$", des
 
 
 def users_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
-    """List, make, show, change, give a password, disable, enable, import."""
+    """List, make, show, change."""
     router = APIRouter(tags=["users"])
     storage = server.storage
     reader, writer = Depends(guard.requires(READ)), guard.requires(WRITE)
-
-    def service() -> UserService:
-        return UserService(storage, server.passwords, server.settings.sign_in)
 
     @router.get("/users", dependencies=[reader], responses=answers(422))
     async def list_users(after: Page = "", limit: Limit = 100, email: Email = "") -> list[UserAnswer]:
@@ -37,29 +34,37 @@ def users_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
 
     @router.post("/users", status_code=201, responses=answers(422))
     async def create_user(command: NewUser, act: Annotated[Act, Depends(writer)]) -> UserAnswer:
-        return UserAnswer.model_validate(await service().create(command, act))
+        return UserAnswer.model_validate(await _service(server).create(command, act))
 
     @router.get("/users/show", dependencies=[reader], responses=answers(404, 422))
     async def show_user(user: UserOrName) -> UserAnswer:
         async with storage.read() as work:
             return UserAnswer.model_validate(await user_called(work, user))
 
+    @router.patch("/users/{user_id}", responses=answers(404, 422))
+    async def change_user(
+        user_id: UserIdInPath, changes: UserChanges, act: Annotated[Act, Depends(writer)]
+    ) -> UserAnswer:
+        return UserAnswer.model_validate(await _service(server).change(user_id, changes, act))
+
+    return router
+
+
+def user_acts_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
+    """Give a password, disable, enable, import."""
+    router = APIRouter(tags=["users"])
+    storage, writer = server.storage, guard.requires(WRITE)
+
     @router.post("/users/import", responses=answers(422))
     async def import_users(command: UserImport, act: Annotated[Act, Depends(writer)]) -> list[ImportedAnswer]:
         done = await user_import.import_users(storage, command, act)
         return [ImportedAnswer.model_validate(one) for one in done]
 
-    @router.patch("/users/{user_id}", responses=answers(404, 422))
-    async def change_user(
-        user_id: UserIdInPath, changes: UserChanges, act: Annotated[Act, Depends(writer)]
-    ) -> UserAnswer:
-        return UserAnswer.model_validate(await service().change(user_id, changes, act))
-
     @router.post("/users/{user_id}/password", responses=answers(404, 422))
     async def set_password(
         user_id: UserIdInPath, command: NewPassword, act: Annotated[Act, Depends(writer)]
     ) -> UserAnswer:
-        return UserAnswer.model_validate(await service().set_password(user_id, command, act))
+        return UserAnswer.model_validate(await _service(server).set_password(user_id, command, act))
 
     @router.post("/users/{user_id}/disable", responses=answers(404, 422))
     async def disable_user(user_id: UserIdInPath, act: Annotated[Act, Depends(writer)]) -> UserAnswer:
@@ -67,6 +72,10 @@ def users_router(server: AuthorizationServer, guard: AdminGuard) -> APIRouter:
 
     @router.post("/users/{user_id}/enable", responses=answers(404, 422))
     async def enable_user(user_id: UserIdInPath, act: Annotated[Act, Depends(writer)]) -> UserAnswer:
-        return UserAnswer.model_validate(await service().enable(user_id, act))
+        return UserAnswer.model_validate(await _service(server).enable(user_id, act))
 
     return router
+
+
+def _service(server: AuthorizationServer) -> UserService:
+    return UserService(server.storage, server.passwords, server.settings.sign_in)
