@@ -9,7 +9,7 @@ import pytest
 from ostiary.admin import client_secrets, clients
 from ostiary.errors import Unavailable
 from ostiary.protocol import token_format
-from ostiary.protocol.secret_credential import CLIENT_SECRET
+from ostiary.protocol.credential import CLIENT_SECRET
 from tests.cli.operator import ORDERS, Operator
 from tests.cli.operator_fixture import operator
 
@@ -55,6 +55,20 @@ def test_a_secret_goes_into_its_file_and_nowhere_else(operator: Operator, method
     for kept in operator.folder.glob("ostiary.db*"):
         assert secret.encode() not in kept.read_bytes()
     assert "secret" not in json.dumps(operator.done("client", "show", "old")).replace(name, "")
+
+
+def test_the_file_of_a_secret_is_told_from_a_credential(operator: Operator) -> None:
+    operator.done("client", "create", "old", *WEB, "--secret-method", "basic", "--generate", "old.json")
+    operator.refused(
+        3,
+        ["client secret", "ostiary client keys add"],
+        "token",
+        "get",
+        "--client-file",
+        "old.json",
+        "--resource",
+        ORDERS,
+    )
 
 
 def test_a_new_secret_replaces_the_old_one(operator: Operator) -> None:
@@ -143,3 +157,14 @@ def test_the_table_shows_what_an_application_has(operator: Operator) -> None:
     assert "redirect_uris" in shown
     assert CALLBACK in shown
     assert "logo_uri" not in shown
+
+
+def test_a_secret_for_the_file_is_private_and_of_our_format(operator: Operator) -> None:
+    outcome = operator.run("client", "new-secret", "shop.secret")
+    assert outcome.code == 0, outcome.err
+    file = operator.folder / "shop.secret"
+    secret = file.read_text().strip()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert token_format.parse(secret).kind == token_format.CLIENT_SECRET
+    assert secret not in outcome.out + outcome.err
+    operator.refused(3, ["exists already"], "client", "new-secret", "shop.secret")

@@ -11,7 +11,10 @@ from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.model.api import Api
 from ostiary.model.client import Client, ClientKind
 from ostiary.model.client_key import ClientKey
+from ostiary.model.login_rules import grant_types_for
+from ostiary.protocol import token_format
 from ostiary.protocol.jwk import MAX_DOCUMENT_BYTES, VerificationKey, parse_public_keys
+from ostiary.secret_files import read_secret_file
 from ostiary.settings.sections import Settings
 from ostiary.settings.static import API_CLIENT_PREFIX, StaticApi, StaticClient
 
@@ -70,8 +73,8 @@ def _client(settings: Settings, client_id: str, client: StaticClient, kind: Clie
         state="active",
         owner=client.owner,
         source="static",
-        authentication_method="private_key_jwt",
-        grant_types=("client_credentials",) if kind == "client" else (),
+        authentication_method=client.authentication_method,
+        grant_types=_grant_types(client) if kind == "client" else (),
         scopes=dict(client.scopes),
         token_life=client.token_life,
         jwks_uri=client.jwks_uri,
@@ -80,7 +83,25 @@ def _client(settings: Settings, client_id: str, client: StaticClient, kind: Clie
         grant_id="",
         created_at=now,
         updated_at=now,
+        login=client.login_record(),
+        secret_digest=None if client.secret_file is None else _secret_digest(client.secret_file),
     )
+
+
+def _grant_types(client: StaticClient) -> tuple[str, ...]:
+    return grant_types_for(client.grant_types, client.authentication_method, has_login=client.login is not None)
+
+
+def _secret_digest(path: Path) -> bytes:
+    secret = read_secret_file(path).decode("ascii", "replace").strip()
+    try:
+        kind = token_format.parse(secret).kind
+    except VerificationError:
+        kind = ""
+    # What somebody thought up could be guessed: SHA-256 protects 256 random bits, no password.
+    if kind != token_format.CLIENT_SECRET:
+        raise ConfigurationError(f"The file {path} holds no client secret: make one by ostiary client new-secret FILE.")
+    return token_format.digest(secret)
 
 
 def _api(settings: Settings, name: str, api: StaticApi, now: int) -> Api:

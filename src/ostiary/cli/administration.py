@@ -6,12 +6,12 @@ PORT with two adapters: ``administration_local`` and ``administration_remote``. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from ostiary.admin.commands import ApiChanges, ClientChanges, KeyEnd, NewApi, NewClient, NewKey, Rotation
+from ostiary.cli.user_administration import Row, UserAdministration
 
-Row = Mapping[str, Any]
+__all__ = ["Administration", "Row"]
 
 
 class Administration(Protocol):
@@ -20,6 +20,11 @@ class Administration(Protocol):
     @property
     def issuer(self) -> str:
         """The issuer identifier of the installation."""
+        ...
+
+    @property
+    def users(self) -> UserAdministration:
+        """What can be done about users."""
         ...
 
     async def clients(self) -> list[Row]: ...

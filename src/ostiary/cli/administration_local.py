@@ -26,6 +26,7 @@ from ostiary.authorization_server import wanted_algorithms
 from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.cli.administration import Row
 from ostiary.cli.local import Local, local_settings, open_local
+from ostiary.cli.user_administration_local import LocalUserAdministration
 from ostiary.model.api import Api
 from ostiary.protocol.jwk import VerificationKey
 from ostiary.revocation.act import Act
@@ -46,6 +47,7 @@ class LocalAdministration:
         self._local = local
         self._storage = local.storage
         self._limits = Limits.of(local.settings)
+        self.users = LocalUserAdministration(local, self._act)
 
     @property
     def issuer(self) -> str:

@@ -19,8 +19,10 @@ from ostiary.cli.output import Format, next_step, show
 from ostiary.cli.secret_file import with_secret_file
 from ostiary.cli.typed import grants, one_sentence, with_dates
 from ostiary.errors import ConfigurationError
+from ostiary.protocol import token_format
 from ostiary.protocol.credential import CLIENT, Credential
 from ostiary.protocol.jwk import SigningKey
+from ostiary.secret_files import write_secret_file
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Register, list, show, disable clients.")
 app.add_typer(keys_app, name="keys")
@@ -70,14 +72,11 @@ def create(
     made = None if generate is None or login.secret_method else generate_key(alg or "ES256")
     chosen = client_id or new_client_id("client")
     with one_sentence():
-        application = login.new()
         command = NewClient(
             client_id=chosen,
             name=name or chosen,
             owner=owner,
-            authentication_method=login.authentication_method or "private_key_jwt",
-            grant_types=login.grant_types(has_login=application is not None),
-            login=application,
+            **login.members_of_client(),
             scopes=grants(api or [], scope or [], grant or []),
             token_life=token_life,
             jwks_uri=jwks_uri,
@@ -139,6 +138,16 @@ def show_row(row: Row, output: Format) -> None:
         return
     login = {name: value for name, value in (row.get("login") or {}).items() if value not in (None, "", [])}
     show({**with_dates({name: value for name, value in row.items() if name != "login"}), **login}, output)
+
+
+@app.command("new-secret")
+def new_secret(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file, named by secret_file in ostiary.toml.")],
+) -> None:
+    """Make a secret for a client of ostiary.toml, for the legacy methods; a registered client gets its own."""
+    secret = token_format.generate(token_format.CLIENT_SECRET, token_format.new_installation())
+    write_secret_file(file, secret.encode() + b"\n")
+    next_step(f'secret_file = "{file}" beside authentication_method = "client_secret_basic"; better, a key')
 
 
 @app.command("secret")

@@ -84,6 +84,15 @@ class LoginOptions:
             raise ConfigurationError("--public and --secret-method are both given: a public client has no secret")
         return "none" if self.given["public"] else self.secret_method
 
+    def members_of_client(self) -> dict[str, Any]:
+        """What a new client has by these options. Raises ConfigurationError and ValidationError."""
+        application = self.new()
+        return {
+            "authentication_method": self.authentication_method or "private_key_jwt",
+            "grant_types": self.grant_types(has_login=application is not None),
+            "login": application,
+        }
+
     def new(self) -> NewLogin | None:
         """The login of a new client, None for one without users. Raises ConfigurationError and ValidationError."""
         members = self._members()

@@ -11,6 +11,7 @@ from ostiary.model.application_uris import host_of, public_address, redirect_uri
 from ostiary.model.client_login import ClientLogin
 
 NONE: Final = "none"
+GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials")
 SECRET_METHODS: Final = frozenset({"client_secret_basic", "client_secret_post"})
 
 

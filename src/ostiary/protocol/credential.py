@@ -19,6 +19,9 @@ from ostiary.protocol.metadata import check_issuer_url
 
 CLIENT: Final = "ostiary-client"
 API: Final = "ostiary-api"
+CLIENT_SECRET: Final = "ostiary-client-secret"
+"""Of the file in ``secret_credential``, which is no credential for the client library."""
+
 _MEMBERS: Final = frozenset({"type", "issuer", "client_id", "audience", "private_key"})
 
 
@@ -42,6 +45,11 @@ class Credential:
             members = strict_json.decode_object(document)
         except VerificationError as error:
             raise ConfigurationError(f"The credential file is not usable JSON: {error.seen}.") from None
+        if members.get("type") == CLIENT_SECRET:
+            raise ConfigurationError(
+                "The file holds a client secret, which is for other OAuth libraries: Ostiary's own proves itself by a "
+                "key; see `ostiary client keys add CLIENT_ID --generate FILE`."
+            )
         unknown = sorted(members.keys() - _MEMBERS)
         if unknown:
             raise ConfigurationError(

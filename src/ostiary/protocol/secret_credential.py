@@ -7,13 +7,11 @@ JSON: ``type`` (``ostiary-client-secret``), ``issuer``, ``client_id``, ``client_
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 import msgspec
 
 from ostiary.protocol import strict_json
-
-CLIENT_SECRET: Final = "ostiary-client-secret"
+from ostiary.protocol.credential import CLIENT_SECRET
 
 
 @dataclass(frozen=True, slots=True)

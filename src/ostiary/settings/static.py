@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ostiary.model import names
 from ostiary.model.api import TokenFormat
-from ostiary.settings.fields import ClientId, Paths, Seconds, Section, SigningAlgorithm, Texts
+from ostiary.model.client_login import ClientLogin
+from ostiary.model.login_rules import GRANT_TYPES, SECRET_METHODS, checked_login, grant_types_for
+from ostiary.settings.fields import ClientId, FilePath, Paths, Seconds, Section, SigningAlgorithm, Texts
+from ostiary.settings.static_login import AuthenticationMethod, StaticLogin
 
 API_CLIENT_PREFIX = names.API_CLIENT_PREFIX
 
@@ -22,6 +25,8 @@ class StaticClient(Section):
 
     keys: files of public keys (JWK, JWKS, PEM), relative to the file. scopes: for each API (its identifier) what the
     client may have. token_life: seconds, upper bound of its access tokens. jwks_uri: where it publishes its keys.
+    authentication_method: how it proves itself; secret_file: what ``ostiary client new-secret`` wrote, for the legacy
+    methods. login: if it signs users in. grant_types: what it may ask for, if not the usual.
     """
 
     name: str = ""
@@ -30,6 +35,27 @@ class StaticClient(Section):
     scopes: dict[Resource, Texts] = Field(default_factory=dict)
     token_life: Seconds | None = None
     jwks_uri: str | None = None
+    authentication_method: AuthenticationMethod = "private_key_jwt"
+    secret_file: FilePath | None = None
+    grant_types: Texts | None = None
+    login: StaticLogin | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> StaticClient:
+        has_secret = self.authentication_method in SECRET_METHODS
+        if has_secret != (self.secret_file is not None):
+            raise ValueError("secret_file and a client_secret_... method go together: give both or neither")
+        if self.authentication_method != "private_key_jwt" and (self.keys or self.jwks_uri is not None):
+            raise ValueError("keys and jwks_uri are for private_key_jwt: leave them out")
+        if unknown := sorted(set(self.grant_types or ()) - set(GRANT_TYPES)):
+            raise ValueError(f"grant_types knows no {unknown[0]!r}: choose from {', '.join(GRANT_TYPES)}")
+        grant_types_for(self.grant_types, self.authentication_method, has_login=self.login is not None)
+        self.login_record()
+        return self
+
+    def login_record(self) -> ClientLogin | None:
+        """Its registration as an application with users. Raises ValueError if it does not fit together."""
+        return None if self.login is None else checked_login(self.login.record(), self.authentication_method)
 
     @field_validator("jwks_uri")
     @classmethod

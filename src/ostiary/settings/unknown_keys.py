@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from functools import cache
-from typing import get_args
+from typing import get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -54,7 +54,7 @@ def _keys(section: type[BaseModel], prefix: str) -> Iterator[str]:
         if inner is None:
             yield key
         else:
-            yield from _keys(inner, f"{key}.<name>.")
+            yield from _keys(inner, f"{key}.<name>." if get_origin(annotation) is dict else f"{key}.")
 
 
 def _with_names_of(known: str, parts: list[str]) -> str:

@@ -16,10 +16,23 @@ from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.history import history_router
 from ostiary.admin.api.signing_keys import signing_keys_router
 from ostiary.admin.api.tokens import tokens_router
+from ostiary.admin.api.user_access import user_access_router, user_consents_router
+from ostiary.admin.api.users import user_acts_router, users_router
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.errors import ConfigurationError, OAuthError, Unavailable
 
-_ROUTERS = (clients_router, client_keys_router, apis_router, tokens_router, signing_keys_router, history_router)
+_ROUTERS = (
+    clients_router,
+    client_keys_router,
+    apis_router,
+    tokens_router,
+    signing_keys_router,
+    history_router,
+    users_router,
+    user_acts_router,
+    user_access_router,
+    user_consents_router,
+)
 _HANDLERS = {
     OAuthError: refusals.refused,
     ConfigurationError: refusals.unusable,

@@ -16,6 +16,11 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 Page = Annotated[
     str, Query(max_length=MAX_IDENTIFIER_LENGTH, pattern=_NO_CONTROLS, description="the last id of the page before")
 ]
+UserIdInPath = Annotated[str, Path(pattern=r"^usr_[A-Za-z0-9._~-]{1,64}$")]
+UserOrName = Annotated[
+    str, Query(min_length=1, max_length=256, pattern=_NO_CONTROLS, description="the id or the user name")
+]
+NameInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
 ClientIdInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9._~-]{1,64}$")]
 TraceIdInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 IdentifierInQuery = Annotated[str, Query(max_length=MAX_IDENTIFIER_LENGTH, pattern=_NO_CONTROLS)]
