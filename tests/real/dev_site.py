@@ -43,7 +43,7 @@ class DevSite:
             "client_id": "printer",
             "redirect_uri": CALLBACK,
             "response_type": "code",
-            "scope": "openid profile email orders:read orders:write",
+            "scope": "openid email orders:read orders:write",
             "resource": ORDERS,
             "state": "st-1",
             "code_challenge": pkce.challenge("v" * 43),
