@@ -13,11 +13,11 @@ from ostiary.user_authentication.accounts import add_factor
 async def _totp(visit: Visit) -> Response:
     if visit.form is None:
         return _show(visit)
-    sealed, name = visit.form.get("seed", ""), visit.form.get("name", "")[: totp.MAX_NAME]
+    sealed, name = visit.form.get("enrolment", ""), visit.form.get("name", "")[: totp.MAX_NAME]
     try:
         factor = totp.enrolled(visit.server, visit.user, sealed, visit.form.get("code", ""), visit.now, name)
     except VerificationError:
-        return _show(visit, sealed, status=400, problem="totp")
+        return _show(visit, sealed, status=400, problem="code")
     async with visit.server.storage.write() as work:
         # The same form sent twice, by a second click: the first has added it.
         if await work.factors.get(factor.factor_id) is None:
@@ -30,9 +30,7 @@ def _show(visit: Visit, sealed: str = "", *, status: int = 200, problem: str = "
     return visit.show(
         "totp-enrol",
         status=status,
-        key=enrolment.grouped_key,
-        seed=enrolment.sealed,
-        uri=enrolment.uri,
+        enrolment=enrolment,
         qr=enrolment.picture,
         back_url=visit.url(),
         problem=problem,
