@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo dev check test test-real bench format lock real-parts clean
+.PHONY: help demo dev check test test-real bench pictures format lock real-parts clean
 
 # The demo belongs to its reader: no output of make itself, and nothing else is installed than what a server needs.
 MAKEFLAGS += --no-print-directory
@@ -32,6 +32,9 @@ test-real: real-parts ## the slow tests: foreign clients, faults, real servers u
 
 bench: real-parts ## measure speed and memory, as ratios in one run
 	.venv/bin/python -m bench
+
+pictures: real-parts ## take pictures of the pages, light, dark and on a phone, into docs/images
+	.venv/bin/python -m scripts.pictures
 
 real-parts: ## fetch the servers, runtimes and clients of other projects that tests and benchmarks use
 	@scripts/environment.sh dev

@@ -93,7 +93,7 @@ def test_nothing_breaks_the_policy_of_a_page(page: Page, site: str) -> None:
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     for name in STAYING:
-        page.goto(site + name, wait_until="networkidle")
+        page.goto(site + name)
         assert said == [], name
 
 
@@ -205,10 +205,12 @@ def test_the_browsers_language_is_the_pages(browser: Browser, site: str) -> None
 def test_a_form_of_an_answer_sends_itself(page: Page, site: str) -> None:
     """OAuth 2.0 Form Post Response Mode, section 2."""
     sent: list[str] = []
-    page.route(
-        "https://printer.example.com/**",
-        lambda route: (sent.append(route.request.post_data or ""), route.fulfill(body="ok")),
-    )
+
+    def receive(route: Route) -> None:
+        sent.append(route.request.post_data or "")
+        route.fulfill(body="ok")
+
+    page.route("https://printer.example.com/**", receive)
     page.goto(site + "form-post")
     page.wait_for_url("https://printer.example.com/back")
     assert sent == ["code=abc&state=xyz"]

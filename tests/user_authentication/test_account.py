@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import pyotp
 import pytest
 
 from ostiary.audit import tags
+from ostiary.authorization_server.endpoints.account.recovery_codes import LIFE
 from ostiary.authorization_server.endpoints.account.visit import RECENT
 from ostiary.model.consent import Consent
 from ostiary.model.grant import Grant
@@ -55,7 +58,7 @@ def session_of(page: Page) -> str:
 # -- who may see it ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["", "/password"])
+@pytest.mark.parametrize("path", ["", "/password", "/totp", "/recovery-codes"])
 def test_nobody_sees_it_without_signing_in(browser: Browser, path: str) -> None:
     page = browser.open(ACCOUNT + path)
     assert page.path == "/sign-in"
@@ -97,6 +100,8 @@ ACTS = {
     "/factors": {"factor_id": "fac_1"},
     "/applications": {"client_id": "shop"},
     "/password": {"current": PASSWORD, "password": NEW},
+    "/totp": {"enrolment": "sealed", "code": "000000"},
+    "/recovery-codes": {"codes": "sealed", "kept": "yes"},
 }
 
 
@@ -130,7 +135,7 @@ def test_an_act_for_an_account_that_is_not_here_does_nothing(
     assert_nothing_happened(world)
 
 
-@pytest.mark.parametrize("path", ["/factors", "/password"])
+@pytest.mark.parametrize("path", ["/factors", "/password", "/totp", "/recovery-codes"])
 def test_a_factor_is_changed_by_somebody_who_has_just_signed_in_only(
     world: PeopleWorld, signed_in: Browser, path: str
 ) -> None:
@@ -303,6 +308,96 @@ def test_neither_password_stands_in_a_page_a_url_or_the_audit_log(world: PeopleW
         assert PASSWORD not in page.html + str(page.headers)
         assert NEW not in page.html + str(page.headers)
     assert NEW not in str(world.audit())
+
+
+# -- codes ------------------------------------------------------------------------------------------------------------
+
+
+def open_page(browser: Browser, path: str) -> Page:
+    page = browser.open(f"{ACCOUNT}{path}?account={session_of(account(browser))}")
+    assert page.status == 200, page.html
+    return page
+
+
+def code_now(world: PeopleWorld, page: Page) -> str:
+    key = page.texts["totp-key"].replace(" ", "")
+    return pyotp.TOTP(key).at(int(world.clock()))
+
+
+def add_totp(world: PeopleWorld, browser: Browser) -> Page:
+    page = open_page(browser, "/totp")
+    return submit(browser, page, "totp-form", code=code_now(world, page), name="My phone")
+
+
+def test_an_authenticator_is_added_by_whoever_has_its_code(world: PeopleWorld, signed_in: Browser) -> None:
+    page = follow(signed_in, add_totp(world, signed_in))
+    assert "The authenticator app is added." in page.html
+    assert "My phone" in page.html
+    assert [one.kind for one in world.factors()] == ["password", "totp"]
+    world.clock.now += 60
+    assert Browser(world).sign_in().path == "/sign-in/second-factor"
+
+
+def test_a_wrong_code_adds_nothing_and_shows_the_same_key(world: PeopleWorld, signed_in: Browser) -> None:
+    page = open_page(signed_in, "/totp")
+    again = submit(signed_in, page, "totp-form", code="12345")
+    assert (again.status, again.texts["totp-key"]) == (400, page.texts["totp-key"])
+    assert "This code is not right, or it was used already." in again.html
+    assert len(world.factors()) == 1
+
+
+def test_an_authenticator_that_is_sent_twice_is_added_once(world: PeopleWorld, signed_in: Browser) -> None:
+    page = open_page(signed_in, "/totp")
+    for _ in range(2):
+        assert submit(signed_in, page, "totp-form", code=code_now(world, page)).status == 303
+    assert len(world.factors(kind="totp")) == 1
+
+
+def test_recovery_codes_are_kept_when_their_user_has_them(world: PeopleWorld, signed_in: Browser) -> None:
+    add_totp(world, signed_in)
+    page = open_page(signed_in, "/recovery-codes")
+    assert world.factors(kind="recovery_code") == []
+    assert submit(signed_in, page, "recovery-codes-form").status == 400
+    assert world.factors(kind="recovery_code") == []
+    page = follow(signed_in, submit(signed_in, page, "recovery-codes-form", kept="yes"))
+    assert page.texts["codes-left"] == "10 left"
+    codes = re.findall(r"<li>([0-9a-z-]{19})</li>", open_page(signed_in, "/recovery-codes").html)
+    assert len(codes) == 10
+    assert not any(code in str(world.audit()) for code in codes)
+
+
+def test_the_codes_that_were_shown_sign_in_once_and_a_page_sent_again_brings_none_back(
+    world: PeopleWorld, signed_in: Browser
+) -> None:
+    add_totp(world, signed_in)
+    page = open_page(signed_in, "/recovery-codes")
+    code = re.findall(r"<li>([0-9a-z-]{19})</li>", page.html)[0]
+    submit(signed_in, page, "recovery-codes-form", kept="yes")
+    phone = Browser(world)
+    assert phone.send(phone.sign_in(), "recovery-code-form", recovery_code=code).status == 303
+    assert submit(signed_in, page, "recovery-codes-form", kept="yes").status == 303
+    assert len(world.factors(kind="recovery_code")) == 9
+
+
+def test_codes_that_were_shown_to_somebody_else_are_not_kept(world: PeopleWorld, signed_in: Browser) -> None:
+    theirs = open_page(signed_in, "/recovery-codes").forms["recovery-codes-form"]["codes"]
+    world.add_user("grace")
+    other = Browser(world)
+    other.sign_in("grace")
+    page = open_page(other, "/recovery-codes")
+    assert submit(other, page, "recovery-codes-form", kept="yes", codes=theirs).status == 400
+    assert world.factors("grace", kind="recovery_code") == []
+
+
+def test_codes_that_were_shown_long_ago_are_not_kept(world: PeopleWorld, signed_in: Browser) -> None:
+    world.clock.now -= 2
+    page = open_page(signed_in, "/recovery-codes")
+    world.clock.now += LIFE + 1
+    signed_in.sign_in()
+    sealed = page.forms["recovery-codes-form"]["codes"]
+    page = open_page(signed_in, "/recovery-codes")
+    assert submit(signed_in, page, "recovery-codes-form", kept="yes", codes=sealed).status == 400
+    assert world.factors(kind="recovery_code") == []
 
 
 # -- applications -----------------------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ from ostiary.authorization_server.endpoints.account import (
     factors,
     overview,
     password,
+    recovery_codes,
     sessions,
+    totp,
 )
 from ostiary.authorization_server.endpoints.base import Endpoint
 
@@ -14,6 +16,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     sessions.ENDPOINT,
     factors.ENDPOINT,
     password.ENDPOINT,
+    totp.ENDPOINT,
+    recovery_codes.ENDPOINT,
     applications.ENDPOINT,
 )
 

@@ -124,7 +124,9 @@ def _factors(factors: Sequence[Factor]) -> list[ShownFactor]:
 
 def _can_enrol(factors: Sequence[Factor]) -> list[str]:
     kinds = {factor.kind for factor in factors}
-    return [] if "password" in kinds else ["password"]
+    wanted = [] if "password" in kinds else ["password"]
+    # Recovery codes stand in for another second factor, so there has to be one.
+    return [*wanted, "totp", *(["recovery_codes"] if kinds & {"totp", "passkey"} else [])]
 
 
 def _other(visit: Visit, *, session_id: str, name: str) -> dict[str, str]:

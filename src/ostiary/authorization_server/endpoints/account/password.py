@@ -10,11 +10,11 @@ from ostiary.authorization_server.endpoints.account.visit import PATH, Visit, vi
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.http import Response
 from ostiary.authorization_server.interaction import Interaction
+from ostiary.authorization_server.password_hashing import PASSWORD
 from ostiary.errors import VerificationError
-from ostiary.model.factor import Factor
-from ostiary.user_authentication import password, sign_in, throttle
+from ostiary.user_authentication import password, sign_in
 from ostiary.user_authentication.accounts import set_password
-from ostiary.user_authentication.attempt import Attempt, Place
+from ostiary.user_authentication.attempt import Place
 from ostiary.user_authentication.password_rules import UnfitPassword, check_new_password
 from ostiary.user_authentication.throttle import TooManyTries
 
@@ -29,7 +29,7 @@ async def _password(visit: Visit) -> Response:
     try:
         check_new_password(settings, new, visit.user)
         if has_password:
-            await _verify_current(visit, visit.form.get("current", ""), factors)
+            await _verify_current(visit, visit.form.get("current", ""))
         server = visit.server
         await set_password(server.passwords, server.storage, settings, visit.user.user_id, new, visit.act)
     except UnfitPassword:
@@ -41,24 +41,21 @@ async def _password(visit: Visit) -> Response:
     return visit.back("password_changed")
 
 
-async def _verify_current(visit: Visit, current: str, factors: list[Factor]) -> None:
-    user_id, secrets = visit.user.user_id, visit.secrets
-    place = Place(
-        visit.server, visit.request, secrets, Interaction(started_at=int(visit.now)), visit.address, visit.now
-    )
-    async with visit.server.storage.read() as work:
-        subject = throttle.subject(visit.user.username)
-        known = await work.sessions.known_browser(user_id, secrets.browser_digest)
-        browser = secrets.browser_digest if known is not None else None
-        limits = await throttle.of_passwords(work, subject, visit.address, browser, visit.now)
-    attempt = Attempt(place, {"password": current}, visit.user, tuple(factors), limits)
+async def _verify_current(visit: Visit, current: str) -> None:
+    """Raises VerificationError: it is another password; TooManyTries; Unavailable."""
+    here = Interaction(started_at=int(visit.now))
+    place = Place(visit.server, visit.request, visit.secrets, here, visit.address, visit.now)
+    attempt = await sign_in.first_attempt(place, {"username": visit.user.username, "password": current})
     try:
-        await password.prove(attempt)
+        proved = await password.prove(attempt)
+        if proved.user_id != visit.user.user_id:
+            raise VerificationError(PASSWORD, "the password is wrong", seen="the password of somebody else")
     except VerificationError as error:
         await sign_in.refuse(place, password.METHOD, error, attempt)
         raise
-    async with visit.server.storage.write() as work:
-        await limits.succeeded(work)
+    if attempt.throttle is not None:
+        async with visit.server.storage.write() as work:
+            await attempt.throttle.succeeded(work)
 
 
 def _show(visit: Visit, *, has_password: bool, status: int = 200, problem: str = "", minutes: int = 0) -> Response:
