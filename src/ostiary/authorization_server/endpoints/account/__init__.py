@@ -4,6 +4,7 @@ from ostiary.authorization_server.endpoints.account import (
     applications,
     factors,
     overview,
+    passkeys,
     password,
     sessions,
 )
@@ -15,6 +16,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     factors.ENDPOINT,
     password.ENDPOINT,
     applications.ENDPOINT,
+    *passkeys.ENDPOINTS,
 )
 
 __all__ = ["ENDPOINTS"]
