@@ -39,8 +39,10 @@ USER_DISABLED: Final = "user:disabled"
 USER_ENABLED: Final = "user:enabled"
 FACTOR_ADDED: Final = "factor:added"
 FACTOR_CHANGED: Final = "factor:changed"
+FACTOR_REFUSED: Final = "factor:refused"
 FACTOR_REMOVED: Final = "factor:removed"
 SIGN_IN_BEGUN: Final = "sign_in:begun"
+PASSKEY_CLONE_SUSPECTED: Final = "passkey:clone_suspected"
 SIGN_IN_REFUSED: Final = "sign_in:refused"
 SESSION_STARTED: Final = "session:started"
 SESSION_ENDED: Final = "session:ended"
@@ -113,8 +115,10 @@ MEANINGS: Final[dict[str, str]] = {
     USER_ENABLED: "A disabled user was enabled again.",
     FACTOR_ADDED: "A user got a factor by which to prove themselves.",
     FACTOR_CHANGED: "A user's factor was changed.",
+    FACTOR_REFUSED: "A user wanted to add a factor that was not good; the reason is the failed check.",
     FACTOR_REMOVED: "A user's factor was removed.",
     SIGN_IN_BEGUN: "A user gave the right first proof and was asked for a second one; the target is the user.",
+    PASSKEY_CLONE_SUSPECTED: "A passkey's signature counter did not rise, as if it had been copied; it was refused.",
     SIGN_IN_REFUSED: "A sign-in was refused; the reason is the failed check.",
     SESSION_STARTED: "A user signed in; the target is the session's id.",
     SESSION_ENDED: "A session was ended, with the tokens that hang on it; the target is its id.",

@@ -22,6 +22,7 @@ _ADD = addition(FACTORS)
 _THIS = (FACTORS.c.tenant == bindparam("of_tenant"), FACTORS.c.factor_id == bindparam("of_factor_id"))
 _REMOVE = Statement(delete(FACTORS).where(*_THIS))
 _SET_SECRET = Statement(update(FACTORS).where(*_THIS).values(secret=bindparam("secret")))
+_SET_DETAILS = Statement(update(FACTORS).where(*_THIS).values(details=bindparam("details")))
 _RENAME = Statement(update(FACTORS).where(*_THIS).values(name=bindparam("name")))
 _TOUCH = Statement(update(FACTORS).where(*_THIS).values(last_used_at=bindparam("at")))
 # Check and mark in one statement: of two that present the same step or count, one wins.
@@ -74,6 +75,10 @@ class SqlFactors:
 
     async def set_secret(self, factor_id: str, secret: bytes, *, tenant: str = TENANT) -> None:
         await self._connection.run(_SET_SECRET, {"of_tenant": tenant, "of_factor_id": factor_id, "secret": secret})
+
+    async def set_details(self, factor_id: str, details: dict[str, object], *, tenant: str = TENANT) -> None:
+        row = {"of_tenant": tenant, "of_factor_id": factor_id, "details": to_json(details)}
+        await self._connection.run(_SET_DETAILS, row)
 
     async def rename(self, factor_id: str, name: str, *, tenant: str = TENANT) -> None:
         await self._connection.run(_RENAME, {"of_tenant": tenant, "of_factor_id": factor_id, "name": name})

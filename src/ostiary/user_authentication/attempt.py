@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ostiary.authorization_server.cookies import BrowserSecrets
 from ostiary.authorization_server.http import Request
 from ostiary.authorization_server.interaction import Interaction
+from ostiary.errors import VerificationError
 from ostiary.model.factor import Factor, FactorKind
 from ostiary.model.user import User
 from ostiary.storage.base import UnitOfWork
@@ -16,6 +17,16 @@ from ostiary.user_authentication.throttle import Throttle
 
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
+
+
+class Alarm(VerificationError):
+    """A refusal that its user and the operator should see. tag: of the audit event that tells it besides."""
+
+    def __init__(self, tag: str, factor_id: str, check: str, public: str, *, seen: str, expected: str) -> None:
+        super().__init__(check, public, seen=seen, expected=expected)
+        self.tag = tag
+        self.factor_id = factor_id
+
 
 Confirm = Callable[[UnitOfWork], Awaitable[None]]
 """Checks and marks in the transaction of the sign-in what may happen once. Raises VerificationError."""
@@ -76,6 +87,7 @@ class Method:
     first: whether it may be the first proof of a sign-in; second: whether it may follow another one. counted: whether
     tries are limited; not where nobody can guess.
     prove: examines an attempt outside any transaction; raises VerificationError, TooManyTries, Unavailable.
+    whose: where the proof says itself whom it is of, so that no name is typed: finds that user, proves nothing.
     """
 
     kind: FactorKind
@@ -84,3 +96,4 @@ class Method:
     second: bool
     prove: Callable[[Attempt], Awaitable[Proved]]
     counted: bool = True
+    whose: Callable[[UnitOfWork, Mapping[str, str]], Awaitable[User | None]] | None = None

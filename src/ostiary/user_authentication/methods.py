@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ostiary.user_authentication import password, recovery_code, totp
+from ostiary.user_authentication import passkey, password, recovery_code, totp
 from ostiary.user_authentication.attempt import Method
 
 METHODS: tuple[Method, ...] = (
     password.METHOD,
     totp.METHOD,
     recovery_code.METHOD,
+    passkey.METHOD,
 )
 FIRST: tuple[Method, ...] = tuple(method for method in METHODS if method.first)
 SECOND: tuple[Method, ...] = tuple(method for method in METHODS if method.second)

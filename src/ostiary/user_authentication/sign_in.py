@@ -7,7 +7,7 @@ and hands what was proved to ``take``, or what was raised to ``refuse``.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ostiary.audit import tags
 from ostiary.authorization_server import cookies, interaction
@@ -28,9 +28,10 @@ from ostiary.trace import new_trace_id
 from ostiary.user_authentication import news, second_factor, session
 from ostiary.user_authentication import throttle as throttling
 from ostiary.user_authentication.accounts import user_called
-from ostiary.user_authentication.attempt import Attempt, Method, Place, Proved
+from ostiary.user_authentication.attempt import Alarm, Attempt, Method, Place, Proved
 from ostiary.user_authentication.device import device_of
 from ostiary.user_authentication.pages import render
+from ostiary.user_authentication.relying_party import relying_party
 from ostiary.user_authentication.session import SignIn
 from ostiary.user_authentication.throttle import THROTTLED, Throttle, TooManyTries
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 SIGN_IN = "/sign-in"
 SECOND_FACTOR = "/sign-in/second-factor"
+PASSKEY_OPTIONS = "/sign-in/passkey-options"
 CONTINUE = "/continue"
 ACCOUNT = "account"
 """The name of the check that a disabled account fails; its owner is told no more than at a wrong password."""
@@ -65,8 +67,13 @@ async def begin_anew(server: AuthorizationServer, secrets: BrowserSecrets, path:
     return see_other(interaction.url(server, path, sealed), headers)
 
 
-async def first_attempt(place: Place, form: dict[str, str]) -> Attempt:
-    """An attempt of whoever is typed into the field ``username``."""
+async def first_attempt(place: Place, method: Method, form: dict[str, str]) -> Attempt:
+    """An attempt of whoever is typed into the field ``username``, or named by the proof itself."""
+    if method.whose is not None:
+        async with place.server.storage.read() as work:
+            user = await method.whose(work, form)
+            factors = await work.factors.of_user(user.user_id) if user is not None else []
+        return Attempt(place, form, user, tuple(factors))
     typed = form.get("username", "")[:MAX_TYPED]
     async with place.server.storage.read() as work:
         user = await user_called(work, typed)
@@ -139,18 +146,23 @@ async def take(place: Place, proved: Proved, *, throttle: Throttle | None = None
 async def refuse(place: Place, method: Method, error: VerificationError, attempt: Attempt | None = None) -> None:
     """Put a refused attempt on record, and count it. attempt: None where the method does not know whom it is about.
 
-    Who is refused has proved nothing, so of a flood of them only so many get rows (see ``unauthenticated``).
+    Who is refused has proved nothing, so of a flood of them only so many get rows (see ``unauthenticated``); who raises
+    an alarm has shown more than a stranger could.
     """
     server = place.server
     throttle = attempt.throttle if attempt is not None and error.check != THROTTLED else None
-    gets_row = server.unauthenticated.gets_rows(place.address)
+    gets_row = isinstance(error, Alarm) or server.unauthenticated.gets_rows(place.address)
     if throttle is not None or gets_row:
         async with server.storage.write() as work:
             if throttle is not None:
                 await throttle.failed(work, place.now)
             if gets_row:
                 user = attempt.user if attempt is not None else None
-                await work.audit.append(_refusal(place, method, error, user.user_id if user is not None else ""))
+                row = _refusal(place, method, error, user.user_id if user is not None else "")
+                await work.audit.append(row)
+                if isinstance(error, Alarm):
+                    told = {**row.details, "factor_id": error.factor_id}
+                    await work.audit.append(replace(row, tag=error.tag, details=told))
     if not gets_row:
         server.unauthenticated.count(error, place.address, "sign-in", new_trace_id(), now=place.now)
     server.on_event("sign_in", {"outcome": "throttled" if error.check == THROTTLED else "refused"})
@@ -273,6 +285,11 @@ async def show(
 def url_of(place: Place, path: str) -> str:
     """The URL of the page at ``path`` in the state that this request came with."""
     return interaction.url(place.server, path, interaction.seal(place.server, place.interaction, place.secrets))
+
+
+def passkey_options_url(place: Place) -> str:
+    """Where the script of these pages gets what it needs to ask for a passkey; "" where passkeys do not work."""
+    return url_of(place, PASSKEY_OPTIONS) if relying_party(place.server.issuer) is not None else ""
 
 
 class Told(TypedDict):

@@ -84,10 +84,11 @@ async def test_factors(storage: Storage) -> None:
         with pytest.raises(ConfigurationError, match="registered already"):
             await work.factors.add(replace(FACTOR, factor_id="fac_4", user_id="usr_2"))
         await work.factors.set_secret("fac_1", b"new")
+        await work.factors.set_details("fac_1", {"backed_up": True})
         await work.factors.rename("fac_1", "phone")
         await work.factors.touch("fac_1", NOW + 5)
     async with storage.read() as work:
-        changed = replace(FACTOR, secret=b"new", name="phone", last_used_at=NOW + 5)
+        changed = replace(FACTOR, secret=b"new", name="phone", details={"backed_up": True}, last_used_at=NOW + 5)
         assert await work.factors.get("fac_1") == changed
         assert await work.factors.by_lookup("passkey", "credential-1") == changed
         assert await work.factors.by_lookup("upstream", "credential-1") is None

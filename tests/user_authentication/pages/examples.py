@@ -59,8 +59,7 @@ def _signing_in() -> dict[str, dict[str, Any]]:
         "sign-in:refused": {"username": "ada", "problem": "credentials", "reset": True},
         "sign-in:everything": {
             "application": "Orders on the Web",
-            "passkey": True,
-            "passkey_options": '{"challenge":"AAAA"}',
+            "passkey_options": f"{SITE}/sign-in/passkey-options?interaction=x",
             "upstreams": upstreams,
             "reset": True,
         },
@@ -76,7 +75,11 @@ def _signing_in() -> dict[str, dict[str, Any]]:
             "problem": "throttled",
             "minutes": 3,
         },
-        "second-factor:passkey": {"username": "ada", "kinds": ["passkey"], "passkey_options": "{}"},
+        "second-factor:passkey": {
+            "username": "ada",
+            "kinds": ["passkey"],
+            "passkey_options": f"{SITE}/sign-in/passkey-options?interaction=x",
+        },
         "second-factor:enrolment": {
             "username": "ada",
             "kinds": ["password"],
@@ -137,6 +140,8 @@ def _own_account() -> dict[str, dict[str, Any]]:
     return {
         "account": _account(),
         "account:bare": _account() | _bare(),
+        "passkeys": _passkeys() | back,
+        "passkeys:none": _passkeys() | back | {"passkeys": [], "problem": "passkey_not_added"},
         "password-change": {"min_length": 10, "has_password": True, "username": "ada", "problem": "", **back},
         "totp-enrol": {"enrolment": ENROLMENT, "qr": "", "problem": "code", **back},
         "recovery-codes": {
@@ -145,6 +150,19 @@ def _own_account() -> dict[str, dict[str, Any]]:
             "replaces": True,
             **back,
         },
+    }
+
+
+def _passkeys() -> dict[str, Any]:
+    return {
+        "passkeys": [
+            _factor("fac_2", "passkey", "Ada's phone", removable=True),
+            _factor("fac_4", "passkey", "", removable=True),
+        ],
+        "name_max": 60,
+        "options_url": f"{SITE}/account/passkeys/options?account=ses_1",
+        "name_url": f"{SITE}/account/passkeys/name?account=ses_1",
+        "problem": "",
     }
 
 

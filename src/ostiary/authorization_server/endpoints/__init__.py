@@ -14,6 +14,7 @@ from ostiary.authorization_server.endpoints import (
     logout,
     metadata,
     next_key,
+    passkey_options,
     revoke,
     second_factor,
     sign_in,
@@ -41,6 +42,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     sign_in.ENDPOINT,
     assets.ENDPOINT,
     second_factor.ENDPOINT,
+    passkey_options.ENDPOINT,
     sign_out.ENDPOINT,
     *account.ENDPOINTS,
 )

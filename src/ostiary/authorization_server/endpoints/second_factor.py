@@ -23,6 +23,9 @@ from ostiary.user_authentication.methods import SECOND, chosen
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
 
+CODE = "code"
+"""What the page calls a wrong proof, but for a passkey."""
+
 ENROLMENT = "enrolment"
 """The field by which the form that sets codes up is known: the seed that was shown, sealed."""
 
@@ -51,7 +54,7 @@ async def _send(place: Place, user: User, form: dict[str, str]) -> Response:
         return await sign_in.take(place, proved, throttle=attempt.throttle, second=True)
     except VerificationError as error:
         await sign_in.refuse(place, method, error, attempt)
-        return await _show(place, user, attempt.factors, error)
+        return await _show(place, user, attempt.factors, error, wrong="passkey" if method.kind == "passkey" else CODE)
 
 
 async def _enrol(place: Place, user: User, form: dict[str, str]) -> Response:
@@ -70,7 +73,12 @@ async def _enrol(place: Place, user: User, form: dict[str, str]) -> Response:
 
 
 async def _show(
-    place: Place, user: User, factors: Collection[Factor], error: VerificationError | None = None, sealed: str = ""
+    place: Place,
+    user: User,
+    factors: Collection[Factor],
+    error: VerificationError | None = None,
+    sealed: str = "",
+    wrong: str = CODE,
 ) -> Response:
     """sealed: of the seed that was shown before, to be shown again."""
     enrolment = None
@@ -84,7 +92,8 @@ async def _show(
         kinds=sorted({factor.kind for factor in factors}),
         enrolment=enrolment,
         qr=enrolment.picture if enrolment is not None else "",
-        **sign_in.told(error, "code"),
+        passkey_options=sign_in.passkey_options_url(place),
+        **sign_in.told(error, wrong),
     )
 
 

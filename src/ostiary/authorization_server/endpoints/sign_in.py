@@ -17,6 +17,9 @@ from ostiary.user_authentication.methods import FIRST, chosen
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
 
+CREDENTIALS = "credentials"
+"""What the page calls a wrong proof, but for a passkey."""
+
 
 @page
 async def _sign_in(server: AuthorizationServer, request: Request) -> Response:
@@ -32,18 +35,22 @@ async def _send(server: AuthorizationServer, request: Request) -> Response:
     form = browser_forms.read(server, request, cookies.read(server, request))
     place = sign_in.place_of(server, request)
     method = chosen(FIRST, form)
-    attempt = await sign_in.first_attempt(place, form)
+    attempt = await sign_in.first_attempt(place, method, form)
     try:
         return await sign_in.take(place, await method.prove(attempt), throttle=attempt.throttle)
     except VerificationError as error:
         await sign_in.refuse(place, method, error, attempt)
-        return await _show(place, form.get("username", "")[: sign_in.MAX_TYPED], error)
+        wrong = "passkey" if method.kind == "passkey" else CREDENTIALS
+        return await _show(place, form.get("username", "")[: sign_in.MAX_TYPED], error, wrong)
 
 
-async def _show(place: Place, username: str, error: VerificationError | None = None) -> Response:
+async def _show(
+    place: Place, username: str, error: VerificationError | None = None, wrong: str = CREDENTIALS
+) -> Response:
     # One answer for a wrong password, a user who is not there, one without a password and one who is disabled.
-    told = sign_in.told(error, "credentials")
-    return await sign_in.show(place, "sign-in", sign_in.SIGN_IN, username=username, **told)
+    told = sign_in.told(error, wrong)
+    options = sign_in.passkey_options_url(place)
+    return await sign_in.show(place, "sign-in", sign_in.SIGN_IN, username=username, passkey_options=options, **told)
 
 
 ENDPOINT = Endpoint("sign_in", sign_in.SIGN_IN, ("GET", "HEAD", "POST"), _sign_in)

@@ -4,6 +4,7 @@ from ostiary.authorization_server.endpoints.account import (
     applications,
     factors,
     overview,
+    passkeys,
     password,
     recovery_codes,
     sessions,
@@ -19,6 +20,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     totp.ENDPOINT,
     recovery_codes.ENDPOINT,
     applications.ENDPOINT,
+    *passkeys.ENDPOINTS,
 )
 
 __all__ = ["ENDPOINTS"]

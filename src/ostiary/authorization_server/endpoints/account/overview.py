@@ -17,12 +17,13 @@ from ostiary.model.factor import Factor
 from ostiary.model.grant import Grant
 from ostiary.model.session import Session
 from ostiary.user_authentication.pages.scope_groups import ScopeGroup, grouped
+from ostiary.user_authentication.relying_party import relying_party
 
 FIRST_FACTORS = frozenset(("password", "passkey", "upstream"))
 """By each of these alone one can begin a sign-in."""
 
 _CHANGED = frozenset(("password_changed", "factor_removed", "totp_added", "codes_saved", "passkey_added"))
-_DONE = _CHANGED | {"session_ended", "others_ended", "application_revoked"}
+_DONE = _CHANGED | {"passkey_renamed", "session_ended", "others_ended", "application_revoked"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ async def show(visit: Visit, *, status: int = 200, done: str = "", problem: str 
         recovery_codes=sum(factor.kind == "recovery_code" for factor in factors),
         applications=await _applications(visit, consents, [one for one in grants if one.stands(visit.now)]),
         others=[_other(visit, session_id=session.session_id, name=user.username) for session, user in visit.others],
-        can_enrol=_can_enrol(factors),
+        can_enrol=_can_enrol(visit, factors),
         done=done,
         problem=problem,
         offer_ending=done in _CHANGED and len(standing) > 1,
@@ -122,11 +123,16 @@ def _factors(factors: Sequence[Factor]) -> list[ShownFactor]:
     ]
 
 
-def _can_enrol(factors: Sequence[Factor]) -> list[str]:
+def _can_enrol(visit: Visit, factors: Sequence[Factor]) -> list[str]:
     kinds = {factor.kind for factor in factors}
-    wanted = [] if "password" in kinds else ["password"]
     # Recovery codes stand in for another second factor, so there has to be one.
-    return [*wanted, "totp", *(["recovery_codes"] if kinds & {"totp", "passkey"} else [])]
+    possible = {
+        "password": "password" not in kinds,
+        "passkey": relying_party(visit.server.issuer) is not None,
+        "totp": True,
+        "recovery_codes": bool(kinds & {"totp", "passkey"}),
+    }
+    return [kind for kind, is_possible in possible.items() if is_possible]
 
 
 def _other(visit: Visit, *, session_id: str, name: str) -> dict[str, str]:
