@@ -36,9 +36,6 @@ _SHAPE = re.compile(r"ost_([a-z]{2})_([0-9A-Za-z]{6})_[0-9A-Za-z]{49}")
 _KIND = re.compile(r"[a-z]{2}")
 _INSTALLATION = re.compile(r"[0-9A-Za-z]{6}")
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
-_AT_ONCE = 10
-_OF_A_PART = 62**_AT_ONCE
 _SECRET_BYTES = 32
 _SECRET_DIGITS = 43
 _CHECKSUM_DIGITS = 6
@@ -93,11 +90,8 @@ def _checksum(body: str) -> str:
 
 
 def _base62(value: int, digits: int) -> str:
-    # Ten digits at a time: their value fits a machine word, and dividing the whole number costs most.
-    parts: list[str] = []
-    for _ in range(-(-digits // _AT_ONCE)):
-        value, part = divmod(value, _OF_A_PART)
-        for _ in range(_AT_ONCE // 2):
-            part, pair = divmod(part, 62 * 62)
-            parts.append(_PAIRS[pair])
-    return "".join(reversed(parts))[-digits:]
+    text = ""
+    for _ in range(digits):
+        value, digit = divmod(value, 62)
+        text = _DIGITS[digit] + text
+    return text
