@@ -7,7 +7,7 @@ and hands what was proved to ``take``, or what was raised to ``refuse``.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from ostiary.audit import tags
 from ostiary.authorization_server import cookies, interaction

@@ -45,7 +45,9 @@ async def _verify_current(visit: Visit, current: str) -> None:
     """Raises VerificationError: it is another password; TooManyTries; Unavailable."""
     here = Interaction(started_at=int(visit.now))
     place = Place(visit.server, visit.request, visit.secrets, here, visit.address, visit.now)
-    attempt = await sign_in.first_attempt(place, {"username": visit.user.username, "password": current})
+    attempt = await sign_in.first_attempt(
+        place, password.METHOD, {"username": visit.user.username, "password": current}
+    )
     try:
         proved = await password.prove(attempt)
         if proved.user_id != visit.user.user_id:
