@@ -35,7 +35,7 @@ class Gallery:
         secrets = BrowserSecrets("browser", "session")
         targets = ("https://printer.example.com",)
         response = render(self._world.server, request, secrets, template, form_targets=targets, **examples()[name])
-        await send_response(send, response)
+        await send_response(scope, send, response)
 
 
 @contextmanager

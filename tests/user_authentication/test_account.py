@@ -333,7 +333,7 @@ def test_an_authenticator_is_added_by_whoever_has_its_code(world: PeopleWorld, s
     page = follow(signed_in, add_totp(world, signed_in))
     assert "The authenticator app is added." in page.html
     assert "My phone" in page.html
-    assert [one.kind for one in world.factors()] == ["password", "totp"]
+    assert {one.kind for one in world.factors()} == {"password", "totp"}
     world.clock.now += 60
     assert Browser(world).sign_in().path == "/sign-in/second-factor"
 
