@@ -281,3 +281,10 @@ def test_a_hint_of_another_user_is_refused(world: World, browser: Browser, ada: 
 
 def test_unknown_parameters_are_passed_over(browser: Browser) -> None:
     assert browser.get(authorize_url() + "&" + urlencode({"utm": "x"}), follow=False).status == 303
+
+
+def test_a_window_that_an_application_opened_for_the_sign_in_can_come_back_to_it(browser: Browser, ada: User) -> None:
+    """The account page, which nobody opens so, is cut off from its opener; the pages of a sign-in are not."""
+    sign_in(browser, ada)
+    assert "cross-origin-opener-policy" not in browser.get(authorize_url()).headers
+    assert browser.get("/account").headers["cross-origin-opener-policy"] == "same-origin"

@@ -71,6 +71,11 @@ def render(
     return Response(status, told, body.encode("utf-8"))
 
 
+ALONE: tuple[Header, ...] = ((b"cross-origin-opener-policy", b"same-origin"),)
+"""For pages that no other site opens in a window of its own. Those of a sign-in are opened so by applications, which
+then wait for the window to come back to them; under this header it never would."""
+
+
 def check(settings: PagesSettings) -> None:
     """Compile the operator's own templates and read their files, so that a fault shows at the start.
 
@@ -136,5 +141,4 @@ def _headers(form_targets: tuple[str, ...]) -> tuple[Header, ...]:
         # these very pages with "Origin: null", which stands for nobody.
         (b"referrer-policy", b"same-origin"),
         (b"x-content-type-options", b"nosniff"),
-        (b"cross-origin-opener-policy", b"same-origin"),
     )

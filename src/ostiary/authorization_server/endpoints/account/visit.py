@@ -23,7 +23,7 @@ from ostiary.model.user import User
 from ostiary.revocation.act import Act
 from ostiary.storage.base import UnitOfWork
 from ostiary.user_authentication import session as sessions
-from ostiary.user_authentication.pages import render
+from ostiary.user_authentication.pages.render import ALONE, render
 from ostiary.user_authentication.sign_in import begin_anew
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Visit:
 
     def show(self, template: str, *, status: int = 200, **context: Any) -> Response:
         """A page of this account."""
-        return render(self.server, self.request, self.secrets, template, status=status, **context)
+        return render(self.server, self.request, self.secrets, template, status=status, headers=ALONE, **context)
 
 
 Handler = Callable[[Visit], Awaitable[Response]]
