@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import base64
+import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ostiary.errors import ConfigurationError
 from ostiary.secret_files import write_secret_file
+from ostiary.settings.environment import from_environment
 from ostiary.settings.load import validated
 from ostiary.settings.sections import Settings
 
 _KEY_BYTES = 32
 _PORTS_FILE = "ports"
+_OF_USERS = ("OSTIARY_SIGN_IN__", "OSTIARY_PAGES__")
 
 
-def dev_settings(directory: Path, *, port: int | None = None, management_port: int | None = None) -> Settings:
+def dev_settings(
+    directory: Path,
+    *,
+    port: int | None = None,
+    management_port: int | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
     """Settings for trying out; makes ``directory`` (``.ostiary``) and the key-encryption key in it, once.
 
     port, management_port: where None, those that ``ostiary dev`` was last started with there, else 8400 and 8401.
+    environ: may say how users sign in and how the pages look (``OSTIARY_SIGN_IN__...``, ``OSTIARY_PAGES__...``), their
+    paths relative to the present folder; nothing else of it counts.
 
     Raises ConfigurationError when the folder cannot be made.
     """
@@ -32,7 +45,7 @@ def dev_settings(directory: Path, *, port: int | None = None, management_port: i
         write_secret_file(key_file, base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)).rstrip(b"=") + b"\n")
     known_port, known_management_port = _known_ports(folder)
     port, management_port = port or known_port, management_port or known_management_port
-    tables = {
+    tables: dict[str, Any] = {
         "issuer": f"http://localhost:{port}",
         "storage": {"url": f"sqlite:///{folder / 'ostiary.db'}"},
         "keys": {"key_encryption_key_file": key_file, "publish_before": 2, "jwks_max_age": 2},
@@ -42,7 +55,16 @@ def dev_settings(directory: Path, *, port: int | None = None, management_port: i
         "log": {"format": "text"},
         "fetching": {"allow_networks": ("127.0.0.0/8", "::1/128"), "allow_http": True},
     }
+    tables |= _chosen(environ)
     return validated(tables, folder, "ostiary dev").model_copy(update={"dev": True})
+
+
+def _chosen(environ: Mapping[str, str]) -> dict[str, Any]:
+    named = {name: value for name, value in environ.items() if name.startswith(_OF_USERS)}
+    chosen = from_environment(named)
+    pages = chosen.get("pages", {})
+    pages |= {name: Path(path).absolute() for name, path in pages.items() if name.endswith(("_file", "_dir"))}
+    return chosen
 
 
 def remember_ports(directory: Path, port: int, management_port: int) -> None:
