@@ -7,7 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from demo.parts import StepFailed, demo
+from demo.checks import StepFailed
+from demo.parts import demo
 from demo.steps import STEPS
 
 NEXT = """

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import httpx2
 
+from demo.checks import StepFailed, expect
+from demo.credentials import credential_in, proof_of
+
 START_SECONDS = 30.0
-
-
-class StepFailed(Exception):
-    """A step did not do what it claims."""
+FRESH_SIGN_IN = 5
+"""Seconds: how old the user's sign-in may be where the sample API demands a fresh one."""
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class Demo:
     api_port: int
     reference_api_port: int
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
     def issuer(self) -> str:
@@ -59,6 +61,13 @@ class Demo:
             command = " ".join(("ostiary", *arguments))
             raise StepFailed(f"`{command}` ended with {finished.returncode}:\n{finished.stdout}{finished.stderr}")
         return finished.stdout
+
+    def is_active(self, api: str, token: str) -> bool:
+        """What introspection (RFC 7662) says of ``token`` to the API of this name."""
+        form = {"token": token, **proof_of(credential_in(self.folder / f"{api}.json"))}
+        answer = httpx2.post(f"{self.issuer}/introspect", data=form, timeout=30.0)
+        expect("status of the introspection", answer.status_code, 200)
+        return bool(answer.json()["active"])
 
     def start(self, name: str, command: list[str], url: str, environment: dict[str, str] | None = None) -> None:
         """Start a process that lives as long as the demo, and wait until ``url`` answers."""
@@ -97,11 +106,13 @@ class Demo:
             "OSTIARY_AUDIENCE": audience,
             "OSTIARY_API_KEY_FILE": str(self.folder / f"{name}.json"),
             "OSTIARY_REPLAY_FILE": str(self.folder / f"{name}-replay.db"),
+            "ORDERS_FRESH_SIGN_IN": str(FRESH_SIGN_IN),
         }
         self.start(name, command, f"http://127.0.0.1:{port}/", environment)
 
     def stop(self) -> None:
-        """Stop every process, the last one first."""
+        """Close what was opened, and stop every process, the last one first."""
+        self.closing.close()
         for process in reversed(self.processes):
             process.terminate()
         for process in self.processes:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from collections.abc import Callable
 
 import httpx2
 
-from demo.parts import Demo, StepFailed
+from demo.checks import StepFailed, bearer, call, error_of, expect, reason, trace
+from demo.credentials import assertion_of, credential_in
+from demo.parts import Demo
+from demo.user_steps import USER_STEPS
 from ostiary.client import ClientAuth, ClientRequestAuth
 from ostiary.protocol import base64url, client_assertion, jws
-from ostiary.protocol.credential import Credential
 from ostiary.protocol.jwk import SigningKey
 
 Step = Callable[[Demo], str]
@@ -47,7 +48,7 @@ def register_client(parts: Demo) -> str:
         "--grant", f"{parts.api}=orders:read", "--grant", f"{parts.reference_api}=orders:read",
     )  # fmt: skip
     mode = oct((parts.folder / "orders-client.json").stat().st_mode & 0o777)
-    _expect("mode of the key file", mode, "0o600")
+    expect("mode of the key file", mode, "0o600")
     return "orders-client.json, mode 0600"
 
 
@@ -66,20 +67,20 @@ def get_token(parts: Demo) -> str:
 
 def admitted(parts: Demo) -> str:
     """The API admits it"""
-    return f"GET /orders: {_call(parts.api, _kept['token'], 200).text}"
+    return f"GET /orders: {call(parts.api, _kept['token'], 200).text}"
 
 
 def client_library(parts: Demo) -> str:
     """The client library does the same in one line"""
     auth = ClientAuth.from_file(parts.folder / "orders-client.json", resource=parts.api)
     with httpx2.Client(auth=auth) as http:
-        _expect("status", http.get(f"{parts.api}/orders").status_code, 200)
+        expect("status", http.get(f"{parts.api}/orders").status_code, 200)
     return 'httpx2.Client(auth=ClientAuth.from_file("orders-client.json", ...))'
 
 
 def refused_without_token(parts: Demo) -> str:
     """Without a token: refused"""
-    return _reason(httpx2.get(f"{parts.api}/orders"), 401)
+    return reason(httpx2.get(f"{parts.api}/orders"), 401)
 
 
 def refused_altered(parts: Demo) -> str:
@@ -87,37 +88,37 @@ def refused_altered(parts: Demo) -> str:
     head, payload, signature = _kept["token"].split(".")
     claims = json.loads(base64url.decode(payload.encode()))
     widened = base64url.encode(json.dumps({**claims, "scope": "orders:write"}).encode()).decode()
-    response = _call(parts.api, f"{head}.{widened}.{signature}", 401)
-    _kept["trace"] = _trace(response)
-    return _reason(response, 401)
+    response = call(parts.api, f"{head}.{widened}.{signature}", 401)
+    _kept["trace"] = trace(response)
+    return reason(response, 401)
 
 
 def refused_scope(parts: Demo) -> str:
     """With too little scope: refused"""
-    response = httpx2.post(f"{parts.api}/orders", headers=_bearer(_kept["token"]), json={"item": "lamp"})
-    return _reason(response, 403)
+    response = httpx2.post(f"{parts.api}/orders", headers=bearer(_kept["token"]), json={"item": "lamp"})
+    return reason(response, 403)
 
 
 def refused_foreign_key(parts: Demo) -> str:
     """With a foreign key: no token"""
-    credential = _credential(parts)
+    credential = credential_in(parts.folder / "orders-client.json")
     foreign = SigningKey.generate("ES256", kid=credential.key.kid)
-    return _refused_request(parts, _assertion(credential, foreign))
+    return error_of(_request(parts, assertion_of(credential, foreign)))
 
 
 def refused_replay(parts: Demo) -> str:
     """With an assertion used before: no token"""
-    credential = _credential(parts)
-    assertion = _assertion(credential, credential.key)
+    credential = credential_in(parts.folder / "orders-client.json")
+    assertion = assertion_of(credential, credential.key)
     first = _request(parts, assertion)
-    _expect("status of the first use", first.status_code, 200)
-    return _refused_request(parts, assertion)
+    expect("status of the first use", first.status_code, 200)
+    return error_of(_request(parts, assertion))
 
 
 def reference_token(parts: Demo) -> str:
     """A reference token, which means nothing by itself, is admitted by its API"""
     _kept["reference"] = _token(parts, parts.reference_api)
-    _call(parts.reference_api, _kept["reference"], 200)
+    call(parts.reference_api, _kept["reference"], 200)
     return f"{_kept['reference'][:14]}...; only its hash is stored"
 
 
@@ -130,17 +131,17 @@ def rotate(parts: Demo) -> str:
         if time.monotonic() > deadline:
             raise StepFailed(f"the key did not change: {outcome}")
         time.sleep(0.5)
-    _call(parts.api, _kept["token"], 200)
-    _call(parts.api, fresh, 200)
+    call(parts.api, _kept["token"], 200)
+    call(parts.api, fresh, 200)
     return f"kid {before[:8]}... -> {_kid(fresh)[:8]}..., tokens of both are admitted"
 
 
 def revoke(parts: Demo) -> str:
     """A token is revoked; introspection says so at once, for both kinds"""
     for name, token in (("orders-api", _kept["token"]), ("stock-api", _kept["reference"])):
-        _expect("active before", _introspect(parts, name, token), True)
+        expect("active before", parts.is_active(name, token), True)
         parts.ostiary("token", "revoke", "--client-file", "orders-client.json", given=token)
-        _expect("active after", _introspect(parts, name, token), False)
+        expect("active after", parts.is_active(name, token), False)
     return '{"active": false}'
 
 
@@ -149,7 +150,7 @@ def direct(parts: Demo) -> str:
     auth = ClientRequestAuth.from_file(parts.folder / "orders-client.json", audience=parts.api)
     with httpx2.Client(auth=auth) as http:
         response = http.get(f"{parts.api}/orders")
-    _expect("status", response.status_code, 200)
+    expect("status", response.status_code, 200)
     return f"GET /orders: {response.text}"
 
 
@@ -190,6 +191,7 @@ STEPS: tuple[Step, ...] = (
     rotate,
     revoke,
     direct,
+    *USER_STEPS,
     explain,
     verify_audit,
 )
@@ -197,27 +199,6 @@ STEPS: tuple[Step, ...] = (
 
 def _token(parts: Demo, resource: str) -> str:
     return parts.ostiary("token", "get", "--client-file", "orders-client.json", "--resource", resource).strip()
-
-
-def _bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-def _call(api: str, token: str, status: int) -> httpx2.Response:
-    response = httpx2.get(f"{api}/orders", headers=_bearer(token))
-    _expect("status", response.status_code, status)
-    return response
-
-
-def _credential(parts: Demo) -> Credential:
-    return Credential.parse((parts.folder / "orders-client.json").read_bytes())
-
-
-def _assertion(credential: Credential, key: SigningKey) -> str:
-    payload = client_assertion.build(
-        credential.client_id, credential.issuer, now=time.time(), jti=secrets.token_urlsafe(16)
-    )
-    return jws.sign(payload, key, typ=client_assertion.TYP)
 
 
 def _request(parts: Demo, assertion: str) -> httpx2.Response:
@@ -230,31 +211,5 @@ def _request(parts: Demo, assertion: str) -> httpx2.Response:
     return httpx2.post(f"{parts.issuer}/token", data=form)
 
 
-def _refused_request(parts: Demo, assertion: str) -> str:
-    response = _request(parts, assertion)
-    _expect("refused", response.status_code in (400, 401), True)
-    body = response.json()
-    return f"{response.status_code} {body['error']}: {body['error_description']}"
-
-
-def _introspect(parts: Demo, api: str, token: str) -> bool:
-    told = parts.ostiary("token", "inspect", "--api-key-file", f"{api}.json", "--format", "json", given=token)
-    return bool(json.loads(told)["active"])
-
-
-def _reason(response: httpx2.Response, status: int) -> str:
-    _expect("status", response.status_code, status)
-    return f"{status} {response.headers['www-authenticate']}"
-
-
-def _trace(response: httpx2.Response) -> str:
-    return str(response.json()["trace"])
-
-
 def _kid(token: str) -> str:
     return str(jws.parse(token).header.kid)
-
-
-def _expect(what: str, seen: object, expected: object) -> None:
-    if seen != expected:
-        raise StepFailed(f"{what}: {seen!r} instead of {expected!r}")

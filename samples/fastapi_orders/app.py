@@ -1,7 +1,8 @@
 """A small FastAPI service behind the guard: ``uvicorn app:app``.
 
 OSTIARY_ISSUER and OSTIARY_AUDIENCE say whom it trusts and who it is; OSTIARY_API_KEY_FILE gives it its own identity,
-with which it takes reference tokens and requests that clients sign themselves.
+with which it takes reference tokens and requests that clients sign themselves. ORDERS_FRESH_SIGN_IN is how many seconds
+ago a user may have signed in who takes all orders back.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ guard = ResourceServer(
     scopes={"orders:read": "See orders", "orders:write": "Place orders"},
     accept_client_requests="OSTIARY_API_KEY_FILE" in os.environ,
 )
+fresh = guard.step_up(max_age=int(os.environ.get("ORDERS_FRESH_SIGN_IN", "300")))
 app = FastAPI(title="Orders", lifespan=guard.lifespan)
 
 
@@ -36,10 +38,18 @@ async def healthz() -> dict[str, str]:
 
 @app.get("/orders")
 async def list_orders(caller: Annotated[Principal, Security(guard, scopes=["orders:read"])]) -> dict[str, object]:
-    return {"client": caller.client_id, "orders": _orders.get(caller.client_id, [])}
+    # Where a client acts for a user, the subject is the user; where it acts for itself, the client.
+    on_behalf = {} if caller.user is None else {"user": caller.user.subject}
+    return {"client": caller.client_id, **on_behalf, "orders": _orders.get(caller.subject, [])}
 
 
 @app.post("/orders", status_code=201)
 async def place_order(order: Order, caller: Annotated[Principal, Security(guard, scopes=["orders:write"])]) -> Order:
-    _orders.setdefault(caller.client_id, []).append(order)
+    _orders.setdefault(caller.subject, []).append(order)
     return order
+
+
+@app.delete("/orders", status_code=204)
+async def take_orders_back(caller: Annotated[Principal, Security(fresh, scopes=["orders:write"])]) -> None:
+    """Only for a user who signed in a moment ago: otherwise 401 ``insufficient_user_authentication`` (RFC 9470)."""
+    _orders.pop(caller.subject, None)

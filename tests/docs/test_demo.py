@@ -17,5 +17,7 @@ def test_the_demo_ticks_every_step_and_exits_0() -> None:
         [sys.executable, "-m", "demo"], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert finished.stdout.count("✓ ") >= 18
+    assert finished.stdout.count("✓ ") >= 27
+    for told in ("insufficient_user_authentication", "the same successor", "The user signs out"):
+        assert told in finished.stdout
     assert "✗ " not in finished.stdout.replace("✗ signature", "")
