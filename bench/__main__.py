@@ -10,18 +10,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import footprint, table, throughput, verification
-from bench.contenders import oidc_provider, ostiary_serve
+from bench import footprint, sign_ins, table, throughput, verification
+from bench.contenders import Contender, oidc_provider, ostiary_serve
 from bench.figures import Figure
 from bench.machine import description
 from tests.real_parts.node import node
 
-SECTIONS = ("verification", "throughput", "workers", "guard", "start")
-QUICK_SECTIONS = ("verification", "throughput", "guard", "start")
+SECTIONS = ("verification", "throughput", "users", "workers", "guard", "start")
+QUICK_SECTIONS = ("verification", "throughput", "users", "guard", "start")
 NOTES = (
     "Ostiary writes the used `jti`, the token and the audit row to SQLite with a full fsync before it answers, and"
     " seals the audit log meanwhile; oidc-provider keeps everything in memory.",
     "The server runs on one core, the generator of load on the other; requests are signed before the clock starts.",
+    "Users, at both: a public client with PKCE, opaque access tokens, ID tokens by ES256, argon2id with 19 MiB and 2"
+    " passes; a sign-in goes from the sent form to the code, each in a browser that the server has not seen before.",
 )
 
 
@@ -68,6 +70,11 @@ def measure(scale: Scale, sections: Sequence[str]) -> Iterator[Figure]:
             )
             yield footprint.of_server(ours, peer)
         servers.close()
+        if "users" in sections:
+            ours = servers.enter_context(ostiary_serve(folder / "people", with_people=True))
+            peer = servers.enter_context(oidc_provider(folder / "peer-people", with_people=True))
+            yield from _users(ours, peer, scale)
+        servers.close()
         if "workers" in sections:
             one = servers.enter_context(ostiary_serve(folder / "one-free", pinned=False))
             two = servers.enter_context(ostiary_serve(folder / "two-free", workers=2, pinned=False))
@@ -80,6 +87,15 @@ def measure(scale: Scale, sections: Sequence[str]) -> Iterator[Figure]:
             yield footprint.of_guard(folder / "dev", rounds=scale.start_rounds, requests=scale.guard_requests)
         if "start" in sections:
             yield from footprint.start_times(folder / "start", rounds=scale.start_rounds)
+
+
+def _users(ours: Contender, peer: Contender, scale: Scale) -> Iterator[Figure]:
+    sites = [sign_ins.Site(ours), sign_ins.Site(peer)]
+    # Half of the time goes into codes and browsers that are made ready.
+    rounds = max(1, scale.rounds - 2)
+    yield from sign_ins.beside_peer(sites, rounds=rounds, seconds=scale.seconds, settle=scale.settle)
+    for site in sites:
+        yield sign_ins.while_hashing(site, rounds=rounds, seconds=min(2.0, scale.seconds))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench import people
 from bench.load import Order, Result
 from bench.machine import GENERATOR_CORE, SERVER_CORE, cpu_seconds, on_core
 from ostiary.key_management.key_encryption_key import create_key_encryption_key
@@ -38,6 +40,8 @@ class Contender:
     issuer: str
     token_path: str
     introspection_path: str
+    authorization_path: str
+    userinfo_path: str
     client_key: SigningKey
     api_key: SigningKey
     pinned: bool = True
@@ -112,8 +116,13 @@ class Contender:
 
 
 @contextmanager
-def ostiary_serve(folder: Path, *, workers: int = 1, pinned: bool = True) -> Iterator[Contender]:
-    """``ostiary serve`` with static clients and APIs, everything durable, its housekeeping and its audit seals on."""
+def ostiary_serve(
+    folder: Path, *, workers: int = 1, pinned: bool = True, with_people: bool = False
+) -> Iterator[Contender]:
+    """``ostiary serve`` with static clients and APIs, everything durable, its housekeeping and its audit seals on.
+
+    with_people: and the users and the application of ``people``.
+    """
     folder.mkdir(parents=True)
     client_key, api_key = SigningKey.generate("ES256"), SigningKey.generate("ES256")
     (folder / "client.json").write_text(json.dumps(client_key.verification_key.public_jwk()))
@@ -121,6 +130,8 @@ def ostiary_serve(folder: Path, *, workers: int = 1, pinned: bool = True) -> Ite
     create_key_encryption_key(folder / "kek")
     port, management_port = free_port(), free_port()
     (folder / "ostiary.toml").write_text(_CONFIGURATION.format(port=port, management=management_port, workers=workers))
+    if with_people:
+        asyncio.run(people.register(folder / "ostiary.toml"))
     command: list[str | Path] = [
         *on_core(SERVER_CORE if pinned else None),
         sys.executable,
@@ -141,6 +152,8 @@ def ostiary_serve(folder: Path, *, workers: int = 1, pinned: bool = True) -> Ite
             OSTIARY_ISSUER,
             "/token",
             "/introspect",
+            "/authorize",
+            "/userinfo",
             client_key,
             api_key,
             pinned,
@@ -179,15 +192,17 @@ keys = ["api.json"]
 
 
 @contextmanager
-def oidc_provider(folder: Path) -> Iterator[Contender]:
+def oidc_provider(folder: Path, *, with_people: bool = False) -> Iterator[Contender]:
     """The peer, ready."""
-    command, contender = oidc_provider_command(folder)
+    command, contender = oidc_provider_command(folder, with_people=with_people)
     with Process(command, environment={"NODE_ENV": "production"}) as process:
         process.wait_for_line("ready", seconds=30)
         yield replace(contender, process=process)
 
 
-def oidc_provider_command(folder: Path, *, core: int | None = SERVER_CORE) -> tuple[list[str | Path], Contender]:
+def oidc_provider_command(
+    folder: Path, *, core: int | None = SERVER_CORE, with_people: bool = False
+) -> tuple[list[str | Path], Contender]:
     """How to start the peer, and what it will be (its process is only a place-holder until it is started)."""
     folder.mkdir(parents=True, exist_ok=True)
     client_key, api_key, port = SigningKey.generate("ES256"), SigningKey.generate("ES256"), free_port()
@@ -201,10 +216,11 @@ def oidc_provider_command(folder: Path, *, core: int | None = SERVER_CORE) -> tu
         "jwtResource": ORDERS,
         "opaqueResource": INVOICES,
         "modules": str(locked_packages(BENCH)),
+        "people": people.told_to_the_peer() if with_people else None,
     }
     (folder / "peer.json").write_text(json.dumps(configuration))
     command: list[str | Path] = [*on_core(core), node(), BENCH / "peers" / "oidc_provider.mjs", folder / "peer.json"]
-    paths = ("/token", "/token/introspection")
+    paths = ("/token", "/token/introspection", "/auth", "/me")
     return command, Contender("oidc-provider", _NONE, port, issuer, *paths, client_key, api_key)
 
 

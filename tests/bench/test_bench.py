@@ -23,7 +23,7 @@ def test_the_short_form_tells_every_figure_of_its_goals(tmp_path: Path) -> None:
         "--markdown",
         tmp_path / "b.md",
     ]
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=180)
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads((tmp_path / "b.json").read_text())["figures"]
     goals = [figure["goal"] for figure in figures if figure["goal"]]
@@ -36,6 +36,10 @@ def test_the_short_form_tells_every_figure_of_its_goals(tmp_path: Path) -> None:
         "at most 150 MB",
     ]
     assert all(figure["verdict"] in ("met", "missed") for figure in figures if figure["goal"])
+    told = [figure["name"].split(":")[0] for figure in figures]
+    users = ["code exchanges/s", "refreshes/s", "userinfo/s", "password sign-ins/s"]
+    assert [name for name in told if name in users] == users
+    assert told.count("p99 of a token while 50 sign-ins hash") == 2
     assert (tmp_path / "b.md").read_text().count("\n| ") == len(figures) + 1
 
 
