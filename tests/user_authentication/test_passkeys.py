@@ -448,4 +448,6 @@ def test_where_passkeys_cannot_work_the_pages_do_not_offer_them(tmp_path: Any) -
 def test_the_page_offers_passkeys_in_the_suggestions_of_the_name(world: PeopleWorld, browser: Browser) -> None:
     page = browser.open(SIGN_IN)
     assert 'autocomplete="username webauthn"' in page.html
+    refused = browser.send(page, "passkey-form", passkey="{}", challenge="x")
+    assert "webauthn" not in refused.html.partition('id="password"')[0]
     assert 'type="module"' in page.html

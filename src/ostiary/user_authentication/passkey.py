@@ -104,8 +104,9 @@ async def whose(work: UnitOfWork, form: Mapping[str, str]) -> User | None:
 
 
 async def prove(attempt: Attempt) -> Proved:
-    """Raises VerificationError: it is no passkey of this user's, or it does not answer this browser's challenge as it
-    should; Alarm: it does, but its counter did not rise.
+    """Raises VerificationError: it is no passkey of this user's, or does not answer this browser's challenge as it should.
+
+    What it proves is confirmed with an Alarm if the signature is good, but the counter did not rise.
     """
     place = attempt.place
     party = required_party(place.server.issuer)
@@ -117,7 +118,6 @@ async def prove(attempt: Attempt) -> Proved:
     if sent.response.user_handle is not None and octets(sent.response.user_handle) != factor.user_id.encode("utf-8"):
         raise wrong("a passkey made for another user")
     verified = _verified(party, challenge, sent, factor)
-    _refuse_clone(factor, verified.new_sign_count)
     _refuse_changed_kind(factor, verified.credential_device_type.value)
     used = _Use(factor, challenge, verified.new_sign_count, verified.credential_backed_up, place.now)
     return Proved(factor.user_id, amr_of(factor), used)
@@ -156,18 +156,17 @@ def _verified(party: RelyingParty, challenge: Challenge, sent: _Sent, factor: Fa
     return verified
 
 
-def _refuse_clone(factor: Factor, count: int) -> None:
+def _alarm(factor: Factor, count: int) -> Alarm:
     # "less than or equal to credentialRecord.signCount: This is a signal, but not proof, that the authenticator may be
-    # cloned." section 7.2. Authenticators without a counter send 0 for ever.
-    if (count or factor.counter) and count <= factor.counter:
-        raise Alarm(
-            tags.PASSKEY_CLONE_SUSPECTED,
-            factor.factor_id,
-            SIGN_COUNT,
-            "this passkey was not accepted",
-            seen=f"signature counter {count}",
-            expected=f"more than {factor.counter}",
-        )
+    # cloned." section 7.2
+    return Alarm(
+        tags.PASSKEY_CLONE_SUSPECTED,
+        factor.factor_id,
+        SIGN_COUNT,
+        "this passkey was not accepted",
+        seen=f"signature counter {count}",
+        expected=f"more than {factor.counter}",
+    )
 
 
 def _refuse_changed_kind(factor: Factor, device_type: str) -> None:
@@ -191,11 +190,11 @@ class _Use:
         present = await work.factors.get(self.factor.factor_id)
         if present is None:
             raise wrong("a passkey that was removed meanwhile")
-        _refuse_clone(present, self.count)
-        if not self.count:
+        if not self.count and not present.counter:
+            # An authenticator without a counter sends 0 for ever.
             await work.factors.touch(present.factor_id, int(self.now))
         elif not await work.factors.advance(present.factor_id, to=self.count, at=int(self.now)):
-            raise wrong("a passkey whose counter was raised meanwhile")
+            raise _alarm(present, self.count)
         if present.details.get(BACKED_UP) != self.backed_up:
             await work.factors.set_details(present.factor_id, {**present.details, BACKED_UP: self.backed_up})
 

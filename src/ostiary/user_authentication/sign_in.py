@@ -161,8 +161,8 @@ async def refuse(place: Place, method: Method, error: VerificationError, attempt
                 row = _refusal(place, method, error, user.user_id if user is not None else "")
                 await work.audit.append(row)
                 if isinstance(error, Alarm):
-                    told = {**row.details, "factor_id": error.factor_id}
-                    await work.audit.append(replace(row, tag=error.tag, details=told))
+                    details = {**row.details, "factor_id": error.factor_id}
+                    await work.audit.append(replace(row, tag=error.tag, details=details))
     if not gets_row:
         server.unauthenticated.count(error, place.address, "sign-in", new_trace_id(), now=place.now)
     server.on_event("sign_in", {"outcome": "throttled" if error.check == THROTTLED else "refused"})
