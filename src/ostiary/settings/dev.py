@@ -40,6 +40,7 @@ def dev_settings(directory: Path, *, port: int | None = None, management_port: i
         "management": {"host": "127.0.0.1", "port": management_port},
         "audit": {"heads_file": folder / "audit-heads.jsonl"},
         "log": {"format": "text"},
+        "email": {"outbox_dir": folder / "outbox", "from_address": "ostiary@localhost"},
         "fetching": {"allow_networks": ("127.0.0.0/8", "::1/128"), "allow_http": True},
     }
     return validated(tables, folder, "ostiary dev").model_copy(update={"dev": True})

@@ -138,6 +138,8 @@ def _leaving() -> dict[str, dict[str, Any]]:
 def _own_account() -> dict[str, dict[str, Any]]:
     back = {"back_url": f"{SITE}/account"}
     return {
+        "email-change": {"email": "ada@example.com", "problem": "email", **back},
+        "verify-email": {"email": "ada@example.com", "username": "ada", "token": "ost_el_x"},
         "account": _account(),
         "account:bare": _account() | _bare(),
         "passkeys": _passkeys() | back,
@@ -194,6 +196,9 @@ def _account() -> dict[str, Any]:
         "others": [GRACE | {"url": f"{SITE}/account?account=ses_2"}],
         "can_enrol": ["passkey", "totp", "recovery_codes", "password"],
         "problem": "last_factor",
+        "can_change_email": True,
+        "email": "ada@example.com",
+        "email_verified": False,
     }
 
 

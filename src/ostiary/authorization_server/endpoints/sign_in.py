@@ -50,7 +50,10 @@ async def _show(
     # One answer for a wrong password, a user who is not there, one without a password and one who is disabled.
     told = sign_in.told(error, wrong)
     options = sign_in.passkey_options_url(place)
-    return await sign_in.show(place, "sign-in", sign_in.SIGN_IN, username=username, passkey_options=options, **told)
+    reset = place.server.settings.email.is_set_up
+    return await sign_in.show(
+        place, "sign-in", sign_in.SIGN_IN, username=username, passkey_options=options, reset=reset, **told
+    )
 
 
 ENDPOINT = Endpoint("sign_in", sign_in.SIGN_IN, ("GET", "HEAD", "POST"), _sign_in)
