@@ -23,6 +23,7 @@ from ostiary.authorization_server.registry import Registry
 from ostiary.authorization_server.seals import Seals
 from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.authorization_server.unauthenticated import INTERVAL as SUMMARY_INTERVAL
+from ostiary.authorization_server.upstream_providers import UpstreamProviders
 from ostiary.fetching.guarded import GuardedFetcher
 from ostiary.key_management.base import KeyManagement
 from ostiary.key_management.file import FileKeyManagement
@@ -142,6 +143,7 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
             seals=seals,
             clock=clock,
             on_event=metrics.count,
+            upstreams=UpstreamProviders(fetcher, clock),
         )
         await seals.ready()
         pages.check(settings.pages)

@@ -22,6 +22,7 @@ from ostiary.authorization_server.endpoints import (
     sign_out,
     token,
     traces,
+    upstream,
     userinfo,
 )
 from ostiary.authorization_server.endpoints.base import Endpoint
@@ -43,6 +44,9 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     sign_in.ENDPOINT,
     password_reset.REQUEST,
     password_reset.LINK,
+    upstream.START,
+    upstream.CALLBACK,
+    upstream.LINK,
     assets.ENDPOINT,
     second_factor.ENDPOINT,
     passkey_options.ENDPOINT,
