@@ -114,11 +114,14 @@ async def _created(server: AuthorizationServer, settings: UpstreamSettings, who:
     act = Act("server", now, f"first sign-in by {settings.name}")
     try:
         async with server.storage.write() as work:
+            present = await work.factors.by_lookup("upstream", who.lookup)
+            if present is not None:
+                return present
             user = await _new_user(work, told, act)
             return await accounts.add_factor(work, _factor(settings, who, user.user_id, now), act)
     except ConfigurationError:
-        # The same person came twice at once: the other request has made the user.
-        async with server.storage.read() as work:
+        # The same person came twice at once: another process has made the user. In a write, which sees it.
+        async with server.storage.write() as work:
             return await work.factors.by_lookup("upstream", who.lookup)
 
 
