@@ -60,8 +60,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @contextmanager
 def _oidc_provider(served: Served, port: int, key: SigningKey) -> Iterator[Process]:
-    shared = {"grant_types": ["authorization_code"], "response_types": ["code"]}
-    clients = [
+    shared: dict[str, object] = {"grant_types": ["authorization_code"], "response_types": ["code"]}
+    clients: list[dict[str, object]] = [
         {
             "client_id": "by-secret",
             "client_secret": SECRET,

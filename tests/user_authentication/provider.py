@@ -139,7 +139,7 @@ def start(browser: Browser, page: Page | None = None, form: str = "upstream-work
     return asked
 
 
-def come_back(browser: Browser, asked: dict[str, str], upstream: str = "works", **changes: str | None) -> Page:
+def come_back(browser: Browser, asked: dict[str, str], upstream: str = "works", /, **changes: str | None) -> Page:
     """The provider sends the browser back."""
     answer = {"code": "c1", "state": asked["state"], "iss": WORKS} | changes
     query = urlencode({name: value for name, value in answer.items() if value is not None})

@@ -155,7 +155,7 @@ def test_an_answer_of_another_issuer_is_refused(
     world: ProviderWorld, browser: Browser, issuer: str | None, answer: dict[str, str | None]
 ) -> None:
     """RFC 9207 2.4, for errors as well; absent where the metadata promises it."""
-    refused(world, come_back(browser, start(browser), **answer, iss=issuer), "issuer")
+    refused(world, come_back(browser, start(browser), **(answer | {"iss": issuer})), "issuer")
     assert world.works.requests == []
 
 
