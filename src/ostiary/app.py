@@ -17,15 +17,17 @@ from ostiary.audit.sealer import Sealer
 from ostiary.authorization_server import backchannel_logout
 from ostiary.authorization_server.asgi import create_asgi
 from ostiary.authorization_server.context import AuthorizationServer
-from ostiary.authorization_server.deliverer import Deliverer
+from ostiary.authorization_server.deliverer import Deliverer, Handler
 from ostiary.authorization_server.published_keys import PublishedKeys
 from ostiary.authorization_server.registry import Registry
 from ostiary.authorization_server.seals import Seals
 from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.authorization_server.unauthenticated import INTERVAL as SUMMARY_INTERVAL
+from ostiary.authorization_server.upstream_providers import UpstreamProviders
 from ostiary.fetching.guarded import GuardedFetcher
 from ostiary.key_management.base import KeyManagement
 from ostiary.key_management.file import FileKeyManagement
+from ostiary.model.delivery import DeliveryKind
 from ostiary.model.event import AuditEvent
 from ostiary.serving.housekeeping import Chore
 from ostiary.serving.late_app import LateApp
@@ -34,6 +36,7 @@ from ostiary.settings import Settings
 from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
 from ostiary.user_authentication import pages
+from ostiary.user_authentication.mail import postman
 
 Clock = Callable[[], float]
 DAY = 86_400
@@ -140,11 +143,16 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
             seals=seals,
             clock=clock,
             on_event=metrics.count,
+            upstreams=UpstreamProviders(fetcher, clock),
         )
         await seals.ready()
         pages.check(settings.pages)
         sealer = Sealer(storage, signing_keys, settings.audit.heads_file, clock)
-        deliverer = Deliverer(storage, {"backchannel_logout": backchannel_logout.handler(server, fetcher)}, clock)
+        handlers: dict[DeliveryKind, Handler] = {
+            "backchannel_logout": backchannel_logout.handler(server, fetcher),
+            "email": postman.handler(server),
+        }
+        deliverer = Deliverer(storage, handlers, clock)
         yield Installation(
             settings, storage, key_management, signing_keys, registry, server, sealer, deliverer, metrics, clock
         )

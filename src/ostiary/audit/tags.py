@@ -44,6 +44,8 @@ FACTOR_REMOVED: Final = "factor:removed"
 SIGN_IN_BEGUN: Final = "sign_in:begun"
 PASSKEY_CLONE_SUSPECTED: Final = "passkey:clone_suspected"
 SIGN_IN_REFUSED: Final = "sign_in:refused"
+UPSTREAM_REFUSED: Final = "upstream:refused"
+EMAIL_LINK_MADE: Final = "email_link:made"
 SESSION_STARTED: Final = "session:started"
 SESSION_ENDED: Final = "session:ended"
 
@@ -120,6 +122,8 @@ MEANINGS: Final[dict[str, str]] = {
     SIGN_IN_BEGUN: "A user gave the right first proof and was asked for a second one; the target is the user.",
     PASSKEY_CLONE_SUSPECTED: "A passkey's signature counter did not rise, as if it had been copied; it was refused.",
     SIGN_IN_REFUSED: "A sign-in was refused; the reason is the failed check.",
+    UPSTREAM_REFUSED: "What an upstream provider answered was not taken; the reason is the failed check.",
+    EMAIL_LINK_MADE: "A link by which a user resets their password or confirms their address was made for an e-mail.",
     SESSION_STARTED: "A user signed in; the target is the session's id.",
     SESSION_ENDED: "A session was ended, with the tokens that hang on it; the target is its id.",
     AUTHORIZATION_GRANTED: "A user let an application act for them; the target is the grant's id.",

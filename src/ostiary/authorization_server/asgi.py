@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ostiary.authorization_server import cross_origin
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints import ENDPOINTS, Endpoint
+from ostiary.authorization_server.endpoints.base import UPSTREAM
 from ostiary.authorization_server.http import (
     ASGIApp,
     ClientGone,
@@ -29,15 +30,20 @@ def create_asgi(server: AuthorizationServer) -> ASGIApp:
     return _Application(server).serve
 
 
-def routes(issuer: str) -> dict[str, Endpoint]:
-    """Every path that is served, with its endpoint."""
-    return {path: endpoint for endpoint in ENDPOINTS for path in endpoint.paths(issuer)}
+def routes(issuer: str, upstreams: Iterable[str] = ()) -> dict[str, Endpoint]:
+    """Every path that is served, with its endpoint; one for each provider where ``{upstream}`` stands in it."""
+    found: dict[str, Endpoint] = {}
+    for endpoint in ENDPOINTS:
+        for path in endpoint.paths(issuer):
+            names = upstreams if UPSTREAM in path else ("",)
+            found |= {path.replace(UPSTREAM, name): endpoint for name in names}
+    return found
 
 
 class _Application:
     def __init__(self, server: AuthorizationServer) -> None:
         self._server = server
-        self._routes: Mapping[str, Endpoint] = routes(server.issuer)
+        self._routes: Mapping[str, Endpoint] = routes(server.issuer, server.settings.upstream)
         self._max_body: int = server.settings.server.max_body_bytes
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:

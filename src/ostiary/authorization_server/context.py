@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ostiary.authorization_server.published_keys import PublishedKeys
     from ostiary.authorization_server.seals import Seals
     from ostiary.authorization_server.signing_keys import SigningKeys
+    from ostiary.authorization_server.upstream_providers import UpstreamProviders
     from ostiary.settings import Settings
 
 EventHook = Callable[[str, Mapping[str, str]], None]
@@ -45,6 +46,7 @@ class AuthorizationServer:
     concurrency: Concurrency = field(default_factory=Concurrency)
     key_use: KeyUse = field(default_factory=KeyUse)
     passwords: PasswordHashing = field(default_factory=PasswordHashing)
+    upstreams: UpstreamProviders | None = None
     monotonic: Callable[[], float] = time.monotonic
     unauthenticated: UnauthenticatedRefusals = field(init=False)
 

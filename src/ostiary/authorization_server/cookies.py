@@ -54,6 +54,15 @@ def read(server: AuthorizationServer, request: Request) -> BrowserSecrets:
     )
 
 
+async def known(server: AuthorizationServer, request: Request) -> tuple[BrowserSecrets, tuple[Header, ...]]:
+    """The same, with a new secret for a browser that has none, and the headers that its answer must set."""
+    secrets = read(server, request)
+    if secrets.browser:
+        return secrets, ()
+    made = await new_secret(server, token_format.BROWSER)
+    return BrowserSecrets(made, secrets.session), (set_browser(server, made),)
+
+
 async def new_secret(server: AuthorizationServer, kind: str) -> str:
     """A new secret for a cookie: ``token_format.BROWSER`` or ``token_format.SESSION``."""
     return token_format.generate(kind, await server.registry.installation())

@@ -63,6 +63,7 @@ def _announce(settings: Settings, files: DemoFiles, user: DemoUser) -> None:
   demo client  {files.client_id}  (its key file: {files.client_file})
   demo user    {user.username}  with the password {user.password}  (kept in {user.file})
   account      {settings.issuer}/account
+  outbox       {settings.email.outbox_dir}  (every e-mail is a file there)
 
 Next, in another terminal:
 

@@ -73,8 +73,12 @@ class GuardedFetcher:
         """What answers ``form`` at ``url``, under the rules of ``fetch`` and with its errors."""
         return await self.fetch(url, purpose=purpose, form=form)
 
-    async def fetch(self, url: str, *, purpose: str, form: Mapping[str, str] | None = None) -> Fetched:
+    async def fetch(
+        self, url: str, *, purpose: str, form: Mapping[str, str] | None = None, authorization: str = ""
+    ) -> Fetched:
         """What stands at ``url``. purpose: what it is for, such as ``"client_keys"``; form: sent by POST.
+
+        authorization: the header of that name (RFC 9110 section 11.6.2), "" for none; no redirect carries it on.
 
         Raises FetchRefused: the URL, an address behind it or the answer breaks a rule. Raises Unavailable: no answer,
         none in time, or a certificate that does not verify.
@@ -84,7 +88,7 @@ class GuardedFetcher:
         try:
             async with asyncio.timeout(self._timeout), self._at_once:
                 addresses = await self._addresses(target, allowed)
-                return await self._ask(target, addresses, form)
+                return await self._ask(target, addresses, form, authorization)
         except TimeoutError:
             raise Unavailable(_PART, f"{target.authority} gave no whole answer in {self._timeout} s") from None
         except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, OSError) as error:
@@ -103,7 +107,9 @@ class GuardedFetcher:
             check_address(address, allowed)
         return addresses
 
-    async def _ask(self, target: Target, addresses: list[Address], form: Mapping[str, str] | None) -> Fetched:
+    async def _ask(
+        self, target: Target, addresses: list[Address], form: Mapping[str, str] | None, authorization: str
+    ) -> Fetched:
         url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
         headers = [
             ("Host", target.authority),
@@ -112,6 +118,8 @@ class GuardedFetcher:
             ("User-Agent", "ostiary"),
             ("Connection", "close"),
         ]
+        if authorization:
+            headers.append(("Authorization", authorization))
         body = None if form is None else urlencode(form).encode("ascii")
         if body is not None:
             headers += [("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", str(len(body)))]

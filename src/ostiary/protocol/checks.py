@@ -25,6 +25,7 @@ CLIENT: Final = "client"
 SCOPE: Final = "scope"
 METHOD: Final = "method"
 URL: Final = "url"
+NONCE: Final = "nonce"
 PROOF: Final = "proof"
 CLAIMS: Final = "claims"
 

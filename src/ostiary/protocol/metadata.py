@@ -32,6 +32,8 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, omit_defaults=Tru
     token_endpoint: str | None = None
     authorization_endpoint: str | None = None
     jwks_uri: str | None = None
+    userinfo_endpoint: str | None = None
+    authorization_response_iss_parameter_supported: bool = False
     introspection_endpoint: str | None = None
     revocation_endpoint: str | None = None
     scopes_supported: list[str] | None = None

@@ -53,6 +53,7 @@ def dev_settings(
         "management": {"host": "127.0.0.1", "port": management_port},
         "audit": {"heads_file": folder / "audit-heads.jsonl"},
         "log": {"format": "text"},
+        "email": {"outbox_dir": folder / "outbox", "from_address": "ostiary@localhost"},
         "fetching": {"allow_networks": ("127.0.0.0/8", "::1/128"), "allow_http": True},
     }
     tables |= _chosen(environ)

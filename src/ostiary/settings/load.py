@@ -61,12 +61,34 @@ def _check_secrets(path: Path, tables: Mapping[str, Any]) -> None:
             f"{path}: keys.key_encryption_key is a secret: put it into a file that keys.key_encryption_key_file names, "
             "or into the environment."
         )
+    for name in _written_secrets(tables):
+        if _is_open(path):
+            raise ConfigurationError(
+                f"{path}: {name} is a secret and other users can read the file: chmod 600 {path}, "
+                f"or put it into a file that {name}_file names."
+            )
     url = storage.get("url") if isinstance(storage, dict) else None
-    if isinstance(url, str) and urlsplit(url).password and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if isinstance(url, str) and urlsplit(url).password and _is_open(path):
         raise ConfigurationError(
             f"{path}: storage.url holds a password and other users can read the file: chmod 600 {path}, "
             "or name a file by OSTIARY_STORAGE__URL_FILE."
         )
+
+
+def _written_secrets(tables: Mapping[str, Any]) -> list[str]:
+    """The names of the secrets of others (a mail server's, a provider's) that stand in the file itself."""
+    email, upstream = tables.get("email"), tables.get("upstream")
+    found = ["email.password"] if isinstance(email, dict) and "password" in email else []
+    providers = upstream.items() if isinstance(upstream, dict) else ()
+    return found + [
+        f"upstream.{name}.client_secret"
+        for name, provider in providers
+        if isinstance(provider, dict) and "client_secret" in provider
+    ]
+
+
+def _is_open(path: Path) -> bool:
+    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from ostiary.errors import ConfigurationError
 from ostiary.protocol.metadata import check_issuer_url
+from ostiary.settings.email import EmailSettings
 from ostiary.settings.fields import Algorithms, Count, FilePath, Networks, Port, Seconds, Section, is_loopback
 from ostiary.settings.static import Static
+from ostiary.settings.upstream import UpstreamName, UpstreamSettings
 
 DAY = 86_400
 MAX_ASSET = 512 * 1024
@@ -234,6 +236,8 @@ class Settings(Section):
     sign_in: SignInSettings = SignInSettings()
     authorization: AuthorizationSettings = AuthorizationSettings()
     pages: PagesSettings = PagesSettings()
+    email: EmailSettings = EmailSettings()
+    upstream: dict[UpstreamName, UpstreamSettings] = Field(default_factory=dict)
     server: ServerSettings = ServerSettings()
     management: ManagementSettings = ManagementSettings()
     audit: AuditSettings = AuditSettings()

@@ -24,6 +24,17 @@ def serve_checks(settings: Settings) -> None:
         )
     if settings.fetching.allow_http:
         raise ConfigurationError("fetching.allow_http is for `ostiary dev` only: have the clients publish by https.")
+    if settings.email.outbox_dir is not None:
+        raise ConfigurationError(
+            "email.outbox_dir is for `ostiary dev` only, because links that open accounts would lie in its files: "
+            "set email.smtp_host."
+        )
+    if settings.email.password_file is not None:
+        read_secret_file(settings.email.password_file)
+    for upstream in settings.upstream.values():
+        for file in (upstream.client_secret_file, upstream.private_key_file):
+            if file is not None:
+                read_secret_file(file)
     if settings.server.tls_private_key_file is not None:
         read_secret_file(settings.server.tls_private_key_file)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ostiary.user_authentication import passkey, password, recovery_code, totp
+from ostiary.user_authentication import passkey, password, recovery_code, totp, upstream
 from ostiary.user_authentication.attempt import Method
 
 METHODS: tuple[Method, ...] = (
@@ -12,6 +12,7 @@ METHODS: tuple[Method, ...] = (
     totp.METHOD,
     recovery_code.METHOD,
     passkey.METHOD,
+    upstream.METHOD,
 )
 FIRST: tuple[Method, ...] = tuple(method for method in METHODS if method.first)
 SECOND: tuple[Method, ...] = tuple(method for method in METHODS if method.second)

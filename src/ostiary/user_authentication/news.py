@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import msgspec
-
-from ostiary.model.delivery import Delivery
+from ostiary.model.factor import FactorKind
 from ostiary.model.session import Session
 from ostiary.model.user import User
 from ostiary.storage.base import UnitOfWork
+from ostiary.user_authentication.mail.letters import Letter, Template, language_of, queue
 
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
 
-PURPOSE = "delivery"
-"""Of the seal of a payload; its context is the delivery's id."""
-
-_GIVE_UP_AFTER = 86_400
+Change = Literal["factor_added", "factor_changed", "factor_removed"]
 
 
 async def new_browser(server: AuthorizationServer, work: UnitOfWork, user: User, session: Session, now: float) -> None:
@@ -26,16 +21,36 @@ async def new_browser(server: AuthorizationServer, work: UnitOfWork, user: User,
 
     Nothing is sent to an address that the user has not shown to be theirs.
     """
-    context = {"device": session.device, "address": session.address, "at": int(now)}
-    await _queue(server, work, user, "new_browser", context, now)
+    context: dict[str, str | int] = {"device": session.device, "address": session.address, "at": int(now)}
+    await _tell(server, work, user, "new_browser", context, now)
 
 
-async def _queue(
-    server: AuthorizationServer, work: UnitOfWork, user: User, template: str, context: dict[str, object], now: float
+async def factor(
+    server: AuthorizationServer, work: UnitOfWork, user: User, change: Change, kind: FactorKind, now: float
 ) -> None:
-    if not user.email or not user.email_verified:
+    """Tell the user that a way to sign in to their account was added, changed or removed (ASVS 6.3.7)."""
+    await _tell(server, work, user, change, {"kind": kind, "at": int(now)}, now)
+
+
+async def address_changed(server: AuthorizationServer, work: UnitOfWork, before: User, now: float) -> None:
+    """Tell the user at the address that they had that it is another one now (ASVS 6.3.7)."""
+    await _tell(server, work, before, "address_changed", {"at": int(now)}, now)
+
+
+async def _tell(
+    server: AuthorizationServer,
+    work: UnitOfWork,
+    user: User,
+    template: Template,
+    context: dict[str, str | int],
+    now: float,
+) -> None:
+    if not server.settings.email.is_set_up or not user.email or not user.email_verified:
         return
-    delivery_id = "dlv_" + secrets.token_hex(12)
-    payload = msgspec.json.encode({"to": user.email, "template": template, "context": context})
-    sealed = server.seals.seal(PURPOSE, payload, context=delivery_id.encode("ascii"))
-    await work.deliveries.add(Delivery(delivery_id, "email", sealed, int(now), int(now) + _GIVE_UP_AFTER))
+    letter = Letter(
+        to=user.email,
+        template=template,
+        context={"username": user.username, **context},
+        language=language_of(server, user),
+    )
+    await queue(server, work, letter, now)

@@ -48,7 +48,7 @@ def examples() -> dict[str, dict[str, Any]]:
 
 
 def _signing_in() -> dict[str, dict[str, Any]]:
-    upstreams = [{"name": "Example Works", "url": f"{SITE}/upstream/works"}]
+    upstreams = [{"id": "works", "name": "Example Works", "url": f"{SITE}/upstream/works/start"}]
     return {
         "sign-in": {
             "application": "Orders on the Web",
@@ -138,6 +138,9 @@ def _leaving() -> dict[str, dict[str, Any]]:
 def _own_account() -> dict[str, dict[str, Any]]:
     back = {"back_url": f"{SITE}/account"}
     return {
+        "onward": {"name": "Example Works", "url": "https://works.example/auth?x=y"},
+        "email-change": {"email": "ada@example.com", "problem": "email", **back},
+        "verify-email": {"email": "ada@example.com", "username": "ada", "token": "ost_el_x"},
         "account": _account(),
         "account:bare": _account() | _bare(),
         "passkeys": _passkeys() | back,
@@ -194,6 +197,10 @@ def _account() -> dict[str, Any]:
         "others": [GRACE | {"url": f"{SITE}/account?account=ses_2"}],
         "can_enrol": ["passkey", "totp", "recovery_codes", "password"],
         "problem": "last_factor",
+        "can_change_email": True,
+        "upstreams": [{"id": "works", "name": "Example Works"}],
+        "email": "ada@example.com",
+        "email_verified": False,
     }
 
 

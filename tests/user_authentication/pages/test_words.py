@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 
 import pytest
 
 import ostiary
+from ostiary.user_authentication.mail.letters import Template
 from ostiary.user_authentication.pages import words
 from ostiary.user_authentication.pages.languages import choose
 from ostiary.user_authentication.pages.render import TEMPLATES
@@ -111,6 +113,7 @@ def _used() -> list[str]:
     texts = [file.read_text() for file in files]
     used = [key for text in texts for key in KEY.findall(text)]
     begun = [prefix for text in texts for prefix in PREFIX.findall(text)]
+    begun += [f"mail_{template}." for template in get_args(Template)]
     return used + [key for key in ENGLISH if any(key.startswith(prefix) for prefix in begun)]
 
 

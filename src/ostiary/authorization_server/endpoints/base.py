@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 from ostiary.authorization_server.exchange import Handler
 
+UPSTREAM = "{upstream}"
+"""Stands in the path of an endpoint that each upstream provider has of its own."""
+
 
 def issuer_path(issuer: str) -> str:
     """The path of the issuer, without a closing slash; ``""`` for most."""

@@ -50,7 +50,20 @@ async def _show(
     # One answer for a wrong password, a user who is not there, one without a password and one who is disabled.
     told = sign_in.told(error, wrong)
     options = sign_in.passkey_options_url(place)
-    return await sign_in.show(place, "sign-in", sign_in.SIGN_IN, username=username, passkey_options=options, **told)
+    upstreams = [
+        {"id": name, "name": one.name, "url": sign_in.url_of(place, f"/upstream/{name}/start")}
+        for name, one in place.server.settings.upstream.items()
+    ]
+    return await sign_in.show(
+        place,
+        "sign-in",
+        sign_in.SIGN_IN,
+        username=username,
+        passkey_options=options,
+        reset=place.server.settings.email.is_set_up,
+        upstreams=upstreams,
+        **told,
+    )
 
 
 ENDPOINT = Endpoint("sign_in", sign_in.SIGN_IN, ("GET", "HEAD", "POST"), _sign_in)

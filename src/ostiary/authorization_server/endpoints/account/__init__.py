@@ -2,6 +2,7 @@
 
 from ostiary.authorization_server.endpoints.account import (
     applications,
+    email,
     factors,
     overview,
     passkeys,
@@ -21,6 +22,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     recovery_codes.ENDPOINT,
     applications.ENDPOINT,
     *passkeys.ENDPOINTS,
+    email.CHANGE,
+    email.VERIFY,
 )
 
 __all__ = ["ENDPOINTS"]

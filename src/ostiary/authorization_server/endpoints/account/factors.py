@@ -6,6 +6,7 @@ from ostiary.authorization_server.endpoints.account.overview import has_another_
 from ostiary.authorization_server.endpoints.account.visit import PATH, Visit, visited
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.http import Response
+from ostiary.user_authentication import news
 from ostiary.user_authentication.accounts import remove_factor
 
 
@@ -16,6 +17,9 @@ async def _factors(visit: Visit) -> Response:
         factors = await work.factors.of_user(visit.user.user_id)
         last = not has_another_way(factors, named)
         removed = not last and await remove_factor(work, visit.user.user_id, named, visit.act)
+        for factor in factors:
+            if removed and factor.factor_id == named:
+                await news.factor(visit.server, work, visit.user, "factor_removed", factor.kind, visit.now)
     if last:
         return await show(visit, status=400, problem="last_factor")
     return visit.back("factor_removed" if removed else "")

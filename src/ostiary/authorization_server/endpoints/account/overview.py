@@ -22,7 +22,9 @@ from ostiary.user_authentication.relying_party import relying_party
 FIRST_FACTORS = frozenset(("password", "passkey", "upstream"))
 """By each of these alone one can begin a sign-in."""
 
-_CHANGED = frozenset(("password_changed", "factor_removed", "totp_added", "codes_saved", "passkey_added"))
+_CHANGED = frozenset(
+    ("password_changed", "factor_removed", "totp_added", "codes_saved", "passkey_added", "upstream_added")
+)
 _DONE = _CHANGED | {"passkey_renamed", "session_ended", "others_ended", "application_revoked"}
 
 
@@ -86,6 +88,10 @@ async def show(visit: Visit, *, status: int = 200, done: str = "", problem: str 
         applications=await _applications(visit, consents, [one for one in grants if one.stands(visit.now)]),
         others=[_other(visit, session_id=session.session_id, name=user.username) for session, user in visit.others],
         can_enrol=_can_enrol(visit, factors),
+        upstreams=_upstreams(visit, factors),
+        can_change_email=visit.server.settings.email.is_set_up,
+        email=visit.user.email,
+        email_verified=visit.user.email_verified,
         done=done,
         problem=problem,
         offer_ending=done in _CHANGED and len(standing) > 1,
@@ -133,6 +139,13 @@ def _can_enrol(visit: Visit, factors: Sequence[Factor]) -> list[str]:
         "recovery_codes": bool(kinds & {"totp", "passkey"}),
     }
     return [kind for kind, is_possible in possible.items() if is_possible]
+
+
+def _upstreams(visit: Visit, factors: Sequence[Factor]) -> list[dict[str, str]]:
+    """The providers at which the user has linked no account."""
+    linked = {(one.lookup or "").partition(" ")[0] for one in factors if one.kind == "upstream"}
+    configured = visit.server.settings.upstream.items()
+    return [{"id": name, "name": one.name} for name, one in configured if one.issuer not in linked]
 
 
 def _other(visit: Visit, *, session_id: str, name: str) -> dict[str, str]:

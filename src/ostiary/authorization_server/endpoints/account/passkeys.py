@@ -12,7 +12,7 @@ from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.http import Response, json_response
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.model.factor import Factor
-from ostiary.user_authentication import passkey_registration
+from ostiary.user_authentication import news, passkey_registration
 from ostiary.user_authentication.passkey_registration import MAX_PASSKEYS
 from ostiary.user_authentication.relying_party import relying_party
 
@@ -32,6 +32,7 @@ async def _passkeys(visit: Visit) -> Response:
             present = _of(await work.factors.of_user(visit.user.user_id))
             if len(present) < MAX_PASSKEYS:
                 await made.keep(work, visit.act)
+                await news.factor(visit.server, work, visit.user, "factor_added", "passkey", visit.now)
     except VerificationError as error:
         return await _refused(visit, error.check, "passkey_not_added")
     except ConfigurationError:

@@ -12,7 +12,7 @@ from ostiary.authorization_server.http import Response
 from ostiary.authorization_server.interaction import Interaction
 from ostiary.authorization_server.password_hashing import PASSWORD
 from ostiary.errors import VerificationError
-from ostiary.user_authentication import password, sign_in
+from ostiary.user_authentication import news, password, sign_in
 from ostiary.user_authentication.accounts import set_password
 from ostiary.user_authentication.attempt import Place
 from ostiary.user_authentication.password_rules import UnfitPassword, check_new_password
@@ -32,6 +32,9 @@ async def _password(visit: Visit) -> Response:
             await _verify_current(visit, visit.form.get("current", ""))
         server = visit.server
         await set_password(server.passwords, server.storage, settings, visit.user.user_id, new, visit.act)
+        async with server.storage.write() as work:
+            change: news.Change = "factor_changed" if has_password else "factor_added"
+            await news.factor(server, work, visit.user, change, "password", visit.now)
     except UnfitPassword:
         return _show(visit, status=400, has_password=has_password, problem="password")
     except TooManyTries as error:

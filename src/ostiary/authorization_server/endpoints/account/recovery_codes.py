@@ -14,7 +14,7 @@ from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.http import Response
 from ostiary.errors import VerificationError
 from ostiary.model.factor import Factor
-from ostiary.user_authentication import recovery_code
+from ostiary.user_authentication import news, recovery_code
 
 LIFE = 900
 """Seconds that a user may take to write them down."""
@@ -38,6 +38,7 @@ async def _recovery_codes(visit: Visit) -> Response:
         # The same page sent again must not bring back a code that was used meanwhile.
         if not any(one.created_at >= pending.begun_at for one in _codes(await work.factors.of_user(user_id))):
             await recovery_code.replace_codes(work, user_id, pending.codes, visit.act)
+            await news.factor(visit.server, work, visit.user, "factor_changed", "recovery_code", visit.now)
     return visit.back("codes_saved")
 
 

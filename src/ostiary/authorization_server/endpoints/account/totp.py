@@ -6,7 +6,7 @@ from ostiary.authorization_server.endpoints.account.visit import PATH, Visit, vi
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.http import Response
 from ostiary.errors import VerificationError
-from ostiary.user_authentication import totp
+from ostiary.user_authentication import news, totp
 from ostiary.user_authentication.accounts import add_factor
 
 
@@ -22,6 +22,7 @@ async def _totp(visit: Visit) -> Response:
         # The same form sent twice, by a second click: the first has added it.
         if await work.factors.get(factor.factor_id) is None:
             await add_factor(work, factor, visit.act)
+            await news.factor(visit.server, work, visit.user, "factor_added", "totp", visit.now)
     return visit.back("totp_added")
 
 
