@@ -27,6 +27,12 @@ METHOD: Final = "method"
 URL: Final = "url"
 PROOF: Final = "proof"
 CLAIMS: Final = "claims"
+NONCE: Final = "nonce"
+STATE: Final = "state"
+AUTHORIZED_PARTY: Final = "authorized_party"
+TOKEN_HASH: Final = "token_hash"
+AUTH_TIME: Final = "auth_time"
+ACR: Final = "acr"
 
 Note = Callable[[str, str, str], None]
 """Called after each check that passed: its name, the value seen, the value expected."""

@@ -34,12 +34,15 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, omit_defaults=Tru
     jwks_uri: str | None = None
     introspection_endpoint: str | None = None
     revocation_endpoint: str | None = None
+    userinfo_endpoint: str | None = None
+    end_session_endpoint: str | None = None
     scopes_supported: list[str] | None = None
     response_types_supported: list[str] | None = None
     grant_types_supported: list[str] | None = None
     token_endpoint_auth_methods_supported: list[str] | None = None
     token_endpoint_auth_signing_alg_values_supported: list[str] | None = None
     code_challenge_methods_supported: list[str] | None = None
+    authorization_response_iss_parameter_supported: bool = False
     ostiary_client_keys_endpoint: str | None = None
     ostiary_next_key_endpoint: str | None = None
     ostiary_traces_endpoint: str | None = None
