@@ -63,6 +63,7 @@ def redeem(
         # "OPTIONAL, if identical to the scope requested by the client" RFC 6749 section 5.1
         scope=pending.scope if access.scope is None else access.scope,
         access=access,
+        asked_scope=pending.scope,
         refresh_token=_text(question, members, "refresh_token"),
         id_token=text,
         claims=claims,

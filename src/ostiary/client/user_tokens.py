@@ -17,6 +17,7 @@ from ostiary.errors import ConfigurationError
 class UserTokens:
     """Tokens of one user, from one issuer, for one client. The representation shows none of them.
 
+    asked_scope: what was asked for, to ask for it again; the granted one may be less.
     resource: the API that the access token is for, None where none was named; scope: what was granted.
     claims: of the ID token, verified; empty where the scope ``openid`` was not asked for.
     id_token: as it came, for ``Application.sign_out_url``.
@@ -26,6 +27,7 @@ class UserTokens:
     client_id: str
     scope: str
     access: AccessToken
+    asked_scope: str = ""
     resource: str | None = None
     refresh_token: str | None = field(default=None, repr=False)
     id_token: str | None = field(default=None, repr=False)
