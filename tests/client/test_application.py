@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from ostiary.client import (
 from ostiary.client.authorization_request import Wanted, build
 from ostiary.protocol import metadata
 from ostiary.protocol.jwk import SigningKey
+from ostiary.protocol.secret_credential import SecretCredential
 from tests.client.conftest import TurnedClock
 from tests.client.openid_provider import Members, OpenIdProvider
 
@@ -415,6 +417,35 @@ def test_a_secret_travels_encoded_in_the_header_alone(
     assert base64.b64decode(sent["authorization"].removeprefix("Basic ")) == b"app:q%3Awert7%2F%2B"
     assert not {"client_id", "client_secret", "client_assertion"} & sent["form"].keys()
     assert "wert7" not in repr(own) + repr(vars(own))
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_the_file_of_a_client_with_a_secret_says_how_it_is_sent(
+    provider: OpenIdProvider, tmp_path: Path, method: str, clock: TurnedClock
+) -> None:
+    file = tmp_path / "app.json"
+    file.write_bytes(SecretCredential(provider.issuer, "app", method, "ost_cs_1").to_json())
+    file.chmod(0o600)
+    clock.now = time.time()
+    sent = _finished(Application.from_file(file, redirect_uri=CALLBACK), provider)
+    assert ("ost_cs_1" in str(sent["form"])) is (method == "client_secret_post")
+    assert (sent["authorization"] is None) is (method == "client_secret_post")
+
+
+def test_the_file_of_a_client_with_a_key_will_do(client_file: Path) -> None:
+    assert "orders-client" in repr(Application.from_file(client_file, redirect_uri=CALLBACK))
+
+
+@pytest.mark.parametrize("bent", ["client_id", "token_endpoint_auth_method", "client_secret"])
+def test_a_broken_file_with_a_secret_tells_nothing_of_it(tmp_path: Path, bent: str) -> None:
+    members = json.loads(SecretCredential("https://auth.example.com", "app", "client_secret_basic", "wert7").to_json())
+    members[bent] = "" if bent != "client_secret" else 7
+    file = tmp_path / "app.json"
+    file.write_text(json.dumps(members))
+    file.chmod(0o600)
+    with pytest.raises(ConfigurationError, match="no file with a client secret") as caught:
+        Application.from_file(file)
+    assert "wert7" not in str(caught.value)
 
 
 def test_a_secret_file_that_others_can_read_is_refused(provider: OpenIdProvider, tmp_path: Path) -> None:

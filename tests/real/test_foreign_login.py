@@ -113,7 +113,7 @@ def test_oidc_client_ts_signs_a_user_in_from_a_single_page(
 def test_authlib_signs_a_user_in(served: WithUsers, browser: Browser, callback: Server) -> None:
     redirect_uri = f"{callback.url}/callback"
     served.application("authlib", redirect_uri, "--generate", "authlib.secret", "--secret-method", "basic")
-    secret = (served.dev.folder / "authlib.secret").read_text().strip()
+    secret = json.loads((served.dev.folder / "authlib.secret").read_text())["client_secret"]
     metadata = httpx2.get(f"{served.dev.issuer}/.well-known/openid-configuration").json()
     session = OAuth2Session(
         "authlib", secret, redirect_uri=redirect_uri, scope="openid profile orders:read", code_challenge_method="S256"

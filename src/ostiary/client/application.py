@@ -12,14 +12,21 @@ from ostiary.client import authorization_request, authorization_response, user_t
 from ostiary.client.assertion import ClientProof, Clock, NewJti, new_jti
 from ostiary.client.authorization_request import AuthorizationRequest, PendingAuthorization, Wanted
 from ostiary.client.authorization_response import Callback
-from ostiary.client.client_authentication import ClientAuthentication, ClientSecretBasic, PublicClient
-from ostiary.client.credential_file import KeySource, client_credential, load_client_credential
+from ostiary.client.client_authentication import (
+    ClientAuthentication,
+    ClientSecretBasic,
+    ClientSecretPost,
+    PublicClient,
+)
+from ostiary.client.credential_file import KeySource, client_credential, client_file, load_client_credential
 from ostiary.client.discovery import endpoint
 from ostiary.client.exchange import Exchange, Shell
 from ostiary.client.known_issuer import KnownIssuer
 from ostiary.client.user_tokens import UserTokens
 from ostiary.errors import ConfigurationError
+from ostiary.protocol.credential import CLIENT_SECRET
 from ostiary.protocol.metadata import check_issuer_url
+from ostiary.protocol.secret_credential import SecretCredential
 from ostiary.secret_files import read_secret_file
 
 
@@ -28,8 +35,8 @@ class Application:
 
     redirect_uri: where users come back to, as registered; a native application gives it to ``begin`` instead.
     key: its private key (path, bytes or SigningKey), for ``private_key_jwt``; kid: the key's registered name, where the
-    key does not say. secret_file: a file of mode 0600 with its secret, for ``client_secret_basic``. Neither: it is
-    public, such as an app on a device.
+    key does not say. secret_file: a file of mode 0600 with its secret alone, for ``client_secret_basic``. Neither: it
+    is public, such as an app on a device. ``from_file`` takes what ``ostiary client create --generate`` wrote.
     tls: a TLS context for calls to the issuer; clock, jti: for tests.
 
     One object serves any number of users, threads and event loops. What it does raises ConfigurationError,
@@ -74,9 +81,17 @@ class Application:
         redirect_uri: str | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> Application:
-        """The application whose credential file is at ``path`` (default: ``OSTIARY_CLIENT_FILE``)."""
-        own = load_client_credential(path)
-        return cls(issuer=own.issuer, client_id=own.client_id, redirect_uri=redirect_uri, key=own.key, tls=tls)
+        """The application whose file, with a key or a secret, is at ``path`` (default: ``OSTIARY_CLIENT_FILE``)."""
+        named = client_file(path)
+        document = read_secret_file(named)
+        if f'"{CLIENT_SECRET}"'.encode() not in document:
+            own = load_client_credential(named)
+            return cls(issuer=own.issuer, client_id=own.client_id, redirect_uri=redirect_uri, key=own.key, tls=tls)
+        given = SecretCredential.parse(document)
+        made = cls(issuer=given.issuer, client_id=given.client_id, redirect_uri=redirect_uri, tls=tls)
+        way = ClientSecretPost if given.authentication_method == ClientSecretPost.method else ClientSecretBasic
+        made._authentication = way(given.issuer, given.client_id, given.secret)
+        return made
 
     def begin(
         self,
@@ -206,6 +221,9 @@ def _secret(path: str | os.PathLike[str]) -> str:
         secret = read_secret_file(path).decode("ascii").strip()
     except UnicodeDecodeError:
         secret = ""
-    if not secret:
-        raise ConfigurationError(f"The secret file {path} holds no secret: put it there alone, on one line.")
+    if not secret or secret.startswith("{") or len(secret.split()) != 1:
+        raise ConfigurationError(
+            f"The secret file {path} does not hold a secret alone, on one line; for a file that ostiary client create"
+            " wrote, use Application.from_file."
+        )
     return secret

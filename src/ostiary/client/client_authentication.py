@@ -69,6 +69,29 @@ class ClientSecretBasic:
         return f"ClientSecretBasic(client_id={self.client_id!r})"
 
 
+class ClientSecretPost:
+    """``client_secret_post``: the same in the form, for clients that were made so. Its representation hides it."""
+
+    method = "client_secret_post"
+    alg = None
+
+    def __init__(self, issuer: str, client_id: str, secret: str) -> None:
+        self.issuer = issuer
+        self.client_id = client_id
+        self._secret = secret
+
+    def parameters(self) -> dict[str, str]:
+        """``client_id`` and ``client_secret`` (RFC 6749 section 2.3.1)."""
+        return {"client_id": self.client_id, "client_secret": self._secret}
+
+    def headers(self) -> dict[str, str]:
+        """None."""
+        return {}
+
+    def __repr__(self) -> str:
+        return f"ClientSecretPost(client_id={self.client_id!r})"
+
+
 def check_method(metadata: AuthorizationServerMetadata, authentication: ClientAuthentication) -> None:
     """Raise ConfigurationError where the server says that it does not take this way, or not this algorithm."""
     methods = metadata.token_endpoint_auth_methods_supported
