@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,11 @@ from pathlib import Path
 from ostiary.client.user_tokens import UserTokens
 from ostiary.errors import ConfigurationError
 from ostiary.secret_files import read_secret_file, replace_secret_file
+
+try:
+    import fcntl
+except ImportError:  # Windows: one process at a time cannot be promised; the server's window for retries helps
+    fcntl = None  # type: ignore[assignment]
 
 
 class UserTokenFile:
@@ -28,7 +32,8 @@ class UserTokenFile:
         except OSError as error:
             raise ConfigurationError(f"The file {lock} cannot be made: {error.strerror}.") from None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
