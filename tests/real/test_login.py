@@ -123,5 +123,22 @@ def test_a_file_of_another_application_is_not_replaced(served: WithUsers, tmp_pa
     assert json.loads(file.read_bytes()) == kept
 
 
+def test_an_ended_permission_says_how_to_sign_in_again(served: WithUsers, tmp_path: Path) -> None:
+    access = {"value": "t", "obtained_at": 0.0, "expires_at": 1.0}
+    kept = {"issuer": served.dev.issuer, "client_id": "tool", "scope": "openid", "access": access}
+    file = tmp_path / "user.json"
+    file.write_text(json.dumps(kept | {"refresh_token": "ost_rt_unknown", "resource": served.api}))
+    file.chmod(0o600)
+    told = run(served, "curl", "--user", str(file), f"{served.api}/orders")
+    assert "let the user sign in again" in told
+    assert f"Next: ostiary login --user {file}" in told
+    assert "ost_rt_unknown" not in told
+
+
+def test_a_users_tokens_are_not_mixed_with_a_clients_options(served: WithUsers) -> None:
+    told = run(served, "curl", "--user", "user.json", "--scope", "a", f"{served.api}/orders", code=3)
+    assert "leave out --client-file, --direct, --resource, --scope" in told
+
+
 def test_who_is_not_named_cannot_sign_in(served: WithUsers) -> None:
     assert "--client and the server by --issuer" in run(served, "login", "--user", "none.json", code=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,8 @@ from ostiary.client.user_tokens import UserTokens
 from ostiary.errors import ConfigurationError
 from ostiary.secret_files import read_secret_file, replace_secret_file
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows: one process at a time cannot be promised; the server's window for retries helps
-    fcntl = None  # type: ignore[assignment]
 
 
 class UserTokenFile:
@@ -32,7 +31,7 @@ class UserTokenFile:
         except OSError as error:
             raise ConfigurationError(f"The file {lock} cannot be made: {error.strerror}.") from None
         try:
-            if fcntl is not None:
+            if sys.platform != "win32":
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
