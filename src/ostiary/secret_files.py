@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
+from pathlib import Path
 
 from ostiary.errors import ConfigurationError
 
@@ -61,3 +63,23 @@ def fill_secret_file(path: str | os.PathLike[str], content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def replace_secret_file(path: str | os.PathLike[str], content: bytes) -> None:
+    """Put ``content`` in the place of ``path`` in one step, with mode 0600; a crash leaves the old file or the new.
+
+    Raises ConfigurationError.
+    """
+    target = Path(path)
+    fresh = target.with_name(f"{target.name}.{secrets.token_hex(4)}.new")
+    write_secret_file(fresh, content)
+    try:
+        fresh.replace(target)
+        directory = os.open(target.parent, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise ConfigurationError(f"The secret file {path} cannot be replaced: {error.strerror}.") from None
+    try:
+        os.fsync(directory)  # else a crash could bring the old name back
+    finally:
+        os.close(directory)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.client import ClientAuth
+from ostiary.client import Application, ClientAuth
 from ostiary.protocol import credential
 from ostiary.protocol.credential import Credential
 from ostiary.protocol.jwk import SigningKey
 from tests.client.http_server import Received, Reply, Server
+from tests.client.openid_provider import OpenIdProvider
 from tests.client.oracle import AuthorizationServer
 
 CLIENT_ID = "orders-client"
@@ -82,3 +83,17 @@ def client_file(tmp_path: Path, authorization_server: AuthorizationServer, key: 
     path.write_bytes(Credential(credential.CLIENT, authorization_server.issuer, CLIENT_ID, key).to_json())
     path.chmod(0o600)
     return path
+
+
+@pytest.fixture
+def provider(clock: TurnedClock) -> Iterator[OpenIdProvider]:
+    """An OpenID Provider whose answers a test bends."""
+    with Server() as server:
+        yield OpenIdProvider(server, clock)
+
+
+@pytest.fixture
+def application(provider: OpenIdProvider, clock: TurnedClock) -> Application:
+    """The public application ``app``."""
+    callback = "https://app.example.com/callback"
+    return Application(issuer=provider.issuer, client_id="app", redirect_uri=callback, clock=clock)

@@ -25,7 +25,7 @@ def test_output_of_a_servers_command_brings_no_http_client() -> None:
     assert imported("import ostiary.cli.output", "httpx2", "ostiary.client") == "[]"
 
 
-@pytest.mark.parametrize("module", ["token", "key", "curl", "output"])
+@pytest.mark.parametrize("module", ["token", "key", "curl", "login", "output"])
 def test_clients_commands_import_nothing_of_the_server(module: str) -> None:
     ours = ("ostiary.storage", "ostiary.model", "ostiary.settings", "ostiary.authorization_server")
     assert imported(f"import ostiary.cli.{module}", *SERVER, *ours) == "[]"

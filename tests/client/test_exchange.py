@@ -19,6 +19,12 @@ def server() -> Iterator[Server]:
         yield running
 
 
+def test_a_question_shows_neither_its_form_nor_its_headers() -> None:
+    question = Question("https://a.example.com/token", "token endpoint", {"code": "c0d3"}, {"Authorization": "wert7"})
+    assert "c0d3" not in repr(question)
+    assert "wert7" not in repr(question)
+
+
 def ask(url: str, form: dict[str, str] | None = None) -> Exchange[Answer]:
     return (yield Question(url, "part", form))
 

@@ -3,10 +3,13 @@
 The fences of a page mean:
 
 - ``sh``: commands for bash. A first line ``# in a terminal of its own`` starts them in the background.
-- ``python`` whose first line is ``# NAME.py``: a file that the reader writes.
+- ``python`` whose first line is ``# NAME.py``: a file that the reader writes; ``html`` and ``javascript`` likewise.
+- ``browser``: what the reader does and sees in a browser, line by line (``person.py``); commands that open one, such as
+  ``ostiary login``, are given the same reader.
 - ``text`` right after commands: what they print, line by line; ``...`` stands for anything.
 
-``pip install`` lines are left out: the package under test is there already (``tests/house`` installs the wheel). The
+``pip install`` lines are left out: the package under test is there already (``tests/house`` installs the wheel). So are
+``npm install`` lines: ``node_modules`` is what tests/foreign_clients/package-lock.json names. The
 ports of the pages are exchanged for free ones, so that a page can be run beside a server that uses them.
 """
 
@@ -23,8 +26,11 @@ from pathlib import Path
 
 import httpx2
 
+from tests.real_parts.node import FOREIGN_CLIENTS, locked_packages
 from tests.real_parts.ports import free_port
 
+ROOT = Path(__file__).resolve().parents[2]
+_FILE = re.compile(r"(?:# |// |<!-- )([\w-]+\.(?:py|js|html))(?: -->)?\n")
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _BACKGROUND = "# in a terminal of its own\n"
 _READY_SECONDS = 60
@@ -64,10 +70,14 @@ class Reader:
 
     def _do(self, block: Block) -> None:
         match block.language:
-            case "python":
-                name = re.match(r"# (\w+\.py)\n", block.text)
+            case "python" | "html" | "javascript":
+                name = _FILE.match(block.text)
                 if name is not None:
-                    (self.folder / name[1]).write_text(block.text)
+                    (self.folder / name[1]).write_text(self._with_ports(block.text))
+            case "browser":
+                steps = self._with_ports(block.text)
+                command = [sys.executable, "-m", "tests.docs.person"]
+                self.printed = self._finished(command, given=steps)
             case "sh" if block.text.startswith(_BACKGROUND):
                 self._start(self._translated(block.text))
             case "sh":
@@ -78,7 +88,13 @@ class Reader:
     def _translated(self, text: str) -> str:
         text = re.sub(r"^pip install .*\n", "", text, flags=re.MULTILINE)
         text = text.replace("tr_...", self._last_trace())
+        if re.search(r"^npm install ", text, re.MULTILINE):
+            text = re.sub(r"^npm install .*\n", "", text, flags=re.MULTILINE)
+            (self.folder / "node_modules").symlink_to(locked_packages(FOREIGN_CLIENTS) / "node_modules")
         text = re.sub(r"\bostiary dev\b", "ostiary dev --port 8400 --management-port 8401", text)
+        return self._with_ports(text)
+
+    def _with_ports(self, text: str) -> str:
         for written, used in self.ports.items():
             text = re.sub(rf"\b{written}\b", str(used), text)
         return text
@@ -89,19 +105,32 @@ class Reader:
 
     def _environment(self) -> dict[str, str]:
         scripts = str(Path(sys.executable).parent)
-        return {**os.environ, "PATH": f"{scripts}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+        own = {
+            "PATH": f"{scripts}:{os.environ['PATH']}",
+            "PYTHONUNBUFFERED": "1",
+            "NO_COLOR": "1",
+            # What the module webbrowser opens.
+            "BROWSER": f"{sys.executable} -m tests.docs.person %s",
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        }
+        return {**os.environ, **own}
 
     def _run(self, text: str) -> str:
+        return self._finished(["bash", "-uo", "pipefail", "-c", text])
+
+    def _finished(self, command: list[str], given: str | None = None) -> str:
         finished = subprocess.run(
-            ["bash", "-uo", "pipefail", "-c", text],
+            command,
             cwd=self.folder,
             env=self._environment(),
+            input=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=120,
             check=False,
         )
+        assert given is None or finished.returncode == 0, finished.stdout
         return finished.stdout
 
     def _start(self, text: str) -> None:

@@ -72,7 +72,7 @@ def test_the_command_without_its_extra_says_so_in_one_sentence(bare: BareEnviron
     assert result.stderr.splitlines() == ['This needs the extra "cli": pip install "ostiary[cli]"']
 
 
-@pytest.mark.parametrize("command", ["token", "curl"])
+@pytest.mark.parametrize("command", ["token", "curl", "login"])
 def test_the_commands_of_a_client_need_no_server(with_cli: BareEnvironment, command: str) -> None:
     result = with_cli.run("ostiary", command, "--help")
     assert result.returncode == 0, result.stderr

@@ -47,7 +47,8 @@ NOUNS: Final[dict[str, Noun]] = {
     "explain": Noun("ostiary.cli.explain", "Show each check behind a refusal, by its trace id", "server"),
     "token": Noun("ostiary.cli.token", "Get, inspect, revoke access tokens as a client; list them", "cli"),
     "key": Noun("ostiary.cli.key", "This client's own key: register the next one", "cli"),
-    "curl": Noun("ostiary.cli.curl", "Call an API as a client, with a token or a signed request", "cli"),
+    "login": Noun("ostiary.cli.login", "Sign a user in with the browser of this machine", "cli"),
+    "curl": Noun("ostiary.cli.curl", "Call an API as a client, with a token or a signed request, or as a user", "cli"),
 }
 
 # What each extra brings; a module that is missing for another reason is a fault, not a missing extra.

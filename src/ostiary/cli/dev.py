@@ -68,5 +68,6 @@ def _announce(settings: Settings, files: DemoFiles, user: DemoUser) -> None:
 Next, in another terminal:
 
   ostiary token get --client-file {files.client_file} --resource {files.api_identifier}
+  ostiary login --client {user.application_id} --issuer {settings.issuer} --resource {files.api_identifier}
 """
     )

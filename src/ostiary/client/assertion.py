@@ -23,14 +23,35 @@ def new_jti() -> str:
 class ClientProof:
     """Makes the form parameters by which ``credential`` proves itself, and nothing that another server could use."""
 
+    method = "private_key_jwt"
+
     def __init__(self, credential: Credential, *, clock: Clock = time.time, jti: NewJti = new_jti) -> None:
         self.credential = credential
         self._clock = clock
         self._jti = jti
 
+    @property
+    def issuer(self) -> str:
+        """The only server that the credential is for."""
+        return self.credential.issuer
+
+    @property
+    def client_id(self) -> str:
+        """Who proves itself."""
+        return self.credential.client_id
+
+    @property
+    def alg(self) -> str:
+        """What the assertions are signed by."""
+        return self.credential.key.alg
+
     def now(self) -> float:
         """Seconds since the epoch."""
         return self._clock()
+
+    def headers(self) -> dict[str, str]:
+        """None: the proof stands in the form."""
+        return {}
 
     def parameters(self) -> dict[str, str]:
         """``client_assertion`` and its type: a fresh ``jti``, 60 seconds of life, the issuer as the only audience.

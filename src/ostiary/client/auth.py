@@ -12,11 +12,11 @@ import httpx2
 
 from ostiary.client.assertion import ClientProof, Clock, NewJti, new_jti
 from ostiary.client.authorization_server import AuthorizationServerCalls
+from ostiary.client.bearer_request import can_be_sent_again, refused_here, with_token
 from ostiary.client.credential_file import KeySource, client_credential
 from ostiary.client.credential_of_file import CredentialOfFile
 from ostiary.client.errors import TokenRequestRefused
 from ostiary.client.exchange import Exchange, Shell
-from ostiary.client.one_request_headers import OneRequestHeaders
 from ostiary.client.origins import is_safe, origin_of
 from ostiary.client.resource_discovery import find_resource
 from ostiary.client.token_request import AccessToken, scope_text
@@ -102,20 +102,20 @@ class ClientAuth(httpx2.Auth):
         """Send ``request`` with a token; after a 401, once more with a fresh one."""
         source = self._source(request)
         token = source.token()
-        response = yield _with_token(request, token)
-        if _refused_here(response, request) and _can_be_sent_again(request):
+        response = yield with_token(request, token)
+        if refused_here(response, request) and can_be_sent_again(request):
             fresh = source.token(instead_of=token)
-            if fresh.value != token.value and (yield _with_token(request, fresh)).status_code == 401:
+            if fresh.value != token.value and (yield with_token(request, fresh)).status_code == 401:
                 source.refused_again()
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """As ``sync_auth_flow``, without blocking the event loop."""
         source = self._source(request)
         token = await source.token_async()
-        response = yield _with_token(request, token)
-        if _refused_here(response, request) and _can_be_sent_again(request):
+        response = yield with_token(request, token)
+        if refused_here(response, request) and can_be_sent_again(request):
             fresh = await source.token_async(instead_of=token)
-            if fresh.value != token.value and (yield _with_token(request, fresh)).status_code == 401:
+            if fresh.value != token.value and (yield with_token(request, fresh)).status_code == 401:
                 source.refused_again()
 
     def __repr__(self) -> str:
@@ -179,27 +179,3 @@ def checked_origin(url: str, allowed: frozenset[str] | None) -> str:
     if allowed is None and not is_safe(origin):
         raise ConfigurationError(f"A token is not sent over plain http to {origin}; use https.")
     return origin
-
-
-def _with_token(request: httpx2.Request, token: AccessToken) -> httpx2.Request:
-    value = f"Bearer {token.value}"
-    if request.url.scheme == "http" and request.url.port in (None, 80):
-        # httpx2 takes Authorization along from http://host to https://host, which is another origin (RFC 6454 4);
-        # on every other redirect to another origin it takes it out.
-        request.headers = OneRequestHeaders(request.headers, "Authorization", value)
-    else:
-        request.headers["Authorization"] = value
-    return request
-
-
-def _refused_here(response: httpx2.Response, request: httpx2.Request) -> bool:
-    # A 401 from where a redirect led says nothing about the token, which was not sent there.
-    return response.status_code == 401 and origin_of(str(response.url)) == origin_of(str(request.url))
-
-
-def _can_be_sent_again(request: httpx2.Request) -> bool:
-    # A body that is streamed is gone once sent; one that was given whole is still there.
-    try:
-        return request.content is not None
-    except httpx2.RequestNotRead:
-        return False

@@ -1,15 +1,14 @@
-"""A client's authorization server as the client sees it: its metadata, kept for an hour, and what it can be asked."""
+"""What a client can ask its authorization server for itself: tokens, introspection, revocation."""
 
 from __future__ import annotations
 
 from ostiary.client import answers
 from ostiary.client.assertion import ClientProof
-from ostiary.client.discovery import discover, endpoint
+from ostiary.client.discovery import endpoint
 from ostiary.client.exchange import Exchange, Question
+from ostiary.client.known_issuer import KnownIssuer
 from ostiary.client.token_request import AccessToken, request_token
 from ostiary.protocol.metadata import AuthorizationServerMetadata
-
-METADATA_LIFE = 3600.0
 
 
 class AuthorizationServerCalls:
@@ -20,14 +19,11 @@ class AuthorizationServerCalls:
 
     def __init__(self, proof: ClientProof) -> None:
         self.proof = proof
-        self._metadata: tuple[float, AuthorizationServerMetadata] | None = None
+        self._known = KnownIssuer(proof.credential.issuer, proof.now)
 
     def metadata(self) -> Exchange[AuthorizationServerMetadata]:
         """The issuer's metadata, at most an hour old."""
-        now = self.proof.now()
-        if self._metadata is None or not 0 <= now - self._metadata[0] < METADATA_LIFE:
-            self._metadata = (now, (yield from discover(self.proof.credential.issuer)))
-        return self._metadata[1]
+        return (yield from self._known.metadata())
 
     def token(self, *, resource: str | None, scope: str | None) -> Exchange[AccessToken]:
         """A new access token."""

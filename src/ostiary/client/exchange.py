@@ -26,11 +26,15 @@ _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-A
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request. form: sent urlencoded by POST; its representation is hidden, it holds tokens and assertions."""
+    """One request. form: sent urlencoded by POST; headers: further ones, such as ``Authorization``.
+
+    The representation of both is hidden: they hold tokens, assertions and secrets.
+    """
 
     url: str
     purpose: str
     form: Mapping[str, str] | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,7 @@ class _Body:
 
 def _request(http: httpx2.Client | httpx2.AsyncClient, question: Question) -> httpx2.Request:
     method = "GET" if question.form is None else "POST"
-    return http.build_request(method, question.url, data=question.form, headers=_HEADERS)
+    return http.build_request(method, question.url, data=question.form, headers={**_HEADERS, **question.headers})
 
 
 def _no_answer(question: Question, error: Exception) -> Unavailable:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from ostiary.client import answers
 from ostiary.client.assertion import ClientProof
+from ostiary.client.client_authentication import check_method
 from ostiary.client.discovery import endpoint
 from ostiary.client.exchange import Exchange, Question
-from ostiary.errors import ConfigurationError
 from ostiary.protocol.checks import shown
 from ostiary.protocol.metadata import AuthorizationServerMetadata
 
@@ -48,7 +48,7 @@ def request_token(
     Raises TokenRequestRefused, Unavailable, VerificationError for an answer that is not to be trusted,
     ConfigurationError.
     """
-    _check_methods(metadata, proof.credential.key.alg)
+    check_method(metadata, proof)
     form = {"grant_type": "client_credentials"}
     form |= {name: value for name, value in (("resource", resource), ("scope", scope)) if value is not None}
     question = Question(endpoint(metadata, "token_endpoint"), "token endpoint", form | proof.parameters())
@@ -73,16 +73,3 @@ def parse_token(question: Question, members: dict[str, object], *, asked_at: flo
         raise answers.unusable(question, f"expires_in {shown(life)}", "a number of seconds above 0")
     scope = members.get("scope")
     return AccessToken(value, asked_at, asked_at + min(life, MAX_LIFE), scope if isinstance(scope, str) else None)
-
-
-def _check_methods(metadata: AuthorizationServerMetadata, alg: str) -> None:
-    methods = metadata.token_endpoint_auth_methods_supported
-    if methods is not None and "private_key_jwt" not in methods:
-        raise ConfigurationError(
-            f"{metadata.issuer} does not take private_key_jwt; Ostiary's client knows no other way."
-        )
-    algorithms = metadata.token_endpoint_auth_signing_alg_values_supported
-    if algorithms is not None and alg not in algorithms:
-        raise ConfigurationError(
-            f"{metadata.issuer} does not take keys for {shown(alg)}; register one for {shown(', '.join(algorithms))}."
-        )

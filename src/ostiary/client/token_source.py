@@ -43,13 +43,16 @@ class _Flight:
 
 
 class TokenSource:
-    """Gives a usable token; asks ``obtain`` (blocking, called in a thread) for a new one when it must."""
+    """Gives a usable token; asks ``obtain`` (blocking, called in a thread) for a new one when it must.
 
-    def __init__(self, obtain: Callable[[], AccessToken], *, clock: Clock) -> None:
+    token: one that is there already.
+    """
+
+    def __init__(self, obtain: Callable[[], AccessToken], *, clock: Clock, token: AccessToken | None = None) -> None:
         self._obtain = obtain
         self._clock = clock
         self._lock = threading.Lock()
-        self._token: AccessToken | None = None
+        self._token = token
         self._flight: _Flight | None = None
         self._failures = 0
         self._failed_at = 0.0
@@ -89,7 +92,7 @@ class TokenSource:
     def _now_or_soon(self, instead_of: AccessToken | None) -> AccessToken | Future[AccessToken]:
         with self._lock:
             now = self._clock()
-            kept = self._token if self._token is not None and now < _usable_until(self._token) else None
+            kept = self._token if self._token is not None and now < usable_until(self._token) else None
             if kept is not None and (instead_of is None or kept.value != instead_of.value or self._distrusts(now)):
                 if now >= _renew_at(kept) and not self._pausing(now):
                     self._fly(now)
@@ -138,7 +141,7 @@ class TokenSource:
             self._failed_at, self._error = self._clock(), error
             self._pause = _pause(self._failures, error)
             self._forget(flight)
-            behind = self._token is not None and self._failed_at < _usable_until(self._token)
+            behind = self._token is not None and self._failed_at < usable_until(self._token)
         # Who waits is told by the error; a renewal behind the callers' back has nobody else to tell.
         _log.log(logging.WARNING if behind else logging.DEBUG, "no new token: %s", error)
         flight.outcome.set_exception(error)
@@ -156,7 +159,8 @@ def _renew_at(token: AccessToken) -> float:
     return token.expires_at - _ahead(token)
 
 
-def _usable_until(token: AccessToken) -> float:
+def usable_until(token: AccessToken) -> float:
+    """From when on nobody is given ``token`` any more, a little before it expires; seconds since the epoch."""
     return token.expires_at - _ahead(token) / 4
 
 

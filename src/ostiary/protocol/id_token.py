@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import dataclass
 from typing import Final
 
 from ostiary.errors import VerificationError
-from ostiary.protocol import base64url, jws, strict_json
+from ostiary.protocol import acr, base64url, jws, strict_json
 from ostiary.protocol import claims as common
-from ostiary.protocol.checks import ALGORITHM, AUDIENCE, CLAIMS, ISSUED_AT, NONCE, SUBJECT, TYPE, shown
+from ostiary.protocol.checks import (
+    ACR,
+    ALGORITHM,
+    AUTH_TIME,
+    AUTHORIZED_PARTY,
+    ISSUED_AT,
+    NONCE,
+    SUBJECT,
+    TOKEN_HASH,
+    TYPE,
+    checked_leeway,
+    shown,
+)
 from ostiary.protocol.jwk import VerificationKey
 
 TYP: Final = "JWT"
@@ -48,46 +61,6 @@ def build(members: dict[str, object]) -> bytes:
     return strict_json.encode({name: value for name, value in members.items() if value is not None})
 
 
-def verify(
-    parsed: jws.CompactJws,
-    key: VerificationKey,
-    *,
-    issuer: str,
-    client_id: str,
-    nonce: str,
-    access_token: str,
-    now: float,
-    leeway: float = 10,
-) -> dict[str, object]:
-    """The claims of an ID token that a provider has issued to us, ``client_id``, for the request with this ``nonce``.
-
-    now, leeway: seconds. access_token: that came with it. Raises VerificationError. Source: Core 3.1.3.7.
-    """
-    jws.verify(parsed, key)
-    if parsed.header.typ is not None and jws.media_type(parsed.header.typ) != TYP.lower():
-        raise VerificationError(TYPE, "wrong type of token", seen=shown(parsed.header.typ), expected="no typ, or JWT")
-    members = parsed.claims()
-    common.check_issuer(members, issuer, None)
-    # Core 3.1.3.7: "The ID Token MUST be rejected if the ID Token does not list the Client as a valid audience, or if
-    # it contains additional audiences not trusted by the Client." We trust none.
-    common.check_sole_audience(members, client_id, None)
-    if members.get("azp", client_id) != client_id:
-        raise VerificationError(
-            AUDIENCE, "issued to another client", seen=shown(members.get("azp")), expected=client_id
-        )
-    common.check_expiry(members, now, leeway, None)
-    issued = common.check_not_future(members, "iat", now, leeway, None)
-    if issued is None or issued < now - MAX_AGE - leeway:
-        raise VerificationError(ISSUED_AT, "too old", seen=shown(issued), expected=f"within {MAX_AGE} s")
-    if not hmac.compare_digest(str(members.get("nonce", "")).encode(), nonce.encode()):
-        # "its value MUST be checked to verify that it is the same value as the one that was sent"
-        raise VerificationError(NONCE, "nonce mismatch", seen="another nonce", expected="that of this sign-in")
-    if "at_hash" in members and members["at_hash"] != half_hash(access_token, parsed.header.alg):
-        raise VerificationError(CLAIMS, "at_hash mismatch", seen="another hash", expected="that of the access token")
-    common.text(members, "sub", check=SUBJECT, max_length=MAX_SUBJECT)
-    return members
-
-
 def verify_hint(parsed: jws.CompactJws, key: VerificationKey, *, issuer: str) -> dict[str, object]:
     """The claims of an ID token that comes back as ``id_token_hint``: ours, perhaps expired.
 
@@ -95,12 +68,120 @@ def verify_hint(parsed: jws.CompactJws, key: VerificationKey, *, issuer: str) ->
     aud claim and/or sid claim has a current session or had a recent session", even after ``exp``. Raises
     VerificationError: signature, type, issuer, or no subject.
     """
-    jws.verify(parsed, key)
-    if parsed.header.typ not in (None, TYP):
-        # RFC 8725bis 3.12: what is another kind of token is no ID token, though the same key signed it.
-        raise VerificationError(CLAIMS, "no ID token", seen=shown(parsed.header.typ), expected="no typ, or JWT")
-    members = parsed.claims()
+    members = _signed_by(parsed, key)
     common.check_issuer(members, issuer, None)
     common.text(members, "sub", check=SUBJECT)
     common.audiences(members)
     return members
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a client knows of the ID token that it asked for.
+
+    nonce: as it was sent, None where none was (an ID token of a refresh).
+    access_token: the one that came beside it, for ``at_hash``.
+    max_age: seconds, as asked for; asked_at: when that was, in seconds since the epoch.
+    acr_values: the levels asked for; empty for any.
+    """
+
+    issuer: str
+    client_id: str
+    nonce: str | None
+    access_token: str
+    max_age: int | None = None
+    asked_at: float = 0.0
+    acr_values: tuple[str, ...] = ()
+
+
+def verify(
+    parsed: jws.CompactJws, key: VerificationKey, expected: Expected, *, now: float, leeway: float = 10
+) -> dict[str, object]:
+    """The claims of an ID token, checked as a client must: OpenID Connect Core 3.1.3.7 and 3.1.3.8.
+
+    key: of ``expected.issuer``; now, leeway: seconds. Raises VerificationError by the name of the check that failed.
+    """
+    checked_leeway(leeway)
+    members = _signed_by(parsed, key)
+    common.check_issuer(members, expected.issuer, None)
+    common.text(members, "sub", check=SUBJECT, max_length=MAX_SUBJECT)
+    _check_audience(members, expected.client_id)
+    common.check_expiry(members, now, leeway, None)
+    issued = common.check_not_future(members, "iat", now, leeway, None)
+    if issued is None or issued < now - MAX_AGE - leeway:
+        raise VerificationError(ISSUED_AT, "too old", seen=shown(issued), expected=f"within {MAX_AGE} s")
+    _check_nonce(members, expected.nonce)
+    _check_access_token(members, expected.access_token, parsed.header.alg)
+    _check_sign_in(members, expected, leeway)
+    return members
+
+
+def _signed_by(parsed: jws.CompactJws, key: VerificationKey) -> dict[str, object]:
+    jws.verify(parsed, key)
+    if parsed.header.typ is not None and jws.media_type(parsed.header.typ) != TYP.lower():
+        # RFC 8725bis 3.12: what is another kind of token is no ID token, though the same key signed it.
+        raise VerificationError(TYPE, "no ID token", seen=shown(parsed.header.typ), expected="no typ, or JWT")
+    return parsed.claims()
+
+
+def _check_audience(members: dict[str, object], client_id: str) -> None:
+    audiences = common.audiences(members)
+    common.check_audience(audiences, client_id, None)
+    party = common.optional_text(members, "azp")
+    # Core 3.1.3.7: an audience that the client does not trust is a reason to reject; we trust none but ourselves.
+    # "If an azp (authorized party) Claim is present, the Client SHOULD verify that its client_id is the Claim Value."
+    if len(set(audiences)) > 1 or party not in (None, client_id):
+        raise VerificationError(
+            AUTHORIZED_PARTY,
+            "the ID token is for others too",
+            seen=shown(f"aud {' '.join(audiences)}, azp {party}"),
+            expected=f"{client_id} alone",
+        )
+
+
+def _check_nonce(members: dict[str, object], nonce: str | None) -> None:
+    if nonce is None:
+        return
+    found = members.get("nonce")
+    # Core 3.1.3.7-11: "a nonce Claim MUST be present and its value checked to verify that it is the same value as the
+    # one that was sent in the Authentication Request"
+    if not isinstance(found, str) or not hmac.compare_digest(found.encode(), nonce.encode()):
+        raise VerificationError(
+            NONCE, "nonce mismatch", seen="another nonce" if "nonce" in members else "absent", expected="the one sent"
+        )
+
+
+def _check_access_token(members: dict[str, object], access_token: str, alg: str) -> None:
+    if "at_hash" not in members:
+        return  # Core 3.1.3.6: "its inclusion is OPTIONAL" in the code flow
+    wanted = half_hash(access_token, alg)
+    found = members["at_hash"]
+    if not isinstance(found, str) or not hmac.compare_digest(found.encode(), wanted.encode()):
+        raise VerificationError(
+            TOKEN_HASH, "at_hash mismatch", seen=shown(found), expected="the hash of the access token beside it"
+        )
+
+
+def _check_sign_in(members: dict[str, object], expected: Expected, leeway: float) -> None:
+    signed_in = common.numeric_date(members, "auth_time", AUTH_TIME)
+    # Core 2: "When a max_age request is made (...) then this Claim is REQUIRED"; measured from when it was asked for,
+    # for the user may read the consent page for a while.
+    if expected.max_age is not None and (
+        signed_in is None or signed_in + expected.max_age + leeway < expected.asked_at
+    ):
+        raise VerificationError(
+            AUTH_TIME,
+            "the sign-in is too old",
+            seen=shown(signed_in),
+            expected=f"at least {expected.asked_at - expected.max_age:.0f}",
+            mend="send the user to the authorization endpoint again, with max_age",
+        )
+    held = common.optional_text(members, "acr")
+    if expected.acr_values and (held is None or not acr.satisfies(held, expected.acr_values)):
+        raise VerificationError(
+            ACR,
+            "the sign-in is not strong enough",
+            seen=shown(held),
+            expected=shown(" or ".join(expected.acr_values)),
+            mend="the user needs a stronger way to sign in, such as a passkey or a second factor",
+        )

@@ -13,6 +13,7 @@ from ostiary.errors import Unavailable, VerificationError
 from ostiary.protocol import claims as common
 from ostiary.protocol import client_assertion, id_token, jwk, jws, strict_json
 from ostiary.protocol.checks import ISSUER, SUBJECT, shown
+from ostiary.protocol.id_token import Expected
 from ostiary.protocol.metadata import AuthorizationServerMetadata
 from ostiary.secret_files import read_secret_file
 from ostiary.settings.upstream import UpstreamSettings
@@ -79,10 +80,7 @@ async def identity(server: AuthorizationServer, state: State, parameters: Mappin
     claims = id_token.verify(
         parsed,
         await providers(server).key(settings, parsed.header),
-        issuer=settings.issuer,
-        client_id=settings.client_id,
-        nonce=states.nonce(server, state),
-        access_token=access_token,
+        Expected(settings.issuer, settings.client_id, states.nonce(server, state), access_token),
         now=server.clock(),
     )
     _check_age(state, claims, server.clock())
