@@ -231,7 +231,7 @@ async def _earlier_of(work: UnitOfWork, place: Place, user: User) -> tuple[str, 
 
 
 async def _active(work: UnitOfWork, user_id: str) -> User:
-    user = await work.users.get(user_id)
+    user = await work.users.hold(user_id)
     if user is None or user.state != "active":
         raise VerificationError(ACCOUNT, "the account is disabled", seen="a disabled account", expected="an active one")
     return user
