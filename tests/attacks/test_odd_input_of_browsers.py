@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ostiary.authorization_server import browser_forms, cookies
 from ostiary.authorization_server.interaction import Interaction, seal
 from ostiary.protocol import jws
+from ostiary.user_authentication import second_factor
 from tests.authorization_server.applications import CALLBACK, add_application, authorize_url, code_for, redeem, sign_in
 from tests.authorization_server.browser import Browser
 from tests.authorization_server.world import ISSUER, scope
@@ -94,10 +95,9 @@ class Known:
         session = self.browser.cookies["__Host-ostiary-session"]
         secrets = cookies.BrowserSecrets(self.browser.cookies["__Host-ostiary-browser"], session)
         session_id = world.sessions("ada")[0].session_id
-        half = Interaction(
-            started_at=int(world.clock()), user_id=ada.user_id, amr=("pwd",), proved_at=int(world.clock())
-        )
-        asking = Interaction(started_at=int(world.clock()), parameters=dict(_pairs(authorize_url())))
+        now, proofs = int(world.clock()), second_factor.first_proofs(world.factors())
+        half = Interaction(started_at=now, user_id=ada.user_id, amr=("pwd",), proved_at=now, first_proofs=proofs)
+        asking = Interaction(started_at=now, parameters=dict(_pairs(authorize_url())))
         key = world.signing_keys.current("ES256")
         self.values = [
             *(seal(world.server, one, secrets) for one in (half, asking)),
