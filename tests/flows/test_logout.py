@@ -24,8 +24,8 @@ from tests.authorization_server.applications import (
     refresh,
     sign_in,
 )
-from tests.authorization_server.browser import Browser, location
-from tests.authorization_server.world import ISSUER, World
+from tests.authorization_server.browser import Browser, location, query_of
+from tests.authorization_server.world import ISSUER, Answer, World
 from tests.client.http_server import Received, Reply, Server
 
 BYE = "https://app.example.com/bye"
@@ -108,6 +108,30 @@ def test_the_confirmation_cannot_be_sent_from_elsewhere(browser: Browser, tokens
     assert browser.post("/logout", {"decision": "sign_out"}).status == 403
     browser.get(_logout())
     assert browser.post("/logout", {"decision": "sign_out"}, origin="https://evil.example").status == 403
+
+
+def test_the_form_of_another_site_ends_nothing_and_takes_no_session_away(
+    world: World, browser: Browser, tokens: dict[str, str]
+) -> None:
+    """Such a form comes without the cookies, which are SameSite=Lax; what it is answered may set them all the same."""
+    answer = _from_another_site(browser, {})
+    assert not answer.all_headers("set-cookie")
+    page = browser.get(answer.headers["location"])
+    assert b"sign-out-form" in page.body
+    assert world.introspect(tokens["access_token"]).json["active"] is True
+
+
+def test_an_application_may_send_its_logout_as_a_form(world: World, browser: Browser, tokens: dict[str, str]) -> None:
+    """RP-Initiated Logout 2: "OpenID Providers MUST support the use of the HTTP GET and POST methods"."""
+    sent = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": BYE, "state": "s"}
+    answer = browser.get(_from_another_site(browser, sent).headers["location"])
+    assert answer.headers["location"] == f"{BYE}?state=s"
+    assert world.introspect(tokens["access_token"]).json == {"active": False}
+
+
+def _from_another_site(browser: Browser, sent: dict[str, str]) -> Answer:
+    """The answer to a form that a page elsewhere sends: without cookies."""
+    return browser.world.post("/logout", sent, origin="https://app.example.com", sec_fetch_site="cross-site")
 
 
 @pytest.mark.parametrize(
@@ -241,3 +265,18 @@ def test_a_logout_uri_inside_the_network_is_not_reached_unless_allowed(
 
     assert world.run(once()) == 0
     assert receiver.tokens == []
+
+
+def test_a_signed_userinfo_answer_is_no_hint(world: World, browser: Browser, ada: User) -> None:
+    """attack 16: signed by the same key, under the same typ, for the same client and user; it has no times."""
+    add_application(world, "signed", login={"userinfo_alg": "ES256"})
+    sign_in(browser, ada)
+    answer = redeem(world, code_for(browser, authorize_url("signed", scope="openid")), "signed").json
+    told = world.get("/userinfo", authorization=f"Bearer {answer['access_token']}")
+    assert told.headers["content-type"] == "application/jwt"
+    assert browser.get(_logout(id_token_hint=told.body.decode())).status == 400
+    hint = query_of(browser.get(authorize_url("signed", scope="openid", id_token_hint=told.body.decode())))
+    assert (hint["error"], hint["error_description"]) == (
+        "invalid_request",
+        "id_token_hint is no ID token of this client",
+    )

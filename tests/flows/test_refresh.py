@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -160,6 +161,45 @@ def test_another_client_cannot_use_a_refresh_token(world: World, first: dict[str
     add_application(world, "thief")
     refused = refresh(world, first["refresh_token"], "thief")
     assert (refused.status, refused.json["error"]) == (400, "invalid_grant")
+    assert refresh(world, first["refresh_token"]).status == 200
+
+
+def test_revoking_a_refresh_token_ends_its_grant(world: World, first: dict[str, Any]) -> None:
+    """standards 75, 76: used or not, every token of its family ends."""
+    second = refresh(world, first["refresh_token"]).json
+    for token in (first["refresh_token"], second["refresh_token"]):
+        assert world.post("/revoke", world.form("app", token=token, token_type_hint="access_token")).status == 200
+        assert not _is_active(world, first)
+        assert not _is_active(world, second)
+        assert refresh(world, second["refresh_token"]).json["error"] == "invalid_grant"
+        assert refresh(world, first["refresh_token"]).json["error"] == "invalid_grant"
+
+
+def test_nobody_revokes_the_refresh_token_of_another(world: World, first: dict[str, Any]) -> None:
+    add_application(world, "thief")
+    refused = world.post("/revoke", world.form("thief", token=first["refresh_token"]))
+    assert (refused.status, refused.json["error"]) == (400, "unauthorized_client")
+    assert _is_active(world, first)
+    assert refresh(world, first["refresh_token"]).status == 200
+
+
+def test_a_refresh_token_that_nobody_made_is_passed_over(world: World, first: dict[str, Any]) -> None:
+    """standards 75."""
+    for token in (first["refresh_token"][:-1] + "0", "ost_rt_", "ost_rt_\u00e9"):
+        assert world.post("/revoke", world.form("app", token=token)).status == 200
+    assert _is_active(world, first)
+
+
+def test_a_client_that_may_do_nothing_at_the_api_any_more_gets_no_token_for_it(
+    world: World, first: dict[str, Any]
+) -> None:
+    """The operator took the scopes away: a token without any would still name the user at the API."""
+    client = world.read(lambda work: work.clients.get("app"))
+    world.write(lambda work: work.clients.replace(replace(client, scopes={})))
+    for asked in ({}, {"resource": ORDERS}):
+        refused = refresh(world, first["refresh_token"], **asked)
+        assert (refused.status, refused.json["error"]) == (400, "invalid_target")
+    world.write(lambda work: work.clients.replace(client))
     assert refresh(world, first["refresh_token"]).status == 200
 
 

@@ -271,6 +271,15 @@ def test_numeric_date_with_a_fraction_is_taken() -> None:
     assert take_access({**access_claims(), "exp": NOW + 0.5, "iat": NOW - 0.5}).exp == NOW + 0.5
 
 
+@pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("leeway", [10, 10.5])
+def test_a_time_beyond_all_reckoning_is_refused(name: str, leeway: float) -> None:
+    """JSON numbers have no end: one of 400 digits is an integer here, and no float."""
+    for value in (10**400, -(10**400), 2**53 + 1):
+        with pytest.raises(VerificationError):
+            take_access({**access_claims(), name: value}, leeway=leeway)
+
+
 def test_audience_may_be_one_of_several_on_either_side() -> None:
     """standards 49."""
     claims = {**access_claims(), "aud": ["https://other.example", API]}

@@ -57,6 +57,18 @@ def test_a_password_alone_does_not_sign_in_a_user_with_codes(world: PeopleWorld,
     assert SESSION not in browser.cookies
 
 
+def test_a_password_that_was_changed_meanwhile_is_no_first_proof(
+    world: PeopleWorld, browser: Browser, key: str
+) -> None:
+    """Whoever knew the old one and waits at the second step begins anew, with the code unused."""
+    page = browser.sign_in()
+    world.set_password(world.user("ada"), "heron-copper-window")
+    assert browser.open(page.url).path == "/sign-in"
+    assert browser.send(page, "code-form", code=code(world, key)).path == "/sign-in"
+    assert SESSION not in browser.cookies
+    assert browser.send_code(browser.sign_in(password="heron-copper-window"), code(world, key)).status == 303  # noqa: S106
+
+
 def test_password_and_code_make_two_factors(world: PeopleWorld, browser: Browser, key: str) -> None:
     done = browser.send_code(browser.sign_in(), f" {code(world, key)[:3]} {code(world, key)[3:]}")
     assert done.header("location").startswith(f"{ISSUER}/continue?")

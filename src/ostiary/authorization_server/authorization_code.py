@@ -68,8 +68,8 @@ async def issue(work: UnitOfWork, server: AuthorizationServer, request: Authoriz
     Raises OAuthError("login_required") if the session or the account ended meanwhile; then nothing is written.
     """
     now = int(request.now)
+    user = await work.users.hold(account.user.user_id)
     session = await work.sessions.get(account.session.session_id)
-    user = await work.users.get(account.user.user_id)
     if session is None or not session.stands(now) or user is None or user.state != "active":
         raise OAuthError("login_required", "the user is not signed in any more", check="session", seen="ended")
     grant = _grant(server, request, account)

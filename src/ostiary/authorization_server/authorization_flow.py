@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from ostiary.authorization_server.http import Request, Response
 from ostiary.authorization_server.interaction import Interaction
 from ostiary.errors import OAuthError
 from ostiary.protocol import token_format
+from ostiary.storage.base import UnitOfWork
 from ostiary.trace import Trace, new_trace_id
 from ostiary.user_authentication import session as sessions
 
@@ -29,6 +31,9 @@ PAGES = {
     Need.CONSENT: "/consent",
     Need.SECOND_FACTOR: "/sign-in/second-factor",
 }
+
+
+Remember = Callable[[UnitOfWork], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +106,23 @@ def to_page(flow: Flow, decision: Decision) -> Response:
     return see_other(interaction.url(flow.server, PAGES[need], sealed), flow.headers)
 
 
-async def answered(flow: Flow, request: AuthorizationRequest, account: Account) -> Response:
-    """Issue the code and send the browser to the client with it."""
+async def answered(
+    flow: Flow, request: AuthorizationRequest, account: Account, *, remember: Remember | None = None
+) -> Response:
+    """Issue the code and send the browser to the client with it.
+
+    remember: writes the consent that was given a moment ago; without one what was given before must still be there.
+    Raises OAuthError: the session, the account or the consent ended meanwhile; then nothing is written.
+    """
     async with flow.server.storage.write() as work:
+        await work.users.hold(account.user.user_id)
+        if remember is None:
+            consents = await work.consents.of_user(account.user.user_id, request.client.client_id)
+            if missing_consent(request, flow.interaction, consents):
+                raise OAuthError("consent_required", "the user has just taken the consent back", check="consent")
         code = await authorization_code.issue(work, flow.server, request, account)
+        if remember is not None:
+            await remember(work)
         await sessions.touch(work, flow.server.settings.sign_in, account.session, flow.now)
     flow.server.on_event("authorization", {"outcome": "granted"})
     return answer(request, flow.http, flow.secrets, {"code": code}, flow.headers)

@@ -51,6 +51,9 @@ async def target(
         _refuse_target(identifier, apis)
     possible = scopes_of.allowed(client, api)
     held = tuple(name for name in grant.scopes[identifier] if name in possible)
+    if not possible or (grant.scopes[identifier] and not held):
+        # What the user allowed, the operator has taken away since: a token without it would still open the API's door.
+        _refuse_target(identifier, apis)
     return api, _narrowed(held if resource is not None else (*openid, *held), scope)
 
 

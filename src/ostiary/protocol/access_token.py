@@ -72,6 +72,8 @@ _STANDARD = frozenset(AccessTokenClaims.__struct_fields__) - {"extra"}
 _Name = Annotated[str, Meta(min_length=1)]
 _Text = Annotated[str, Meta(min_length=1, max_length=common.MAX_TEXT_LENGTH)]
 _Url = Annotated[str, Meta(min_length=1, max_length=common.MAX_URL_LENGTH)]
+_BOUNDED = Meta(ge=-common.LAST_TIME, le=common.LAST_TIME)
+_Time = Annotated[int, _BOUNDED] | Annotated[float, _BOUNDED]
 
 
 class _Usual(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -80,12 +82,12 @@ class _Usual(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     iss: _Url
     sub: _Text
     aud: _Name | Annotated[tuple[_Name, ...], Meta(min_length=1)]
-    exp: int | float
-    iat: int | float
+    exp: _Time
+    iat: _Time
     jti: _Text
     client_id: _Url
     scope: str = ""
-    nbf: int | float | UnsetType = UNSET
+    nbf: _Time | UnsetType = UNSET
     grant_id: _Text | UnsetType = UNSET
     rev: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
 

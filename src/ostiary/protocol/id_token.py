@@ -72,6 +72,10 @@ def verify_hint(parsed: jws.CompactJws, key: VerificationKey, *, issuer: str) ->
     common.check_issuer(members, issuer, None)
     common.text(members, "sub", check=SUBJECT)
     common.audiences(members)
+    for name in ("exp", "iat"):
+        # Core 2: both REQUIRED. A userinfo answer, signed by the same key under the same typ, has neither.
+        if common.numeric_date(members, name, CLAIMS) is None:
+            raise VerificationError(CLAIMS, "no ID token", seen=f"no {name}", expected="exp and iat")
     return members
 
 

@@ -16,7 +16,7 @@ async def revoke_user(work: UnitOfWork, user_id: str, act: Act) -> bool:
 
     "Verify that the application terminates all active sessions when a user account is disabled or deleted." ASVS 7.4.2
     """
-    user = await work.users.get(user_id)
+    user = await work.users.hold(user_id)
     if user is None or user.state == "disabled":
         return False
     await work.users.replace(replace(user, state="disabled", updated_at=int(act.now)))
@@ -36,6 +36,7 @@ async def end_everything_of(work: UnitOfWork, user_id: str, act: Act) -> int:
 
 async def end_sessions_of(work: UnitOfWork, user_id: str, act: Act, *, keep: str = "") -> int:
     """End the sessions of the user but for the one called ``keep``; how many."""
+    await work.users.hold(user_id)
     ended = 0
     for session in await work.sessions.of_user(user_id):
         if session.session_id != keep:
@@ -45,6 +46,7 @@ async def end_sessions_of(work: UnitOfWork, user_id: str, act: Act, *, keep: str
 
 async def revoke_consent(work: UnitOfWork, user_id: str, client_id: str, act: Act) -> bool:
     """Forget what the user allowed the client and end every grant of it; whether there was anything."""
+    await work.users.hold(user_id)
     removed = await work.consents.remove(user_id, client_id)
     ended = 0
     for grant in await work.grants.standing_of_user(user_id, client_id):

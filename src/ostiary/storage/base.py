@@ -228,6 +228,14 @@ class Artifacts(Protocol):
 
 class Users(Protocol):
     async def get(self, user_id: str, *, tenant: str = TENANT) -> User | None: ...
+    async def hold(self, user_id: str, *, tenant: str = TENANT) -> User | None:
+        """The user, for this unit of work alone: another one that holds them waits until this one has ended.
+
+        For whoever begins something of a user's (a session, a grant, a factor) and whoever ends all of it: so nothing
+        is begun behind the back of the end. To be asked before the rows that hang on the user.
+        """
+        ...
+
     async def by_name(self, username_key: str, *, tenant: str = TENANT) -> User | None: ...
     async def by_email(self, email: str, *, tenant: str = TENANT) -> list[User]: ...  # verified or not
     async def list(self, *, after: str = "", limit: int = 100, tenant: str = TENANT) -> list[User]: ...

@@ -16,6 +16,11 @@ from ostiary.storage.statements import Statement, addition, lookup, replacement
 
 _COLUMNS = tuple(User.__dataclass_fields__)
 _GET = lookup(USERS, _COLUMNS, "tenant", "user_id")
+_HOLD = Statement(
+    select(*(USERS.c[name] for name in _COLUMNS))
+    .where(USERS.c.tenant == bindparam("tenant"), USERS.c.user_id == bindparam("user_id"))
+    .with_for_update()  # on PostgreSQL; on SQLite there is one writer at a time
+)
 _BY_NAME = lookup(USERS, _COLUMNS, "tenant", "username_key")
 _BY_EMAIL = lookup(USERS, _COLUMNS, "tenant", "email_key")
 _ADD = addition(USERS)
@@ -54,6 +59,10 @@ class SqlUsers:
 
     async def get(self, user_id: str, *, tenant: str = TENANT) -> User | None:
         row = await self._connection.one(_GET, {"tenant": tenant, "user_id": user_id})
+        return _from_row(row) if row else None
+
+    async def hold(self, user_id: str, *, tenant: str = TENANT) -> User | None:
+        row = await self._connection.one(_HOLD, {"tenant": tenant, "user_id": user_id})
         return _from_row(row) if row else None
 
     async def by_name(self, username_key: str, *, tenant: str = TENANT) -> User | None:

@@ -70,7 +70,7 @@ async def change_user(work: UnitOfWork, user_id: str, act: Act, **changes: Unpac
 
     Raises ConfigurationError: there is no such user, the name is taken, or something has no good form.
     """
-    user = await existing_user(work, user_id)
+    user = await held_user(work, user_id)
     changed = _checked(replace(user, **changes))
     if "email_verified" not in changes and changed.email != user.email:
         changed = replace(changed, email_verified=False)
@@ -85,7 +85,7 @@ async def change_user(work: UnitOfWork, user_id: str, act: Act, **changes: Unpac
 
 async def enable_user(work: UnitOfWork, user_id: str, act: Act) -> User:
     """Let a disabled user in again; what was ended stays ended. Raises ConfigurationError."""
-    user = await existing_user(work, user_id)
+    user = await held_user(work, user_id)
     if user.state == "active":
         return user
     enabled = replace(user, state="active", updated_at=int(act.now))
@@ -122,7 +122,7 @@ async def set_password_hash(work: UnitOfWork, user_id: str, encoded: str, act: A
 
 async def add_factor(work: UnitOfWork, factor: Factor, act: Act) -> Factor:
     """Register a factor of a user. Raises ConfigurationError: no such user, or it is registered already."""
-    await existing_user(work, factor.user_id)
+    await held_user(work, factor.user_id)
     await work.factors.add(factor)
     await work.audit.append(_of(act, factor).event(tags.FACTOR_ADDED, factor.user_id, **_named(factor)))
     return factor
@@ -130,7 +130,7 @@ async def add_factor(work: UnitOfWork, factor: Factor, act: Act) -> Factor:
 
 async def remove_factor(work: UnitOfWork, user_id: str, factor_id: str, act: Act) -> bool:
     """Whether the user had this factor until now. Raises ConfigurationError if there is no such user."""
-    await existing_user(work, user_id)
+    await held_user(work, user_id)
     factor = await work.factors.get(factor_id)
     if factor is None or factor.user_id != user_id or not await work.factors.remove(factor_id):
         return False
@@ -140,7 +140,15 @@ async def remove_factor(work: UnitOfWork, user_id: str, factor_id: str, act: Act
 
 async def existing_user(work: UnitOfWork, user_id: str) -> User:
     """The user. Raises NoSuchUser."""
-    user = await work.users.get(user_id)
+    return _existing(await work.users.get(user_id), user_id)
+
+
+async def held_user(work: UnitOfWork, user_id: str) -> User:
+    """The user, for this unit of work alone (``Users.hold``). Raises NoSuchUser."""
+    return _existing(await work.users.hold(user_id), user_id)
+
+
+def _existing(user: User | None, user_id: str) -> User:
     if user is None:
         raise NoSuchUser(f"there is no user {user_id!r}: see `ostiary user list`")
     return user
@@ -169,7 +177,7 @@ def new_factor_id() -> str:
 
 
 async def _put_password(work: UnitOfWork, user_id: str, encoded: str, act: Act) -> Factor:
-    await existing_user(work, user_id)
+    await held_user(work, user_id)
     present = await work.factors.by_lookup("password", user_id)
     if present is None:
         # Found by its user, of whom there is one: so two requests at once cannot make two passwords.

@@ -17,7 +17,7 @@ from ostiary.errors import VerificationError
 from ostiary.model.factor import Factor
 from ostiary.revocation.act import Act
 from ostiary.storage.base import UnitOfWork
-from ostiary.user_authentication.accounts import existing_user, new_factor
+from ostiary.user_authentication.accounts import held_user, new_factor
 from ostiary.user_authentication.attempt import Attempt, Method, Proved
 from ostiary.user_authentication.totp import CODE
 
@@ -48,7 +48,7 @@ def new_codes() -> list[str]:
 
 async def replace_codes(work: UnitOfWork, user_id: str, codes: Sequence[str], act: Act) -> None:
     """Keep ``codes`` instead of those that are left. Raises ConfigurationError: no such user."""
-    await existing_user(work, user_id)
+    await held_user(work, user_id)
     for factor in await work.factors.of_user(user_id):
         if factor.kind == "recovery_code":
             await work.factors.remove(factor.factor_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
 
 from ostiary.authorization_server.interaction import Interaction
 from ostiary.model.factor import Factor
@@ -29,6 +30,15 @@ def is_wanted(
     if satisfies(level, asked):
         return False
     return "passkey" in kinds and (level == ONE_FACTOR or PHISHING_RESISTANT in asked)
+
+
+def first_proofs(factors: Iterable[Factor]) -> str:
+    """A digest of what the user can begin a sign-in by; it differs as soon as one is changed, added or removed."""
+    digest = hashlib.sha256()
+    for factor in sorted(factors, key=lambda one: one.factor_id):
+        if factor.kind in ("password", "passkey", "upstream"):
+            digest.update(f"{factor.factor_id} {len(factor.secret)} ".encode() + factor.secret)
+    return digest.hexdigest()
 
 
 def must_be_set_up(factors: Collection[Factor]) -> bool:

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 
 from ostiary.audit import tags
+from ostiary.errors import VerificationError
 from ostiary.model.known_browser import KnownBrowser
 from ostiary.model.session import Session
 from ostiary.revocation.act import Act
@@ -44,15 +45,20 @@ async def begin(work: UnitOfWork, settings: SignInSettings, sign_in: SignIn) -> 
 
     "Verify that the application generates a new session token on user authentication, including re-authentication, and
     terminates the current session token." ASVS 7.2.4. All accounts of the browser move to the new secret; an account
-    that has a session there keeps it, so that its ``sid`` stays what its applications know.
+    that has a session there keeps it, so that its ``sid`` stays what its applications know. Raises VerificationError,
+    before anything is written, where the session that was to be stepped up has ended.
     """
     now = int(sign_in.now)
     here = [one for one in await work.sessions.of_browser(sign_in.old_digest) if _is_here(one, sign_in)]
     present = [one for one in here if one.user_id == sign_in.user_id]
+    session = _session(settings, sign_in, next((one for one in present if one.stands(now)), None))
+    renewed = bool(session.session_id) and await work.sessions.renew(session)
+    if sign_in.step_up and not renewed:
+        # Its first methods were proved in a session that was ended, perhaps at this very moment.
+        raise VerificationError("session", "your sign-in has ended", seen="no standing session", expected="one")
     if here:
         await work.sessions.move(sign_in.old_digest, sign_in.digest)
-    session = _session(settings, sign_in, next((one for one in present if one.stands(now)), None))
-    if not session.session_id or not await work.sessions.renew(session):
+    if not renewed:
         session = replace(session, session_id=new_session_id(), created_at=now)
         await work.sessions.add(session)
     known = await work.sessions.known_browser(sign_in.user_id, sign_in.browser_digest)
@@ -78,6 +84,8 @@ def new_session_id() -> str:
 def _session(settings: SignInSettings, sign_in: SignIn, present: Session | None) -> Session:
     now = int(sign_in.now)
     before = present if sign_in.step_up else None
+    # ASVS 7.3.2: the absolute end is put off by a whole sign-in alone.
+    expires_at = before.expires_at if before else now + settings.session_life
     amr = with_mfa((*(before.amr if before else ()), *sign_in.amr))
     return Session(
         session_id=present.session_id if present else "",
@@ -89,8 +97,8 @@ def _session(settings: SignInSettings, sign_in: SignIn, present: Session | None)
         auth_time=before.auth_time if before else now,
         created_at=present.created_at if present else now,
         last_seen_at=now,
-        idle_until=now + settings.session_idle,
-        expires_at=now + settings.session_life,
+        idle_until=min(now + settings.session_idle, expires_at),
+        expires_at=expires_at,
         device=sign_in.device,
         address=sign_in.address,
     )

@@ -130,7 +130,7 @@ async def take(place: Place, proved: Proved, *, throttle: Throttle | None = None
         if not step_up and second_factor.is_wanted(server.settings.sign_in, place.interaction, amr, factors):
             act = Act(f"user:{user.user_id}", place.now, personal=_personal(place))
             await work.audit.append(act.event(tags.SIGN_IN_BEGUN, user.user_id, amr=" ".join(amr)))
-            return _half_way(place, user, amr)
+            return _half_way(place, user, amr, second_factor.first_proofs(factors))
         begun = await _begin(work, place, user, amr, new_secret, step_up=step_up)
     server.on_event("sign_in", {"outcome": "done"})
     done = Interaction(
@@ -190,7 +190,7 @@ def _personal(place: Place) -> dict[str, str]:
     return {"address": place.address} if place.address else {}
 
 
-def _half_way(place: Place, user: User, amr: tuple[str, ...]) -> Response:
+def _half_way(place: Place, user: User, amr: tuple[str, ...], first_proofs: str) -> Response:
     proved_at = place.interaction.proved_at if place.interaction.user_id == user.user_id else 0
     half = Interaction(
         started_at=place.interaction.started_at,
@@ -199,6 +199,7 @@ def _half_way(place: Place, user: User, amr: tuple[str, ...]) -> Response:
         user_id=user.user_id,
         amr=amr,
         proved_at=proved_at or int(place.now),
+        first_proofs=first_proofs,
     )
     return onward(place, SECOND_FACTOR, half)
 
@@ -217,7 +218,9 @@ async def _earlier(work: UnitOfWork, place: Place) -> _Earlier | None:
             if one.session_id == state.session_id:
                 return _Earlier(one.user_id, one.amr)
     elif state.user_id and place.now <= state.proved_at + second_factor.LIFE:
-        return _Earlier(state.user_id, state.amr)
+        # A password that was changed meanwhile is no first proof any more.
+        if state.first_proofs == second_factor.first_proofs(await work.factors.of_user(state.user_id)):
+            return _Earlier(state.user_id, state.amr)
     return None
 
 
@@ -231,7 +234,7 @@ async def _earlier_of(work: UnitOfWork, place: Place, user: User) -> tuple[str, 
 
 
 async def _active(work: UnitOfWork, user_id: str) -> User:
-    user = await work.users.get(user_id)
+    user = await work.users.hold(user_id)
     if user is None or user.state != "active":
         raise VerificationError(ACCOUNT, "the account is disabled", seen="a disabled account", expected="an active one")
     return user

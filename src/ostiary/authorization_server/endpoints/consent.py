@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from ostiary.audit import tags
@@ -81,9 +82,10 @@ async def _asked(flow: Flow, request: AuthorizationRequest) -> _Asked | None:
 
 async def _decided(flow: Flow, request: AuthorizationRequest, account: Account, decision: str | None) -> Response:
     if decision == "allow":
-        async with flow.server.storage.write() as work:
-            await _remember(work, request, account)
-        return await flows.answered(flow, request, account)
+        try:
+            return await flows.answered(flow, request, account, remember=partial(_remember, request, account))
+        except OAuthError as error:
+            raise Refused(error, request, redirect=True) from None
     if decision != "deny":
         raise OAuthError("invalid_request", "allow or deny", check="decision", expected="allow or deny")
     trace_id = new_trace_id()
@@ -94,7 +96,7 @@ async def _decided(flow: Flow, request: AuthorizationRequest, account: Account, 
     return answer(request, flow.http, flow.secrets, error_members(denied, trace_id))
 
 
-async def _remember(work: UnitOfWork, request: AuthorizationRequest, account: Account) -> None:
+async def _remember(request: AuthorizationRequest, account: Account, work: UnitOfWork) -> None:
     now, user_id, client_id = int(request.now), account.user.user_id, request.client.client_id
     held = {consent.resource: consent for consent in await work.consents.of_user(user_id, client_id)}
     for resource, names in request.scopes.items():

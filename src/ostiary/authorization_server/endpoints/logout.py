@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from ostiary.authorization_server import browser_forms, cookies
 from ostiary.authorization_server import form as forms
 from ostiary.authorization_server.authorization_answer import form_targets, see_other
+from ostiary.authorization_server.client_address import client_address
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.cookies import BrowserSecrets, Header
 from ostiary.authorization_server.endpoints.base import Endpoint
@@ -50,6 +51,9 @@ async def _logout(server: AuthorizationServer, request: Request) -> Response:
     secrets = cookies.read(server, request)
     await server.registry.current()
     asked = await _checked(server, {name: sent[name] for name in _PARAMETERS if name in sent})
+    if posted and DECISION not in sent and not secrets.session:
+        # A form on an application's page comes without our cookies (SameSite=Lax); on the way of a GET they come along.
+        return see_other(f"{server.issuer.rstrip('/')}/logout?{urlencode(asked.sent)}")
     async with server.storage.read() as work:
         here = await sessions.of_browser(work, secrets.session_digest, server.clock()) if secrets.session else []
     confirmed = posted and DECISION in sent
@@ -105,7 +109,8 @@ async def _question(server: AuthorizationServer, request: Request, secrets: Brow
 
 
 async def _end(server: AuthorizationServer, request: Request, ending: list[Session]) -> None:
-    personal = {"address": request.client_address} if request.client_address else {}
+    address = client_address(server, request)
+    personal = {"address": address} if address else {}
     for session in ending:
         act = Act(f"user:{session.user_id}", server.clock(), "signed out", personal=personal)
         async with server.storage.write() as work:
@@ -115,7 +120,8 @@ async def _end(server: AuthorizationServer, request: Request, ending: list[Sessi
 def _done(
     server: AuthorizationServer, request: Request, secrets: BrowserSecrets, asked: _Asked, *, remaining: int
 ) -> Response:
-    headers: tuple[Header, ...] = () if remaining else (cookies.drop_session(server),)
+    # A browser that brought no session loses none: else a form of any site, which comes without it, would take it away.
+    headers: tuple[Header, ...] = (cookies.drop_session(server),) if secrets.session and not remaining else ()
     if not asked.target:
         login = asked.client.login if asked.client is not None else None
         return render(

@@ -98,7 +98,7 @@ async def _show(
 
 
 def _from_the_start(state: Interaction) -> Interaction:
-    return msgspec.structs.replace(state, user_id="", amr=(), proved_at=0, step_up=False)
+    return msgspec.structs.replace(state, user_id="", amr=(), proved_at=0, first_proofs="", step_up=False)
 
 
 ENDPOINT = Endpoint("second_factor", sign_in.SECOND_FACTOR, ("GET", "HEAD", "POST"), _second_factor)
