@@ -15,6 +15,7 @@ from ostiary.protocol.checks import (
     ALGORITHM,
     AUTH_TIME,
     AUTHORIZED_PARTY,
+    CLAIMS,
     ISSUED_AT,
     NONCE,
     SUBJECT,
