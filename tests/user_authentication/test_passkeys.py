@@ -10,8 +10,10 @@ from urllib.parse import urlencode
 
 import pytest
 
+from ostiary.errors import VerificationError
 from ostiary.revocation import revoke_user
 from ostiary.settings.sections import SignInSettings
+from ostiary.user_authentication import passkey_challenge
 from ostiary.user_authentication.acr import PHISHING_RESISTANT
 from ostiary.user_authentication.relying_party import relying_party
 from tests.authorization_server.world import ISSUER
@@ -19,7 +21,7 @@ from tests.user_authentication import authenticator
 from tests.user_authentication.authenticator import BE, BS, UP, UV, Passkey, octets, text
 from tests.user_authentication.browser import PASSWORD, Browser, Page, PeopleWorld, parallel
 from tests.user_authentication.passkeys import add_passkey, options_of, passkeys_page, send_passkey, sign_in
-from tests.user_authentication.test_sign_in import SESSION, state_of, url_of
+from tests.user_authentication.test_sign_in import SESSION, secrets_of, state_of, url_of
 
 SIGN_IN = f"{ISSUER}/sign-in"
 REFUSED = "This passkey was not accepted. Try again, or sign in another way."
@@ -173,6 +175,15 @@ def test_a_challenge_made_for_a_registration_signs_nobody_in(world: PeopleWorld,
     sealed = options_of(own, passkeys_page(own))
     assert sign_in(own, passkey, options=sealed).status == 400
     assert world.audited("sign_in:refused")[-1].reason == "challenge"
+
+
+def test_a_challenge_is_for_one_ceremony(world: PeopleWorld, browser: Browser) -> None:
+    browser.open(SIGN_IN)
+    secrets, now = secrets_of(browser), world.clock()
+    made = passkey_challenge.new_challenge(world.server, secrets, "registration", now)
+    passkey_challenge.opened(world.server, secrets, "registration", made.sealed, now)
+    with pytest.raises(VerificationError, match="expired"):
+        passkey_challenge.opened(world.server, secrets, "sign-in", made.sealed, now)
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(299, 303), (302, 400)])

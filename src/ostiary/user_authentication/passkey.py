@@ -104,7 +104,7 @@ async def whose(work: UnitOfWork, form: Mapping[str, str]) -> User | None:
 
 
 async def prove(attempt: Attempt) -> Proved:
-    """Raises VerificationError: it is no passkey of this user's, or does not answer this browser's challenge as it should.
+    """Raises VerificationError: no passkey of this user's, or it does not answer this browser's challenge as it should.
 
     What it proves is confirmed with an Alarm if the signature is good, but the counter did not rise.
     """
