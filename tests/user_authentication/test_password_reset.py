@@ -148,9 +148,9 @@ def test_opening_the_link_spends_nothing(browser: Browser, outbox: Path) -> None
     assert reset(browser, link).status == 200
 
 
-def test_the_page_of_the_link_tells_nobody_its_url(browser: Browser, outbox: Path) -> None:
+def test_the_page_of_the_link_tells_no_other_site_its_url(browser: Browser, outbox: Path) -> None:
     page = browser.open(link_for(browser, outbox))
-    assert page.header("referrer-policy") == "no-referrer"
+    assert page.header("referrer-policy") == "same-origin"
     assert page.header("cache-control") == "no-store"
 
 

@@ -58,7 +58,7 @@ async def new_token(server: AuthorizationServer) -> str:
 
 
 def url(server: AuthorizationServer, path: str, token: str) -> str:
-    """Where the link leads: a page of ours, whose Referrer-Policy tells nobody its URL."""
+    """Where the link leads: a page of ours, whose Referrer-Policy tells no other site its URL."""
     return f"{server.issuer.rstrip('/')}{path}?{urlencode({PARAMETER: token})}"
 
 
