@@ -351,7 +351,7 @@ def _missing(provider: OpenIdProvider) -> None:
         (_foreign_key, "signature"),
         (_unknown_kid, "key"),
         (_no_kid, "key"),
-        (_other_type, "claims"),
+        (_other_type, "type"),
         (_hmac, "algorithm"),
         (_none, "format"),
         (_missing, "answer"),

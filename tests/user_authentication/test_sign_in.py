@@ -17,6 +17,7 @@ from ostiary.protocol import token_format
 from ostiary.revocation import revoke_user
 from tests.authorization_server.world import ISSUER
 from tests.user_authentication.browser import PASSWORD, Browser, Page, PeopleWorld
+from tests.user_authentication.mail import with_email
 
 SESSION = "__Host-ostiary-session"
 BROWSER = "__Host-ostiary-browser"
@@ -192,6 +193,7 @@ def news(world: PeopleWorld) -> list[Any]:
 
 
 def test_a_user_is_told_of_a_browser_that_is_new_and_only_then(world: PeopleWorld, browser: Browser) -> None:
+    with_email(world)
     world.add_user("bob", email="bob@example.com", email_verified=True)
     browser.sign_in("bob")
     browser.sign_in("bob")
