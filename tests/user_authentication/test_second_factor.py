@@ -66,7 +66,7 @@ def test_a_password_that_was_changed_meanwhile_is_no_first_proof(
     assert browser.open(page.url).path == "/sign-in"
     assert browser.send(page, "code-form", code=code(world, key)).path == "/sign-in"
     assert SESSION not in browser.cookies
-    assert browser.send_code(browser.sign_in(password="heron-copper-window"), code(world, key)).status == 303  # noqa: S106
+    assert browser.send_code(browser.sign_in(password="heron-copper-window"), code(world, key)).status == 303
 
 
 def test_password_and_code_make_two_factors(world: PeopleWorld, browser: Browser, key: str) -> None:

@@ -30,8 +30,8 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     resources: every ``resource`` of it (RFC 8707 allows several). started_at: seconds since the epoch.
     user_id, amr: who has proved themselves on these pages so far, and how; ``amr`` is not yet enough where a second
-    factor is missing. proved_at: when the first of the methods was proved. first_proofs: a digest of what the user could
-    begin a sign-in by at that moment.
+    factor is missing. proved_at: when the first of the methods was proved. first_proofs: a digest of what the user
+    could begin a sign-in by at that moment.
     session_id: the account that was chosen or signed in to, "" as long as none was; signed_in_at: when these very
     pages ended in a sign-in, 0 as long as they did not. step_up: the user of that session adds a method to the others.
     """

@@ -217,11 +217,12 @@ async def _earlier(work: UnitOfWork, place: Place) -> _Earlier | None:
         for one in await session.of_browser(work, place.secrets.session_digest, place.now):
             if one.session_id == state.session_id:
                 return _Earlier(one.user_id, one.amr)
-    elif state.user_id and place.now <= state.proved_at + second_factor.LIFE:
-        # A password that was changed meanwhile is no first proof any more.
-        if state.first_proofs == second_factor.first_proofs(await work.factors.of_user(state.user_id)):
-            return _Earlier(state.user_id, state.amr)
-    return None
+        return None
+    if not state.user_id or place.now > state.proved_at + second_factor.LIFE:
+        return None
+    # A password that was changed meanwhile is no first proof any more.
+    now_good = second_factor.first_proofs(await work.factors.of_user(state.user_id))
+    return _Earlier(state.user_id, state.amr) if state.first_proofs == now_good else None
 
 
 async def _earlier_of(work: UnitOfWork, place: Place, user: User) -> tuple[str, ...]:
