@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostiary.authorization_server import browser_forms, cookies
+from ostiary.authorization_server.asgi import routes
 from ostiary.authorization_server.interaction import Interaction, seal
 from ostiary.protocol import jws
 from ostiary.user_authentication import second_factor
@@ -19,26 +20,10 @@ from tests.authorization_server.browser import Browser
 from tests.authorization_server.world import ISSUER, scope
 from tests.user_authentication.browser import PeopleWorld
 
-PATHS = (
-    "/authorize",
-    "/continue",
-    "/consent",
-    "/accounts",
-    "/sign-in",
-    "/sign-in/second-factor",
-    "/sign-out",
-    "/logout",
-    "/userinfo",
-    "/token",
-    "/revoke",
-    "/introspect",
-    "/account",
-    "/account/sessions",
-    "/account/factors",
-    "/account/password",
-    "/account/applications",
-)
+PATHS = tuple(routes(ISSUER))
 FIELDS = (
+    "passkey",
+    "challenge",
     "interaction",
     "csrf",
     "decision",

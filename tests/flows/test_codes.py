@@ -90,6 +90,15 @@ def test_redirect_uri_may_be_left_out_at_the_token_endpoint(world: World, code: 
     assert redeem(world, code, redirect_uri=None).status == 200
 
 
+def test_without_pkce_redirect_uri_is_required(world: World, browser: Browser, ada: User) -> None:
+    """standards 15: RFC 6749 4.1.3."""
+    add_application(world, "old", login={"require_pkce": False})
+    sign_in(browser, ada)
+    for sent, status in ((None, 400), (CALLBACK, 200)):
+        code = code_for(browser, authorize_url("old", code_challenge=None, code_challenge_method=None))
+        assert redeem(world, code, "old", code_verifier=None, redirect_uri=sent).status == status
+
+
 def test_a_client_without_refresh_tokens_gets_none(world: World, browser: Browser, ada: User) -> None:
     add_application(world, "once", grant_types=("authorization_code",))
     sign_in(browser, ada)

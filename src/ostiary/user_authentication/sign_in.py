@@ -221,8 +221,8 @@ async def _earlier(work: UnitOfWork, place: Place) -> _Earlier | None:
     if not state.user_id or place.now > state.proved_at + second_factor.LIFE:
         return None
     # A password that was changed meanwhile is no first proof any more.
-    unchanged = state.first_proofs == second_factor.first_proofs(await work.factors.of_user(state.user_id))
-    return _Earlier(state.user_id, state.amr) if unchanged else None
+    now_good = second_factor.first_proofs(await work.factors.of_user(state.user_id))
+    return _Earlier(state.user_id, state.amr) if state.first_proofs == now_good else None
 
 
 async def _earlier_of(work: UnitOfWork, place: Place, user: User) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.authorization_server import cookies
 from ostiary.authorization_server.authorization_flow import RefusedToPerson
+from ostiary.authorization_server.client_address import client_address
 from ostiary.authorization_server.http import Request, Response, report
 from ostiary.errors import OAuthError, OstiaryError, Unavailable, VerificationError
 from ostiary.trace import new_trace_id
@@ -50,7 +51,12 @@ def error_page(
     """The page for ``error``; what it may say is what any caller may be told. trace_id: of one that is recorded."""
     if trace_id is None:
         trace_id = new_trace_id()
-        report(error, trace_id, request.path)
+        if isinstance(error, OAuthError | VerificationError):
+            # Anybody can ask for a page that is refused, as often as they like: counted, so that no log is filled.
+            address = client_address(server, request)
+            server.unauthenticated.count(error, address, request.path, trace_id, now=server.clock())
+        else:
+            report(error, trace_id, request.path)
     kind, message, mend, status = _told(error)
     secrets = cookies.read(server, request)
     return render(

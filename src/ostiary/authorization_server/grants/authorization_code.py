@@ -61,9 +61,10 @@ def _check(exchange: Exchange, payload: CodePayload) -> None:
     if payload.good_until <= exchange.now:
         raise _refused("expiry", f"a code that was good until {payload.good_until}")
     sent = form.get("redirect_uri")
-    # OAuth 2.1 no longer sends it here; whoever sends it must send the same.
-    if sent is not None and sent != payload.redirect_uri:
-        raise _refused("redirect_uri", shown(sent), expected=shown(payload.redirect_uri))
+    # OAuth 2.1 no longer sends it here, because PKCE does its work; whoever sends it must send the same. Without PKCE
+    # it is "REQUIRED, if the redirect_uri parameter was included in the authorization request" (RFC 6749 4.1.3).
+    if (sent is not None or payload.code_challenge is None) and (sent or "") != payload.redirect_uri:
+        raise _refused("redirect_uri", shown(sent or "absent"), expected=shown(payload.redirect_uri or "absent"))
     verifier = form.get("code_verifier")
     if payload.code_challenge is None:
         # RFC 9700 4.8.2: "the authorization server MUST ... only accept a request containing a code_verifier parameter
