@@ -276,6 +276,7 @@ def test_a_refused_code_is_typed(application: Application, provider: OpenIdProvi
         (lambda claims: claims.pop("exp"), "expiry"),
         (lambda claims: claims.pop("iat"), "issued_at"),
         (lambda claims: claims.update(iat=claims["iat"] + 60), "issued_at"),
+        (lambda claims: claims.update(iat=claims["iat"] - 611), "issued_at"),
         (lambda claims: claims.update(nonce="another"), "nonce"),
         (lambda claims: claims.pop("nonce"), "nonce"),
         (lambda claims: claims.update(nonce=1), "nonce"),
