@@ -62,9 +62,30 @@ def test_the_issuer_as_text_or_array_of_one_is_accepted(world: World, audience: 
     assert world.token(assertion=world.assertion(aud=audience)).status == 200
 
 
+PAGES = ("/account/", "/upstream/")
+
+
 def test_every_endpoint_that_takes_forms_authenticates() -> None:
     """standards 2: the corpus above runs over all of them."""
     assert set(WHERE_CLIENTS_AUTHENTICATE) >= {"/token", "/introspect", "/revoke", "/client-keys", "/client-keys/next"}
-    # The forms of the account page are sent by people, in their sessions.
-    forms = [one for one in ENDPOINTS if one.methods == ("POST",) and not one.path.startswith("/account/")]
+    # The forms of the pages are sent by people, in their browsers: see below.
+    forms = [one for one in ENDPOINTS if one.methods == ("POST",) and not one.path.startswith(PAGES)]
     assert all(endpoint.authenticates for endpoint in forms)
+
+
+ON_THE_WAY = ("/consent", "/accounts")
+"""Pages that refuse whoever is in the middle of nothing, before they look at a form."""
+OWN_PAGES = [
+    one.path
+    for one in ENDPOINTS
+    # Applications send the first three; the rest is not served here, without mail and providers.
+    if "POST" in one.methods
+    and not one.authenticates
+    and not one.path.startswith(("/authorize", "/userinfo", "/logout", "/reset", "/upstream/", "/account/upstream/"))
+]
+
+
+@pytest.mark.parametrize("path", OWN_PAGES)
+def test_every_other_form_is_taken_from_our_own_pages_alone(world: World, path: str) -> None:
+    """standards 108."""
+    assert world.post(path, {"decision": "allow"}).status == (400 if path in ON_THE_WAY else 403)
