@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ostiary.model.user import User
+from ostiary.revocation import Act, revoke_session
 from tests.authorization_server.applications import (
     CALLBACK,
     add_application,
@@ -108,3 +109,24 @@ def test_a_client_without_refresh_tokens_gets_none(world: World, browser: Browse
 def test_a_client_may_use_its_registered_grants_alone(world: World, code: str) -> None:
     add_application(world, "machine", grant_types=("client_credentials",))
     assert redeem(world, code, "machine").json["error"] == "unauthorized_client"
+
+
+def test_a_code_that_nobody_redeems_leaves_no_grant_for_long(world: World, browser: Browser, ada: User) -> None:
+    sign_in(browser, ada)
+    code_for(browser)
+    redeem(world, code_for(browser))
+    unredeemed, redeemed = world.read(lambda work: work.grants.of_user(ada.user_id))
+    settings = world.settings
+    assert unredeemed.expires_at == unredeemed.created_at + 60 + settings.tokens.max_life
+    assert redeemed.expires_at == redeemed.created_at + settings.authorization.refresh_life
+
+
+def test_the_end_of_a_session_is_one_row_of_the_log(world: World, browser: Browser, ada: User) -> None:
+    """However often an application asked: every API reads those rows."""
+    session = sign_in(browser, ada)
+    tokens = [redeem(world, code_for(browser)).json for _ in range(3)]
+    world.write(lambda work: revoke_session(work, session.session_id, Act("cli", world.clock())))
+    assert len(world.read(lambda work: work.revocations.since(0))) == 1
+    for each in tokens:
+        assert world.introspect(each["access_token"]).json == {"active": False}
+        assert refresh(world, each["refresh_token"]).status == 400

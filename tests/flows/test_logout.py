@@ -280,3 +280,16 @@ def test_a_signed_userinfo_answer_is_no_hint(world: World, browser: Browser, ada
         "invalid_request",
         "id_token_hint is no ID token of this client",
     )
+
+
+def test_an_application_without_refresh_tokens_is_told_long_after_its_last_token(
+    world: World, browser: Browser, ada: User, receiver: Receiver
+) -> None:
+    login = {"backchannel_logout_uri": receiver.url}
+    add_application(world, "told", login=login, grant_types=("authorization_code",))
+    session = sign_in(browser, ada)
+    redeem(world, code_for(browser, authorize_url("told")), "told")
+    world.clock.now += 2 * world.settings.tokens.max_life
+    world.run(world.storage.expire(int(world.clock())))
+    world.write(lambda work: revoke_session(work, session.session_id, Act("cli", world.clock())))
+    assert _deliver(world) == 1

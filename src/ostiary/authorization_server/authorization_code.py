@@ -98,21 +98,14 @@ def _grant(server: AuthorizationServer, request: AuthorizationRequest, account: 
         subject=account.subject,
         kind=KIND,
         created_at=now,
-        expires_at=now + _life(server, request),
+        # Long enough for one access token: a grant whose code is never redeemed does not stay for months.
+        expires_at=now + server.settings.authorization.code_life + server.settings.tokens.max_life,
         ended_at=None,
         user_id=account.user.user_id,
         session_id=session.session_id,
         scopes=dict(request.scopes),
         facts=msgspec.json.encode(facts).decode(),
     )
-
-
-def _life(server: AuthorizationServer, request: AuthorizationRequest) -> int:
-    """Seconds: the absolute end of its refresh tokens, or of the only access token that it can give."""
-    settings = server.settings
-    if "refresh_token" in request.client.grant_types:
-        return request.login.refresh_token_life or settings.authorization.refresh_life
-    return settings.authorization.code_life + settings.tokens.max_life
 
 
 def _event(request: AuthorizationRequest, account: Account, grant: Grant) -> AuditEvent:

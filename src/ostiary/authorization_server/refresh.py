@@ -48,8 +48,10 @@ class Fresh:
 async def first(exchange: Exchange, grant: Grant) -> Fresh | None:
     """The first refresh token of ``grant``, if its client may refresh."""
     client = exchange.client.client
-    if "refresh_token" not in client.grant_types or grant.expires_at is None:
+    if "refresh_token" not in client.grant_types:
         return None
+    login = client.login or ClientLogin()
+    end = grant.created_at + (login.refresh_token_life or exchange.server.settings.authorization.refresh_life)
     text = await _new(exchange.server)
     now = int(exchange.now)
     record = RefreshToken(
@@ -60,8 +62,8 @@ async def first(exchange: Exchange, grant: Grant) -> Fresh | None:
         generation=0,
         key_thumbprint="",
         created_at=now,
-        idle_until=_idle_until(exchange, now, grant.expires_at),
-        expires_at=grant.expires_at,
+        idle_until=_idle_until(exchange, now, end),
+        expires_at=end,
     )
     return Fresh(text, record)
 

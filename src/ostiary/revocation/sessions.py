@@ -5,7 +5,6 @@ from __future__ import annotations
 from ostiary.audit import tags
 from ostiary.model.logout_notice import LogoutNotice
 from ostiary.revocation.act import Act
-from ostiary.revocation.grants import revoke_grant
 from ostiary.storage.base import UnitOfWork
 
 OFFLINE_ACCESS = "offline_access"
@@ -14,18 +13,19 @@ OFFLINE_ACCESS = "offline_access"
 async def revoke_session(work: UnitOfWork, session_id: str, act: Act) -> bool:
     """Whether there was such a session and it had not been ended until now.
 
-    Tokens issued until now that bear its ``sid`` end. A grant with ``offline_access`` survives its session, every other
-    one ends with it: OpenID Connect Back-Channel Logout 1.0 section 2.7.
+    Tokens issued until now that bear its ``sid`` end, by one row of the log, however many grants there are. A grant
+    with ``offline_access`` survives, every other one ends with it: OpenID Connect Back-Channel Logout 1.0 section 2.7.
     """
     session = await work.sessions.get(session_id)
     if session is None or not await work.sessions.end(session_id, int(act.now)):
         return False
     await work.revocations.append(act.row("sid", session_id))
+    ended = 0
     for grant in await work.grants.standing_of_session(session_id):
         if OFFLINE_ACCESS not in grant.scopes.get("", ()):
-            await revoke_grant(work, grant.grant_id, act)
+            ended += await work.grants.end(grant.grant_id, int(act.now))
     await _tell_applications(work, session_id, act)
-    await work.audit.append(act.event(tags.SESSION_ENDED, session_id, user_id=session.user_id))
+    await work.audit.append(act.event(tags.SESSION_ENDED, session_id, user_id=session.user_id, grants=str(ended)))
     return True
 
 

@@ -110,6 +110,7 @@ class Grants(Protocol):
     async def of_session(self, session_id: str, *, tenant: str = TENANT) -> list[Grant]: ...  # ended ones too
     async def standing_of_session(self, session_id: str, *, tenant: str = TENANT) -> list[Grant]: ...
     async def add(self, grant: Grant) -> None: ...
+    async def prolong(self, grant_id: str, until: int, *, tenant: str = TENANT) -> None: ...  # of a user, not ended
     async def end(self, grant_id: str, at: int, *, tenant: str = TENANT) -> bool: ...  # False if already ended
 
 

@@ -30,6 +30,15 @@ _END = Statement(
     .values(ended_at=bindparam("at"))
     .returning(GRANTS.c.user_id)
 )
+_PROLONG = Statement(
+    update(GRANTS)
+    .where(
+        GRANTS.c.tenant == bindparam("of_tenant"),
+        GRANTS.c.grant_id == bindparam("of_grant_id"),
+        GRANTS.c.ended_at.is_(None),
+    )
+    .values(expires_at=bindparam("until"))
+)
 _OF_USER = Statement(
     select(*_SELECTED)
     .where(_HERE, GRANTS.c.user_id == bindparam("user_id"), GRANTS.c.grant_id > bindparam("after"))
@@ -100,6 +109,10 @@ class SqlGrants:
             raise ConfigurationError(f"A grant {grant.grant_id!r} exists; give the new one its own id.")
         if not grant.user_id:
             self._ledger.registry_changed(grant.tenant)
+
+    async def prolong(self, grant_id: str, until: int, *, tenant: str = TENANT) -> None:
+        """Give a user's grant that stands another end, in seconds since the epoch."""
+        await self._connection.run(_PROLONG, {"of_tenant": tenant, "of_grant_id": grant_id, "until": until})
 
     async def end(self, grant_id: str, at: int, *, tenant: str = TENANT) -> bool:
         """Whether the grant stood until now."""

@@ -227,6 +227,9 @@ async def test_grants_of_users(storage: Storage) -> None:
         assert await work.grants.standing_of_user("usr_1", "other") == []
         assert [grant.grant_id for grant in await work.grants.of_session("ses_2")] == ["gr_2"]
         assert await work.grants.standing_of_session("ses_1") == [GRANT]
+        await work.grants.prolong("gr_1", NOW + 500)
+        await work.grants.prolong("gr_2", NOW + 500)
+        assert [grant.expires_at for grant in await work.grants.of_user("usr_1")] == [NOW + 500, NOW + 90]
 
 
 async def test_a_revoked_session_ends_the_tokens_below_its_position(storage: Storage) -> None:

@@ -81,11 +81,23 @@ async def _settle(
     if await work.artifacts.consume(codes.KIND, digest, now=int(exchange.now)) is None:
         await _end(exchange, payload, work)
         raise _spent()
-    await user_tokens.standing(work, payload.grant_id, exchange.now)
+    grant, _ = await user_tokens.standing(work, payload.grant_id, exchange.now)
+    await _keep(exchange, grant, fresh, work)
     if fresh is None:
         return {}
     await work.refresh_tokens.add(fresh.record)
     return {"refresh_token": fresh.text}
+
+
+async def _keep(exchange: Exchange, grant: Grant, fresh: refresh.Fresh | None, work: UnitOfWork) -> None:
+    """Let a redeemed grant last as long as its refresh tokens, and as the session whose end its client is told."""
+    until = fresh.record.expires_at if fresh is not None else 0
+    login = exchange.client.client.login
+    if login is not None and login.backchannel_logout_uri is not None:
+        session = await work.sessions.get(grant.session_id)
+        until = max(until, session.expires_at if session is not None else 0)
+    if until > (grant.expires_at or 0):
+        await work.grants.prolong(grant.grant_id, until)
 
 
 async def _spend(exchange: Exchange, digest: bytes, payload: CodePayload, work: UnitOfWork) -> None:
