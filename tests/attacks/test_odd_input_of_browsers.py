@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ostiary.authorization_server import browser_forms, cookies
 from ostiary.authorization_server.asgi import routes
-from ostiary.authorization_server.interaction import Interaction, seal
+from ostiary.authorization_server.browser import browser_forms, cookies
+from ostiary.authorization_server.browser.interaction import Interaction, seal
 from ostiary.protocol import jws
 from ostiary.user_authentication import second_factor
 from tests.authorization_server.applications import CALLBACK, add_application, authorize_url, code_for, redeem, sign_in

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.authorization_server.interaction import Interaction
+from ostiary.authorization_server.browser.interaction import Interaction
 from ostiary.protocol import token_format
 from ostiary.revocation import revoke_user
 from ostiary.storage.sqlite import SqliteConnection

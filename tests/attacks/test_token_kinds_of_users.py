@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.authorization_server import browser_forms, cookies
+from ostiary.authorization_server.browser import browser_forms, cookies
 from ostiary.authorization_server.identifiers import new_jti
 from ostiary.errors import VerificationError
 from ostiary.protocol import access_token, jws, logout_token

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from ostiary.authorization_server import cookies
+from ostiary.authorization_server.browser import cookies
 from ostiary.model.client import Client
 from ostiary.model.client_login import ClientLogin
 from ostiary.model.session import Session

@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from ostiary.authorization_server.authorization_checks import CHECKS
-from ostiary.authorization_server.authorization_request import PARAMETERS
+from ostiary.authorization_server.authorization.checks import CHECKS
+from ostiary.authorization_server.authorization.request import PARAMETERS
 from ostiary.model.user import User
 from tests.authorization_server.applications import (
     CALLBACK,
@@ -260,7 +260,7 @@ def test_claims_asked_for_one_by_one_need_the_scope_that_covers_them(world: Worl
 def test_the_table_has_every_check_of_the_module() -> None:
     import inspect
 
-    from ostiary.authorization_server import authorization_checks as module
+    from ostiary.authorization_server.authorization import checks as module
 
     defined = [
         function

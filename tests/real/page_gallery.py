@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ostiary.authorization_server.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
 from ostiary.authorization_server.http import read_request, send_response
 from ostiary.settings import Settings
 from ostiary.user_authentication.pages import render

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ostiary.authorization_server.browser.interaction import Interaction
 from ostiary.authorization_server.http import Request
-from ostiary.authorization_server.interaction import Interaction
 from ostiary.errors import VerificationError
 from ostiary.model.factor import Factor
 from ostiary.revocation import revoke_user

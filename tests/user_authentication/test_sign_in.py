@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ostiary.authorization_server import cookies, interaction
+from ostiary.authorization_server.browser import cookies, interaction
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.interaction import Interaction
 from ostiary.authorization_server.context import AuthorizationServer
-from ostiary.authorization_server.cookies import BrowserSecrets
-from ostiary.authorization_server.interaction import Interaction
 from ostiary.protocol import token_format
 from ostiary.revocation import revoke_user
 from tests.authorization_server.world import ISSUER

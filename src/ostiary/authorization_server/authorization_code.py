@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ostiary.audit import tags
-from ostiary.authorization_server.authorization_decision import Account
-from ostiary.authorization_server.authorization_request import AuthorizationRequest
+from ostiary.authorization_server.authorization.decision import Account
+from ostiary.authorization_server.authorization.request import AuthorizationRequest
 from ostiary.authorization_server.identifiers import new_grant_id
 from ostiary.errors import OAuthError
 from ostiary.model.artifact import OneTimeArtifact

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ostiary.authorization_server.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.interaction import Interaction
 from ostiary.authorization_server.http import Request
-from ostiary.authorization_server.interaction import Interaction
 from ostiary.errors import VerificationError
 from ostiary.model.factor import Factor, FactorKind
 from ostiary.model.user import User

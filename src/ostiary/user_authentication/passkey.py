@@ -23,7 +23,7 @@ from webauthn.helpers.structs import (
 )
 
 from ostiary.audit import tags
-from ostiary.authorization_server.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
 from ostiary.errors import VerificationError
 from ostiary.model.factor import Factor
 from ostiary.model.user import User

@@ -20,7 +20,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from ostiary.authorization_server.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
 from ostiary.model.factor import Factor
 from ostiary.model.user import User
 from ostiary.revocation.act import Act

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 
-from ostiary.authorization_server.interaction import Interaction
+from ostiary.authorization_server.browser.interaction import Interaction
 from ostiary.model.factor import Factor
 from ostiary.settings.sections import SignInSettings
 from ostiary.user_authentication.acr import ONE_FACTOR, PHISHING_RESISTANT, acr_of, satisfies, with_mfa

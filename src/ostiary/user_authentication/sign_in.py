@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict
 
 from ostiary.audit import tags
-from ostiary.authorization_server import cookies, interaction
-from ostiary.authorization_server.authorization_answer import form_targets, see_other
+from ostiary.authorization_server.authorization.answer import form_targets, see_other
+from ostiary.authorization_server.browser import cookies, interaction
+from ostiary.authorization_server.browser.cookies import BrowserSecrets, Header
+from ostiary.authorization_server.browser.interaction import Interaction
 from ostiary.authorization_server.client_address import client_address
-from ostiary.authorization_server.cookies import BrowserSecrets, Header
 from ostiary.authorization_server.form import parse
 from ostiary.authorization_server.http import Request, Response
-from ostiary.authorization_server.interaction import Interaction
 from ostiary.errors import VerificationError
 from ostiary.model.event import AuditEvent
 from ostiary.model.session import Session

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.authorization_server.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
 from ostiary.authorization_server.http import Request, Response
 from ostiary.errors import ConfigurationError
 from ostiary.settings.load import validated

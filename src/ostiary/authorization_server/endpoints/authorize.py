@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ostiary.authorization_server import authorization_flow as flows
 from ostiary.authorization_server import form as forms
-from ostiary.authorization_server.authorization_request import PARAMETERS
+from ostiary.authorization_server.authorization import flow as flows
+from ostiary.authorization_server.authorization.request import PARAMETERS
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.endpoints.page_errors import flow_page, page

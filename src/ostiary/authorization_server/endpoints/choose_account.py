@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from ostiary.authorization_server import authorization_flow as flows
-from ostiary.authorization_server import browser_forms, interaction
 from ostiary.authorization_server import form as forms
-from ostiary.authorization_server.accounts_here import accounts_here, shown_account
-from ostiary.authorization_server.authorization_answer import form_targets, see_other
-from ostiary.authorization_server.authorization_request import Refused, checked
+from ostiary.authorization_server.authorization import flow as flows
+from ostiary.authorization_server.authorization.accounts_here import accounts_here, shown_account
+from ostiary.authorization_server.authorization.answer import form_targets, see_other
+from ostiary.authorization_server.authorization.request import Refused, checked
+from ostiary.authorization_server.browser import browser_forms, interaction
+from ostiary.authorization_server.browser.interaction import PARAMETER
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.endpoints.page_errors import flow_page, page
 from ostiary.authorization_server.http import Request, Response
-from ostiary.authorization_server.interaction import PARAMETER
 from ostiary.errors import OAuthError
 from ostiary.user_authentication.pages import render
 

@@ -8,19 +8,19 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from ostiary.audit import tags
-from ostiary.authorization_server import authorization_flow as flows
-from ostiary.authorization_server import browser_forms, interaction
 from ostiary.authorization_server import form as forms
-from ostiary.authorization_server.accounts_here import accounts_here, shown_account
-from ostiary.authorization_server.authorization_answer import answer, error_members, form_targets
-from ostiary.authorization_server.authorization_decision import Account, decide, is_assured, missing_consent
-from ostiary.authorization_server.authorization_flow import Flow
-from ostiary.authorization_server.authorization_request import AuthorizationRequest, Refused, checked
+from ostiary.authorization_server.authorization import flow as flows
+from ostiary.authorization_server.authorization.accounts_here import accounts_here, shown_account
+from ostiary.authorization_server.authorization.answer import answer, error_members, form_targets
+from ostiary.authorization_server.authorization.decision import Account, decide, is_assured, missing_consent
+from ostiary.authorization_server.authorization.flow import Flow
+from ostiary.authorization_server.authorization.request import AuthorizationRequest, Refused, checked
+from ostiary.authorization_server.browser import browser_forms, interaction
+from ostiary.authorization_server.browser.interaction import PARAMETER
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.endpoints.page_errors import flow_page, page
 from ostiary.authorization_server.http import Request, Response
-from ostiary.authorization_server.interaction import PARAMETER
 from ostiary.errors import OAuthError
 from ostiary.model.consent import Consent
 from ostiary.model.event import AuditEvent

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ostiary.authorization_server import authorization_flow as flows
 from ostiary.authorization_server import form as forms
-from ostiary.authorization_server.authorization_answer import see_other
+from ostiary.authorization_server.authorization import flow as flows
+from ostiary.authorization_server.authorization.answer import see_other
+from ostiary.authorization_server.browser.interaction import PARAMETER
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.endpoints.page_errors import flow_page, page
 from ostiary.authorization_server.http import Request, Response
-from ostiary.authorization_server.interaction import PARAMETER
 
 ACCOUNT_PAGE = "/account"
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from ostiary.authorization_server import browser_forms, cookies
 from ostiary.authorization_server import form as forms
-from ostiary.authorization_server.authorization_answer import form_targets, see_other
+from ostiary.authorization_server.authorization.answer import form_targets, see_other
+from ostiary.authorization_server.authorization.id_token_hint import verified_hint
+from ostiary.authorization_server.browser import browser_forms, cookies
+from ostiary.authorization_server.browser.cookies import BrowserSecrets, Header
 from ostiary.authorization_server.client_address import client_address
 from ostiary.authorization_server.context import AuthorizationServer
-from ostiary.authorization_server.cookies import BrowserSecrets, Header
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.endpoints.page_errors import page
 from ostiary.authorization_server.exchange import read_form
 from ostiary.authorization_server.http import Request, Response
-from ostiary.authorization_server.id_token_hint import verified_hint
 from ostiary.errors import OAuthError, VerificationError
 from ostiary.model.client import Client
 from ostiary.model.session import Session

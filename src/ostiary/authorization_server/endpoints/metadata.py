@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ostiary.authorization_server import user_claims
-from ostiary.authorization_server.authorization_request import OPENID_SCOPES
+from ostiary.authorization_server.authorization.request import OPENID_SCOPES
 from ostiary.authorization_server.client_authentication import METHODS
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints.base import Endpoint, issuer_path

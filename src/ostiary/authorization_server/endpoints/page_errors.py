@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from ostiary.authorization_server import cookies
-from ostiary.authorization_server.authorization_flow import RefusedToPerson
+from ostiary.authorization_server.authorization.flow import RefusedToPerson
+from ostiary.authorization_server.browser import cookies
 from ostiary.authorization_server.client_address import client_address
 from ostiary.authorization_server.http import Request, Response, report
 from ostiary.errors import OAuthError, OstiaryError, Unavailable, VerificationError

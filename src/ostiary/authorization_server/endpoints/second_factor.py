@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ostiary.authorization_server import browser_forms, cookies
+from ostiary.authorization_server.browser import browser_forms, cookies
+from ostiary.authorization_server.browser.interaction import Interaction
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.endpoints.page_errors import page
 from ostiary.authorization_server.http import Request, Response
-from ostiary.authorization_server.interaction import Interaction
 from ostiary.errors import VerificationError
 from ostiary.model.factor import Factor
 from ostiary.model.user import User

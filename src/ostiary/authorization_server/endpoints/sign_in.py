@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.authorization_server import browser_forms, cookies, interaction
+from ostiary.authorization_server.browser import browser_forms, cookies, interaction
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.endpoints.page_errors import page
 from ostiary.authorization_server.form import parse

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.authorization_server import browser_forms, cookies
-from ostiary.authorization_server.authorization_answer import see_other
+from ostiary.authorization_server.authorization.answer import see_other
+from ostiary.authorization_server.browser import browser_forms, cookies
+from ostiary.authorization_server.browser.cookies import BrowserSecrets, Header
 from ostiary.authorization_server.client_address import client_address
-from ostiary.authorization_server.cookies import BrowserSecrets, Header
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.endpoints.page_errors import page
 from ostiary.authorization_server.http import Request, Response

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ostiary.audit import tags
-from ostiary.authorization_server import browser_forms, cookies, interaction
-from ostiary.authorization_server.authorization_answer import see_other
+from ostiary.authorization_server.authorization.answer import see_other
+from ostiary.authorization_server.browser import browser_forms, cookies, interaction
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.interaction import Interaction
 from ostiary.authorization_server.client_address import client_address
-from ostiary.authorization_server.cookies import BrowserSecrets
 from ostiary.authorization_server.endpoints.account.visit import PATH as ACCOUNT_PATH
 from ostiary.authorization_server.endpoints.account.visit import Visit, visited
 from ostiary.authorization_server.endpoints.base import UPSTREAM, Endpoint
 from ostiary.authorization_server.endpoints.page_errors import page
 from ostiary.authorization_server.form import parse
 from ostiary.authorization_server.http import Request, Response
-from ostiary.authorization_server.interaction import Interaction
 from ostiary.errors import VerificationError
 from ostiary.model.event import AuditEvent
 from ostiary.revocation.act import Act

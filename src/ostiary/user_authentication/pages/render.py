@@ -18,8 +18,8 @@ from jinja2 import (
     TemplateSyntaxError,
 )
 
-from ostiary.authorization_server import browser_forms
-from ostiary.authorization_server.cookies import BrowserSecrets, Header
+from ostiary.authorization_server.browser import browser_forms
+from ostiary.authorization_server.browser.cookies import BrowserSecrets, Header
 from ostiary.authorization_server.http import Request, Response
 from ostiary.errors import ConfigurationError
 from ostiary.settings.sections import PagesSettings

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ostiary.authorization_server.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.model.factor import Factor
 from ostiary.model.session import Session

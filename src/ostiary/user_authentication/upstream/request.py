@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from ostiary.authorization_server.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
 from ostiary.authorization_server.upstream_providers import UpstreamProviders
 from ostiary.errors import ConfigurationError, OAuthError, Unavailable
 from ostiary.protocol import pkce

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ostiary.authorization_server.cookies import BrowserSecrets
-from ostiary.authorization_server.interaction import Interaction
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.interaction import Interaction
 from ostiary.errors import VerificationError
 from ostiary.protocol import base64url
 from ostiary.storage.base import UnitOfWork

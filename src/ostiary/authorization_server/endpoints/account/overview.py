@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ostiary.authorization_server import form as forms
-from ostiary.authorization_server.accounts_here import shown_account
+from ostiary.authorization_server.authorization.accounts_here import shown_account
 from ostiary.authorization_server.endpoints.account.visit import ACCOUNT, DONE, PATH, Visit, visited
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.http import Response

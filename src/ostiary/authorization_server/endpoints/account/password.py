@@ -6,10 +6,10 @@ present one here is slowed as it is at the sign-in, and counts there.
 
 from __future__ import annotations
 
+from ostiary.authorization_server.browser.interaction import Interaction
 from ostiary.authorization_server.endpoints.account.visit import PATH, Visit, visited
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.http import Response
-from ostiary.authorization_server.interaction import Interaction
 from ostiary.authorization_server.password_hashing import PASSWORD
 from ostiary.errors import VerificationError
 from ostiary.user_authentication import news, password, sign_in

@@ -6,8 +6,8 @@ currently active sessions": ending is possible without that too, so that nobody 
 
 from __future__ import annotations
 
-from ostiary.authorization_server import cookies
-from ostiary.authorization_server.authorization_answer import see_other
+from ostiary.authorization_server.authorization.answer import see_other
+from ostiary.authorization_server.browser import cookies
 from ostiary.authorization_server.endpoints.account.visit import PATH, Visit, visited
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.http import Response

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from ostiary.authorization_server import browser_forms, cookies
 from ostiary.authorization_server import form as forms
-from ostiary.authorization_server.authorization_answer import see_other
+from ostiary.authorization_server.authorization.answer import see_other
+from ostiary.authorization_server.browser import browser_forms, cookies
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
 from ostiary.authorization_server.client_address import client_address
-from ostiary.authorization_server.cookies import BrowserSecrets
 from ostiary.authorization_server.endpoints.page_errors import PageHandler, page
 from ostiary.authorization_server.http import Request, Response
 from ostiary.model.session import Session

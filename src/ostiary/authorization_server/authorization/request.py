@@ -110,7 +110,7 @@ class Refused(Exception):
 
 async def checked(request: AuthorizationRequest) -> AuthorizationRequest:
     """``request``, every check of its stage passed. Raises Refused, Unavailable."""
-    from ostiary.authorization_server.authorization_checks import CHECKS
+    from ostiary.authorization_server.authorization.checks import CHECKS
 
     for check, stages, told in CHECKS:
         if request.stage in stages:

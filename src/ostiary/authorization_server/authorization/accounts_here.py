@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ostiary.authorization_server.authorization_decision import Account
-from ostiary.authorization_server.cookies import BrowserSecrets
+from ostiary.authorization_server.authorization.decision import Account
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
 from ostiary.authorization_server.subjects import subject_for
 from ostiary.model.client import Client
 from ostiary.model.session import Session

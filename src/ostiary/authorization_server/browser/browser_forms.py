@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ostiary.authorization_server.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
 from ostiary.authorization_server.exchange import read_form
 from ostiary.authorization_server.http import Request
 from ostiary.errors import OAuthError, VerificationError

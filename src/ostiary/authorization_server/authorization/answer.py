@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlencode, urlsplit
 
-from ostiary.authorization_server.authorization_request import AuthorizationRequest
-from ostiary.authorization_server.cookies import BrowserSecrets, Header
+from ostiary.authorization_server.authorization.request import AuthorizationRequest
+from ostiary.authorization_server.browser.cookies import BrowserSecrets, Header
 from ostiary.authorization_server.http import Request, Response
 from ostiary.errors import OAuthError
 from ostiary.user_authentication.pages import render

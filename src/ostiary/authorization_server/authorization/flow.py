@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ostiary.audit import tags
-from ostiary.authorization_server import authorization_code, cookies, interaction, refusals
-from ostiary.authorization_server.accounts_here import accounts_here
-from ostiary.authorization_server.authorization_answer import answer, error_members, see_other
-from ostiary.authorization_server.authorization_decision import Account, Decision, Need, decide, missing_consent
-from ostiary.authorization_server.authorization_request import AuthorizationRequest, Refused, Stage, checked
-from ostiary.authorization_server.cookies import BrowserSecrets, Header
+from ostiary.authorization_server import authorization_code, refusals
+from ostiary.authorization_server.authorization.accounts_here import accounts_here
+from ostiary.authorization_server.authorization.answer import answer, error_members, see_other
+from ostiary.authorization_server.authorization.decision import Account, Decision, Need, decide, missing_consent
+from ostiary.authorization_server.authorization.request import AuthorizationRequest, Refused, Stage, checked
+from ostiary.authorization_server.browser import cookies, interaction
+from ostiary.authorization_server.browser.cookies import BrowserSecrets, Header
+from ostiary.authorization_server.browser.interaction import Interaction
 from ostiary.authorization_server.exchange import Exchange
 from ostiary.authorization_server.http import Request, Response
-from ostiary.authorization_server.interaction import Interaction
 from ostiary.errors import OAuthError
 from ostiary.protocol import token_format
 from ostiary.storage.base import UnitOfWork

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from ostiary.authorization_server.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
 from ostiary.errors import VerificationError
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
-from ostiary.authorization_server import claims_request, scope
-from ostiary.authorization_server.authorization_request import OPENID_SCOPES, AuthorizationRequest, Check, Stage, Told
-from ostiary.authorization_server.id_token_hint import subject_of_hint
+from ostiary.authorization_server import scope
+from ostiary.authorization_server.authorization import claims_request
+from ostiary.authorization_server.authorization.id_token_hint import subject_of_hint
+from ostiary.authorization_server.authorization.request import OPENID_SCOPES, AuthorizationRequest, Check, Stage, Told
 from ostiary.errors import OAuthError, VerificationError
 from ostiary.model.api import Api
 from ostiary.protocol import pkce, redirect_uri

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn
 
-from ostiary.authorization_server.authorization_request import AuthorizationRequest
-from ostiary.authorization_server.interaction import Interaction
+from ostiary.authorization_server.authorization.request import AuthorizationRequest
+from ostiary.authorization_server.browser.interaction import Interaction
 from ostiary.errors import OAuthError
 from ostiary.model.consent import Consent
 from ostiary.model.session import Session

@@ -1,0 +1,1 @@
+"""What the server keeps in a browser, and what it takes back from one: cookies, interactions, forms."""
