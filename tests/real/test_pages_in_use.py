@@ -12,8 +12,6 @@ from playwright.sync_api import Browser, Page
 from tests.real.accessibility import grave_faults
 from tests.real.dev_site import CALLBACK, PASSWORD, PEOPLE, DevSite, dev_site
 
-pytestmark = pytest.mark.real
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevSite]:

@@ -18,8 +18,6 @@ from ostiary.user_authentication.acr import TWO_FACTORS
 from tests.real.accessibility import grave_faults
 from tests.real.dev_server import Dev, running_dev
 
-pytestmark = pytest.mark.real
-
 ASKING = {
     "client_id": "demo-app",
     "redirect_uri": "http://127.0.0.1:9/callback",
