@@ -13,6 +13,7 @@ import pytest
 from ostiary.protocol import jws, next_key
 from ostiary.protocol.jwk import SigningKey
 from ostiary.revocation import Act, revoke_client_key
+from ostiary.settings.email import EmailSettings
 from tests.authorization_server.world import ISSUER, NOW, Answer, World, shop_world, signing_key
 from tests.endpoints.test_client_authentication import refused_by
 
@@ -52,6 +53,19 @@ def test_it_inherits_end_and_owner_and_names_its_parent(world: World) -> None:
     assert (key.expires_at, key.owner, key.parent) == (int(NOW) + 5000, "green team", parent)
     world.clock.now = NOW + 5000
     refused_by(world, world.token("grower", assertion=world.assertion("grower", "grower-2")), "key")
+
+
+def test_the_owner_is_told_by_e_mail_where_the_owner_is_an_address(world: World) -> None:
+    email = EmailSettings(from_address="door@example.com", outbox_dir=world.folder / "outbox")
+    world.server.settings = world.settings.model_copy(update={"email": email})
+    register(world, request())
+    assert world.read(lambda work: work.deliveries.due(now=int(NOW))) == [], "the owner is a team"
+    world.add_key("grower", "grower-8", expires_at=int(NOW) + 5000, owner="olga@example.com")
+    register(world, request("grower-9", signer=signing_key("grower-8")), "grower-8")
+    [told] = world.read(lambda work: work.deliveries.due(now=int(NOW)))
+    opened = world.server.seals.open("delivery", told.payload, context=told.delivery_id.encode())
+    assert b'"to":"olga@example.com","template":"client_key"' in opened
+    assert b"grower-9" in opened
 
 
 def test_the_owner_is_told_by_the_audit_log(world: World) -> None:

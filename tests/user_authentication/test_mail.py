@@ -23,6 +23,8 @@ CONTEXT: dict[str, str | int] = {
     "at": 1_800_000_000,
     "kind": "passkey",
     "life": 1200,
+    "client": "orders",
+    "kid": "orders-2",
 }
 
 

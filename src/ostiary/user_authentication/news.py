@@ -1,13 +1,15 @@
-"""What a user is told by e-mail about their own account: queued in the transaction of what happened, sent later."""
+"""What people are told by e-mail: users of their account, owners of their clients; queued with what happened."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from ostiary.model.client_key import ClientKey
 from ostiary.model.factor import FactorKind
 from ostiary.model.session import Session
 from ostiary.model.user import User
 from ostiary.storage.base import UnitOfWork
+from ostiary.user_authentication import names
 from ostiary.user_authentication.mail.letters import Letter, Template, language_of, queue
 
 if TYPE_CHECKING:
@@ -53,4 +55,17 @@ async def _tell(
         context={"username": user.username, **context},
         language=language_of(server, user),
     )
+    await queue(server, work, letter, now)
+
+
+async def client_key(server: AuthorizationServer, work: UnitOfWork, key: ClientKey, now: float) -> None:
+    """Tell the owner of a client, where that is an e-mail address, that the client registered its next key itself."""
+    try:
+        owner = names.email(key.owner)
+    except ValueError:
+        return  # free text, such as a team: whoever it is finds the act in the audit log
+    if not owner or not server.settings.email.is_set_up:
+        return
+    context: dict[str, str | int] = {"username": owner, "client": key.client_id, "kid": key.kid, "at": int(now)}
+    letter = Letter(to=owner, template="client_key", context=context, language=server.settings.pages.language)
     await queue(server, work, letter, now)

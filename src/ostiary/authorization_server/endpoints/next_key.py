@@ -26,6 +26,7 @@ from ostiary.protocol.checks import JTI, KEY
 from ostiary.protocol.jwk import VerificationKey
 from ostiary.protocol.next_key import NextKey
 from ostiary.storage.base import UnitOfWork
+from ostiary.user_authentication import news
 
 MAX_LIVE_KEYS: Final = 8
 """Keys of one client that are active and not expired; more than this and a client must retire one first."""
@@ -89,6 +90,7 @@ async def _answer(exchange: Exchange, parent: ClientKey, proved: NextKey, work: 
         raise _refused(KEY, "the key cannot be registered", seen="key or kid is taken", expected="a new key and kid")
     await work.client_keys.add(new)
     await work.audit.append(_event(exchange, new))
+    await news.client_key(exchange.server, work, new, exchange.now)
     exchange.server.on_event("client_key_registered", {})
     return json_response({"kid": new.kid, "expires_at": new.expires_at}, status=201)
 
@@ -114,7 +116,6 @@ def _child(key: VerificationKey, parent: ClientKey, now: int) -> ClientKey:
 
 
 def _event(exchange: Exchange, new: ClientKey) -> AuditEvent:
-    # The owner is told through the audit log: the event names owner, key and parent.
     return AuditEvent(
         tag=tags.CLIENT_KEY_REGISTERED_BY_CLIENT,
         outcome="done",

@@ -88,7 +88,7 @@ def text_of(server: AuthorizationServer, letter: Letter) -> Text:
         button=words.t(f"{table}.button") if link else "",
         link=link,
         note=words.t(f"{table}.note", **values),
-        footer=words.t("mail.footer", **values),
+        footer=words.t("mail.owner_footer" if letter.template == "client_key" else "mail.footer", **values),
     )
 
 

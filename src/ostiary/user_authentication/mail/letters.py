@@ -32,9 +32,11 @@ Template = Literal[
     "verify_address",
     "password_reset",
     "no_password",
+    "client_key",
     "reset_wanted",
 ]
-"""``reset_wanted`` is no letter but the wish for one: whether it becomes one is found out when it is due."""
+"""``client_key`` is for the owner of a client. ``reset_wanted`` is no letter but the wish for one: whether it becomes
+one is found out when it is due."""
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
