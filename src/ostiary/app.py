@@ -97,8 +97,12 @@ class Installation:
 
     async def close_refresh_windows(self) -> None:
         """Erase the sealed successors of refresh tokens whose time for a retry is over."""
+        now = int(self.clock())
+        async with self.storage.read() as work:
+            if not await work.refresh_tokens.has_old_windows(now):
+                return
         async with self.storage.write() as work:
-            await work.refresh_tokens.close_old_windows(int(self.clock()))
+            await work.refresh_tokens.close_old_windows(now)
 
     async def drop_old_audit(self) -> None:
         """Drop the rows of signed segments that are older than ``audit.retention_days``, if that is set; then fold what

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from ostiary.errors import Unavailable
+
 _log = logging.getLogger(__name__)
 
 
@@ -40,5 +42,7 @@ async def _repeat(chore: Chore, stop: asyncio.Event) -> None:
 async def _once(chore: Chore) -> None:
     try:
         await chore.run()
+    except Unavailable as error:
+        _log.warning("housekeeping waits: %s: %s; it is tried again in %s s", chore.name, error, chore.interval)
     except Exception:
         _log.exception("housekeeping failed: %s; it is tried again in %s s", chore.name, chore.interval)

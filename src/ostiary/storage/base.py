@@ -312,6 +312,10 @@ class RefreshTokens(Protocol):
         """Erase the sealed form of this successor, because it was used; how many."""
         ...
 
+    async def has_old_windows(self, now: int) -> bool:
+        """Whether ``close_old_windows`` has anything to do."""
+        ...
+
     async def close_old_windows(self, now: int) -> int:
         """Erase the sealed successors whose window has ended; how many."""
         ...

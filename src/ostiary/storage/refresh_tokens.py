@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, select, update
 
 from ostiary.model.refresh_token import RefreshToken
 from ostiary.storage.base import TENANT
@@ -44,11 +44,9 @@ _CLOSE_BEFORE = Statement(
     )
     .values(_CLOSED)
 )
-_CLOSE_OLD = Statement(
-    update(REFRESH_TOKENS)
-    .where(_TOKENS.successor.is_not(None), _TOKENS.retry_until <= bindparam("now"))
-    .values(_CLOSED)
-)
+_OLD = (_TOKENS.successor.is_not(None), _TOKENS.retry_until <= bindparam("now"))
+_ANY_OLD = Statement(select(_TOKENS.retry_until).where(*_OLD).limit(1))
+_CLOSE_OLD = Statement(update(REFRESH_TOKENS).where(*_OLD).values(_CLOSED))
 
 
 class SqlRefreshTokens:
@@ -93,6 +91,10 @@ class SqlRefreshTokens:
         """Erase the sealed form of this successor, because it was used; how many."""
         row = {"of_tenant": tenant, "of_grant_id": grant_id, "of_successor": successor_digest}
         return await self._connection.run(_CLOSE_BEFORE, row)
+
+    async def has_old_windows(self, now: int) -> bool:
+        """Whether ``close_old_windows`` has anything to do."""
+        return await self._connection.one(_ANY_OLD, {"now": now}) is not None
 
     async def close_old_windows(self, now: int) -> int:
         """Erase the sealed successors whose window has ended, in every tenant; how many."""

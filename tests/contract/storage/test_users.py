@@ -209,7 +209,9 @@ async def test_the_sealed_successors_are_erased(storage: Storage) -> None:
             )
         assert await work.refresh_tokens.close_windows_before("gr_1", b"d2") == 1
         assert await work.refresh_tokens.close_windows("another grant") == 0
+        assert not await work.refresh_tokens.has_old_windows(NOW + 9)
         assert await work.refresh_tokens.close_old_windows(NOW + 9) == 0
+        assert await work.refresh_tokens.has_old_windows(NOW + 10)
         assert await work.refresh_tokens.close_windows("gr_1") == 2
         erased = await work.refresh_tokens.get(b"d3")
         assert erased is not None
