@@ -12,7 +12,7 @@ from ostiary.authorization_server.browser.cookies import BrowserSecrets
 from ostiary.authorization_server.http import read_request, send_response
 from ostiary.settings import Settings
 from ostiary.user_authentication.pages import render
-from tests.authorization_server.world import World
+from tests.authorization_server.world import ISSUER, World
 from tests.resource_server.serving import served_asgi
 from tests.user_authentication.pages.examples import examples
 
@@ -35,6 +35,8 @@ class Gallery:
         secrets = BrowserSecrets("browser", "session")
         targets = ("https://printer.example.com",)
         response = render(self._world.server, request, secrets, template, form_targets=targets, **examples()[name])
+        # The examples stand at the issuer of the tests; here they stand at this server.
+        response.body = response.body.replace(ISSUER.encode(), self._world.server.issuer.encode())
         await send_response(scope, send, response)
 
 
