@@ -6,12 +6,14 @@ a stranger's account cannot.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final
 
 from ostiary.errors import VerificationError
 from ostiary.model.user import User
 from ostiary.revocation.act import Act
+from ostiary.storage.base import UnitOfWork
 from ostiary.user_authentication import email_links, news
 from ostiary.user_authentication.accounts import change_user
 from ostiary.user_authentication.email_links import LINK, Link
@@ -27,8 +29,14 @@ USER_LIMIT: Final = 5
 """Letters that one user may have sent within ``throttle.WINDOW``, so that nobody's mailbox is flooded from here."""
 
 
-async def send_link(server: AuthorizationServer, user: User, email: str, act: Act) -> None:
-    """Send a link to ``email``, an address of good form. Raises TooManyTries."""
+async def send_link(
+    server: AuthorizationServer,
+    write: Callable[[], AbstractAsyncContextManager[UnitOfWork]],
+    user: User,
+    email: str,
+    act: Act,
+) -> None:
+    """Send a link to ``email``, an address of good form. write: a unit of work of the user. Raises TooManyTries."""
     token = await email_links.new_token(server)
     counter = f"verify-address:{user.user_id}"
     letter = Letter(
@@ -41,7 +49,7 @@ async def send_link(server: AuthorizationServer, user: User, email: str, act: Ac
         },
         language=language_of(server, user),
     )
-    async with server.storage.write() as work:
+    async with write() as work:
         if await work.failed_attempts.note(counter, now=int(act.now), window=WINDOW) > USER_LIMIT:
             _, ends = await work.failed_attempts.count(counter, now=int(act.now))
             raise TooManyTries(max(1, ends - int(act.now)), "verify-address")
@@ -58,14 +66,13 @@ async def look(server: AuthorizationServer, token: str, users: Sequence[User]) -
     return link
 
 
-async def verify(server: AuthorizationServer, token: str, user: User, act: Act) -> None:
+async def verify(server: AuthorizationServer, work: UnitOfWork, token: str, user: User, act: Act) -> None:
     """Make the address the user's, and tell them so at the one before. Raises VerificationError."""
-    async with server.storage.write() as work:
-        _check_is_theirs((await email_links.look(work, "email_verification", token, act.now)).user, [user])
-        link = await email_links.spend(work, "email_verification", token, act.now)
-        if link.user.email and link.user.email.casefold() != link.email.casefold():
-            await news.address_changed(server, work, link.user, act.now)
-        await change_user(work, user.user_id, act, email=link.email, email_verified=True)
+    _check_is_theirs((await email_links.look(work, "email_verification", token, act.now)).user, [user])
+    link = await email_links.spend(work, "email_verification", token, act.now)
+    if link.user.email and link.user.email.casefold() != link.email.casefold():
+        await news.address_changed(server, work, link.user, act.now)
+    await change_user(work, user.user_id, act, email=link.email, email_verified=True)
 
 
 def _check_is_theirs(of_link: User, users: Sequence[User]) -> None:

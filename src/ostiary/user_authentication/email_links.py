@@ -7,7 +7,7 @@ it rests on is looked at again then: the account is active, and its address and 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlencode
@@ -78,7 +78,7 @@ async def look(work: UnitOfWork, kind: Kind, token: str, now: float) -> Link:
     artifact = await work.artifacts.get(kind, token_format.digest(token))
     if artifact is None or artifact.consumed_at is not None or artifact.expires_at <= now:
         raise _dead("a link that is unknown, spent or too old")
-    return await _standing(work, artifact)
+    return await _standing(work, artifact, work.users.get)
 
 
 async def spend(work: UnitOfWork, kind: Kind, token: str, now: float) -> Link:
@@ -86,12 +86,15 @@ async def spend(work: UnitOfWork, kind: Kind, token: str, now: float) -> Link:
     artifact = await work.artifacts.consume(kind, token_format.digest(token), now=int(now))
     if artifact is None:
         raise _dead("a link that is unknown, spent or too old")
-    return await _standing(work, artifact)
+    # The user is held, so that what the link rests on is so until the commit.
+    return await _standing(work, artifact, work.users.hold)
 
 
-async def _standing(work: UnitOfWork, artifact: OneTimeArtifact) -> Link:
+async def _standing(
+    work: UnitOfWork, artifact: OneTimeArtifact, user_of: Callable[[str], Awaitable[User | None]]
+) -> Link:
     claim = msgspec.json.decode(artifact.payload, type=_Claim)
-    user = await work.users.get(claim.user_id)
+    user = await user_of(claim.user_id)
     if user is None or user.state != "active":
         raise _dead("a link of an account that is not active")
     if artifact.kind == "password_reset" and (user.email != claim.email or not user.email_verified):

@@ -115,6 +115,15 @@ async def of_browser(work: UnitOfWork, digest: bytes, now: float) -> list[Sessio
     return found
 
 
+async def standing(work: UnitOfWork, session_id: str, now: float) -> Session | None:
+    """The session, if it stands. Whoever ends the sessions of a user holds the user: so it stands until the commit."""
+    found = await work.sessions.get(session_id)
+    if found is None or await work.users.hold(found.user_id) is None:
+        return None
+    held = await work.sessions.get(session_id)
+    return held if held is not None and held.stands(now) else None
+
+
 async def touch(work: UnitOfWork, settings: SignInSettings, session: Session, now: float) -> Session:
     """Put its idle end off, at most once a minute. The absolute end stays."""
     if now < session.last_seen_at + TOUCH_EVERY:

@@ -19,6 +19,7 @@ from ostiary.revocation.act import Act
 from ostiary.settings.upstream import UpstreamSettings
 from ostiary.storage.base import UnitOfWork
 from ostiary.user_authentication import accounts, names, news
+from ostiary.user_authentication import session as sessions
 from ostiary.user_authentication.attempt import Proved
 from ostiary.user_authentication.upstream.answer import Identity, userinfo
 from ostiary.user_authentication.upstream.state import State
@@ -97,8 +98,8 @@ class _Confirm:
 
 
 async def _session(work: UnitOfWork, state: State, browser: BrowserSecrets, now: float) -> Session:
-    session = await work.sessions.get(state.link_session)
-    if session is None or not session.stands(now) or session.digest != browser.session_digest:
+    session = await sessions.standing(work, state.link_session, now)
+    if session is None or session.digest != browser.session_digest:
         raise VerificationError(
             SESSION,
             "your session has ended",

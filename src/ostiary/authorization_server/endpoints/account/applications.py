@@ -10,7 +10,7 @@ from ostiary.revocation.users import revoke_consent
 
 async def _applications(visit: Visit) -> Response:
     client_id = (visit.form or {}).get("client_id", "")
-    async with visit.server.storage.write() as work:
+    async with visit.write() as work:
         ended = await revoke_consent(work, visit.user.user_id, client_id, visit.act)
     return visit.back("application_revoked" if ended else "")
 

@@ -24,7 +24,7 @@ async def _email(visit: Visit) -> Response:
         email = names.email(typed)
         if not email:
             return _show(visit, typed, status=400, problem="email")
-        await address_verification.send_link(visit.server, visit.user, email, visit.act)
+        await address_verification.send_link(visit.server, visit.write, visit.user, email, visit.act)
     except ValueError:
         return _show(visit, typed, status=400, problem="email")
     except TooManyTries as error:
@@ -49,7 +49,8 @@ async def _verify(visit: Visit) -> Response:
     try:
         if visit.form is None:
             return await _show_link(visit, token)
-        await address_verification.verify(visit.server, token, visit.user, visit.act)
+        async with visit.write() as work:
+            await address_verification.verify(visit.server, work, token, visit.user, visit.act)
     except VerificationError:
         return visit.show("message", status=400, about="link_dead", next_url=visit.url(EMAIL))
     return visit.show("message", about="email_verified", next_url=visit.url())

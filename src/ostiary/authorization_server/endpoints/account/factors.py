@@ -12,9 +12,8 @@ from ostiary.user_authentication.accounts import remove_factor
 
 async def _factors(visit: Visit) -> Response:
     named = (visit.form or {}).get("factor_id", "")
-    async with visit.server.storage.write() as work:
-        # Of two that remove the last two, one waits for the other and finds its own to be the last.
-        await work.users.hold(visit.user.user_id)
+    async with visit.write() as work:
+        # Of two that remove the last two, one waits for the other (the user is held) and finds its own to be the last.
         factors = await work.factors.of_user(visit.user.user_id)
         last = not has_another_way(factors, named)
         removed = not last and await remove_factor(work, visit.user.user_id, named, visit.act)

@@ -28,7 +28,7 @@ async def _passkeys(visit: Visit) -> Response:
         return await _show(visit)
     try:
         made = passkey_registration.made(visit.server, visit.secrets, visit.user, visit.form, visit.now)
-        async with visit.server.storage.write() as work:
+        async with visit.write() as work:
             present = _of(await work.factors.of_user(visit.user.user_id))
             if len(present) < MAX_PASSKEYS:
                 await made.keep(work, visit.act)
@@ -51,7 +51,7 @@ async def _options(visit: Visit) -> Response:
 async def _name(visit: Visit) -> Response:
     form = visit.form or {}
     name = passkey_registration.shown_name(form.get("name", ""))
-    async with visit.server.storage.write() as work:
+    async with visit.write() as work:
         present = await _own(work, visit, form.get("factor_id", ""))
         if present is None:
             return visit.back()

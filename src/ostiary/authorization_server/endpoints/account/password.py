@@ -12,9 +12,10 @@ from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.http import Response
 from ostiary.authorization_server.password_hashing import PASSWORD
 from ostiary.errors import VerificationError
+from ostiary.storage.base import UnitOfWork
 from ostiary.user_authentication import news, password, sign_in
-from ostiary.user_authentication.accounts import set_password
-from ostiary.user_authentication.attempt import Place
+from ostiary.user_authentication.accounts import set_password_hash
+from ostiary.user_authentication.attempt import Confirm, Place
 from ostiary.user_authentication.password_rules import UnfitPassword, check_new_password
 from ostiary.user_authentication.throttle import TooManyTries
 
@@ -25,16 +26,19 @@ async def _password(visit: Visit) -> Response:
     has_password = any(factor.kind == "password" for factor in factors)
     if visit.form is None:
         return _show(visit, has_password=has_password)
-    settings, new = visit.server.settings.sign_in, visit.form.get("password", "")
+    new = visit.form.get("password", "")
     try:
-        check_new_password(settings, new, visit.user)
+        check_new_password(visit.server.settings.sign_in, new, visit.user)
+        still = _still_none(visit)
         if has_password:
-            await _verify_current(visit, visit.form.get("current", ""))
-        server = visit.server
-        await set_password(server.passwords, server.storage, settings, visit.user.user_id, new, visit.act)
-        async with server.storage.write() as work:
+            still = await _verify_current(visit, visit.form.get("current", ""))
+        with visit.server.passwords.slot() as slot:
+            encoded = await slot.hash(new)
+        async with visit.write() as work:
+            await still(work)
+            await set_password_hash(work, visit.user.user_id, encoded, visit.act)
             change: news.Change = "factor_changed" if has_password else "factor_added"
-            await news.factor(server, work, visit.user, change, "password", visit.now)
+            await news.factor(visit.server, work, visit.user, change, "password", visit.now)
     except UnfitPassword:
         return _show(visit, status=400, has_password=has_password, problem="password")
     except TooManyTries as error:
@@ -44,8 +48,21 @@ async def _password(visit: Visit) -> Response:
     return visit.back("password_changed")
 
 
-async def _verify_current(visit: Visit, current: str) -> None:
-    """Raises VerificationError: it is another password; TooManyTries; Unavailable."""
+def _still_none(visit: Visit) -> Confirm:
+    """Checks in the transaction that no other page has made a password meanwhile."""
+
+    async def confirm(work: UnitOfWork) -> None:
+        if await work.factors.by_lookup("password", visit.user.user_id) is not None:
+            raise VerificationError(PASSWORD, "there is a password already", seen="a password that was made meanwhile")
+
+    return confirm
+
+
+async def _verify_current(visit: Visit, current: str) -> Confirm:
+    """What checks in the transaction that it still is the present one.
+
+    Raises VerificationError: it is another password; TooManyTries; Unavailable.
+    """
     here = Interaction(started_at=int(visit.now))
     place = Place(visit.server, visit.request, visit.secrets, here, visit.address, visit.now)
     attempt = await sign_in.first_attempt(
@@ -61,6 +78,7 @@ async def _verify_current(visit: Visit, current: str) -> None:
     if attempt.throttle is not None:
         async with visit.server.storage.write() as work:
             await attempt.throttle.succeeded(work)
+    return proved.confirm
 
 
 def _show(visit: Visit, *, has_password: bool, status: int = 200, problem: str = "", minutes: int = 0) -> Response:

@@ -34,7 +34,7 @@ async def _recovery_codes(visit: Visit) -> Response:
     if visit.form.get("kept") != "yes":
         return await _show(visit, pending, status=400)
     user_id = visit.user.user_id
-    async with visit.server.storage.write() as work:
+    async with visit.write() as work:
         # The same page sent again must not bring back a code that was used meanwhile.
         if not any(one.created_at >= pending.begun_at for one in _codes(await work.factors.of_user(user_id))):
             await recovery_code.replace_codes(work, user_id, pending.codes, visit.act)

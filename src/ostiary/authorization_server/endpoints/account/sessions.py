@@ -20,10 +20,10 @@ OTHERS = "others"
 async def _sessions(visit: Visit) -> Response:
     named = (visit.form or {}).get("session_id", "")
     if named == OTHERS:
-        async with visit.server.storage.write() as work:
+        async with visit.write() as work:
             await end_sessions_of(work, visit.user.user_id, visit.act, keep=visit.session.session_id)
         return visit.back("others_ended")
-    async with visit.server.storage.write() as work:
+    async with visit.write() as work:
         session = await work.sessions.get(named)
         # Whose session it is decides, not who knows its name: that stands in tokens.
         own = session is not None and session.user_id == visit.user.user_id

@@ -18,7 +18,7 @@ async def _totp(visit: Visit) -> Response:
         factor = totp.enrolled(visit.server, visit.user, sealed, visit.form.get("code", ""), visit.now, name)
     except VerificationError:
         return _show(visit, sealed, status=400, problem="code")
-    async with visit.server.storage.write() as work:
+    async with visit.write() as work:
         # The same form sent twice, by a second click: the first has added it.
         if await work.factors.get(factor.factor_id) is None:
             await add_factor(work, factor, visit.act)

@@ -6,7 +6,8 @@ application requires full re-authentication before allowing modifications to sen
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -36,6 +37,10 @@ ACCOUNT = "account"
 DONE = "done"
 RECENT = 600
 """Seconds since the sign-in within which a factor may be changed."""
+
+
+class SessionEnded(Exception):
+    """The session of a visit ended while its request was under way: nothing of it counts, its user signs in again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,17 @@ class Visit:
         """303 to the account page."""
         return see_other(self.url(done=done))
 
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[UnitOfWork]:
+        """A unit of work in which the session still stands: what is changed for its user is changed in one of these.
+
+        Else somebody who was shut out a moment ago, by a reset of the password, could still change it back.
+        """
+        async with self.server.storage.write() as work:
+            if await sessions.standing(work, self.session.session_id, self.now) is None:
+                raise SessionEnded
+            yield work
+
     def show(self, template: str, *, status: int = 200, **context: Any) -> Response:
         """A page of this account."""
         return render(self.server, self.request, self.secrets, template, status=status, headers=ALONE, **context)
@@ -108,7 +124,10 @@ def visited(handler: Handler, *, recent: bool = False) -> PageHandler:
         if recent and not visit.is_recent:
             return await begin_anew(server, secrets)
         await _touch(visit)
-        return await handler(visit)
+        try:
+            return await handler(visit)
+        except SessionEnded:
+            return await begin_anew(server, secrets)
 
     return page(shown)
 
