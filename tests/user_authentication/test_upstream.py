@@ -379,3 +379,24 @@ def test_who_proves_themselves_again_does_so_at_the_provider_too(world: Provider
     world.works.claims = {"auth_time": int(world.clock())}
     assert come_back(browser, start(browser)).status == 303
     assert world.sessions()[0].auth_time == int(world.clock())
+
+
+def test_a_flood_of_refused_answers_is_summed_up(
+    world: ProviderWorld, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody can begin at a provider and come back with nonsense: it does not fill the log."""
+    monkeypatch.setattr(world.server.unauthenticated, "gets_rows", lambda address: False)
+    for _ in range(3):
+        assert come_back(browser, start(browser), code=None, error="server_error").status == 400
+    assert world.audited("upstream:refused") == []
+    assert world.run(world.server.unauthenticated.summarise(world.storage, now=world.clock())) == 3
+    (row,) = world.audited("refusals:summarised")
+    assert row.details["check upstream_answer"] == "3"
+
+
+def test_a_refusal_that_has_a_row_is_not_counted_among_those_without(world: ProviderWorld, browser: Browser) -> None:
+    page = come_back(browser, start(browser), code=None)
+    (row,) = world.audited("upstream:refused")
+    assert row.trace_id
+    assert row.trace_id in page.html
+    assert world.run(world.server.unauthenticated.summarise(world.storage, now=world.clock())) == 0

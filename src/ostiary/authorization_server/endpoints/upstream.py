@@ -13,12 +13,13 @@ from ostiary.authorization_server.client_address import client_address
 from ostiary.authorization_server.endpoints.account.visit import PATH as ACCOUNT_PATH
 from ostiary.authorization_server.endpoints.account.visit import Visit, visited
 from ostiary.authorization_server.endpoints.base import UPSTREAM, Endpoint
-from ostiary.authorization_server.endpoints.page_errors import page
+from ostiary.authorization_server.endpoints.page_errors import error_page, page
 from ostiary.authorization_server.form import parse
-from ostiary.authorization_server.http import Request, Response
+from ostiary.authorization_server.http import Request, Response, report
 from ostiary.errors import VerificationError
 from ostiary.model.event import AuditEvent
 from ostiary.revocation.act import Act
+from ostiary.trace import new_trace_id
 from ostiary.user_authentication import session as sessions
 from ostiary.user_authentication import sign_in
 from ostiary.user_authentication.attempt import Place
@@ -107,10 +108,10 @@ async def _callback(server: AuthorizationServer, http: Request) -> Response:
         await answer.check_issuer(server, state, parameters)
         return await _taken(place, state, await answer.identity(server, state, parameters))
     except VerificationError as error:
-        await _record(place, state, error)
+        trace_id = await _record(place, state, error)
         if error.check in _SAID:
             return _message(place, state, _SAID[error.check])
-        raise
+        return error_page(server, http, error, trace_id)
 
 
 async def _taken(place: Place, state: State, who: answer.Identity) -> Response:
@@ -124,18 +125,26 @@ async def _taken(place: Place, state: State, who: answer.Identity) -> Response:
     return see_other(f"{base}?account={session.session_id}&done=upstream_added")
 
 
-async def _record(place: Place, state: State, error: VerificationError) -> None:
+async def _record(place: Place, state: State, error: VerificationError) -> str:
+    """Put the refusal on record; its trace id. Anybody can come back with nonsense: of a flood only some get rows."""
+    trace_id = new_trace_id()
+    place.server.on_event("sign_in", {"outcome": "refused"})
+    if not place.server.unauthenticated.gets_rows(place.address):
+        place.server.unauthenticated.count(error, place.address, place.request.path, trace_id, now=place.now)
+        return trace_id
+    report(error, trace_id, place.request.path)
     event = AuditEvent(
         tags.UPSTREAM_REFUSED,
         "refused",
         int(place.now * 1000),
         reason=error.check,
+        trace_id=trace_id,
         details={"upstream": state.upstream, "seen": error.seen[:200], "expected": error.expected[:200]},
         personal={"address": place.address} if place.address else {},
     )
     async with place.server.storage.write() as work:
         await work.audit.append(event)
-    place.server.on_event("sign_in", {"outcome": "refused"})
+    return trace_id
 
 
 def _message(place: Place, state: State, about: str) -> Response:
