@@ -85,7 +85,7 @@ class Installation:
             Chore("seal", 0.5, self.sealer.seal_once),
             Chore("signing-keys", 30.0, self.signing_keys.tick),
             Chore("expire", 20.0, self.expire),
-            Chore("deliveries", 2.0, self.deliverer.run_once),
+            *(Chore(f"deliveries:{kind}", 2.0, one) for kind, one in self.deliverer.rounds().items()),
             Chore("refresh-windows", 1.0, self.close_refresh_windows),
             Chore("audit-retention", HOUR, self.drop_old_audit),
         ]

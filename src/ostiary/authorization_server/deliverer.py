@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from ostiary.errors import OstiaryError
 from ostiary.model.delivery import Delivery, DeliveryKind
@@ -31,18 +32,22 @@ class Deliverer:
         self._handlers = handlers
         self._clock = clock
 
+    def rounds(self) -> dict[DeliveryKind, Callable[[], Awaitable[int]]]:
+        """For each kind what tries those that are due. Each is a chore of its own, every few seconds, so that a mail
+        server that hangs, or a heap of letters, holds up no logout token."""
+        return {kind: partial(self._round, kind) for kind in self._handlers}
+
     async def run_once(self) -> int:
-        """Try what is due now; how many arrived. For a chore every few seconds; harmless in several processes."""
+        """Try what is due now, of every kind; how many arrived. Harmless in several processes."""
+        return sum(await asyncio.gather(*(one() for one in self.rounds().values())))
+
+    async def _round(self, kind: DeliveryKind) -> int:
         now = int(self._clock())
         async with self._storage.read() as work:
-            due = await work.deliveries.due(now=now)
-        # All at once: a mail server that hangs holds up no logout token.
-        return sum(await asyncio.gather(*(self._try(delivery, now) for delivery in due)))
+            due = await work.deliveries.due(now=now, kind=kind)
+        return sum(await asyncio.gather(*(self._try(delivery, self._handlers[kind], now) for delivery in due)))
 
-    async def _try(self, delivery: Delivery, now: int) -> bool:
-        handler = self._handlers.get(delivery.kind)
-        if handler is None:
-            return False  # nobody here delivers it; it waits until its time is over
+    async def _try(self, delivery: Delivery, handler: Handler, now: int) -> bool:
         pause = PAUSES[min(delivery.attempts, len(PAUSES) - 1)]
         async with self._storage.write() as work:
             taken = delivery.expires_at > now and await work.deliveries.take(delivery, due_at=now + pause)

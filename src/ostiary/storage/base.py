@@ -30,7 +30,7 @@ from ostiary.model.audit_row import AuditRow, AuditSegment
 from ostiary.model.client import Client
 from ostiary.model.client_key import ClientKey, KeyState
 from ostiary.model.consent import Consent
-from ostiary.model.delivery import Delivery
+from ostiary.model.delivery import Delivery, DeliveryKind
 from ostiary.model.event import AuditEvent
 from ostiary.model.factor import Factor, FactorKind
 from ostiary.model.grant import Grant
@@ -335,7 +335,10 @@ class FailedAttempts(Protocol):
 
 class Deliveries(Protocol):
     async def add(self, delivery: Delivery) -> None: ...
-    async def due(self, *, now: int, limit: int = 20, tenant: str = TENANT) -> list[Delivery]: ...  # oldest first
+    async def due(
+        self, *, now: int, kind: DeliveryKind | None = None, limit: int = 20, tenant: str = TENANT
+    ) -> list[Delivery]: ...  # oldest first
+
     async def take(self, delivery: Delivery, *, due_at: int) -> bool:
         """Whether this caller may try it now; it is due again at ``due_at`` unless removed before. Atomic."""
         ...
