@@ -175,7 +175,9 @@ def test_userinfo_about_somebody_else_is_refused(creating: ProviderWorld, sub: s
     creating.works.userinfo = {"sub": sub}
     browser = Browser(creating)
     assert come_back(browser, start(browser)).status == 400
-    assert creating.audited("upstream:refused")[-1].reason == "subject"
+    row = creating.audited("upstream:refused")[-1]
+    assert row.reason == "subject"
+    assert (row.details, row.personal["expected"]) == ({"upstream": "works"}, "u1"), "who it is can be erased"
     assert creating.read(lambda work: work.factors.by_lookup("upstream", f"{WORKS} u1")) is None
 
 

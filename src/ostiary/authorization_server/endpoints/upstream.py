@@ -133,14 +133,16 @@ async def _record(place: Place, state: State, error: VerificationError) -> str:
         place.server.unauthenticated.count(error, place.address, place.request.path, trace_id, now=place.now)
         return trace_id
     report(error, trace_id, place.request.path)
+    told = {"address": place.address, "seen": error.seen[:200], "expected": error.expected[:200]}
     event = AuditEvent(
         tags.UPSTREAM_REFUSED,
         "refused",
         int(place.now * 1000),
         reason=error.check,
         trace_id=trace_id,
-        details={"upstream": state.upstream, "seen": error.seen[:200], "expected": error.expected[:200]},
-        personal={"address": place.address} if place.address else {},
+        details={"upstream": state.upstream},
+        # What was seen may name a person at the provider: it must not stay in the chain for good.
+        personal={name: value for name, value in told.items() if value},
     )
     async with place.server.storage.write() as work:
         await work.audit.append(event)
