@@ -427,6 +427,30 @@ def test_another_user_in_the_file_is_not_served_as_the_first(
     assert api.received == []
 
 
+def test_tokens_that_could_not_be_saved_do_not_replace_a_newer_sign_in(
+    application: Application,
+    token_file: UserTokenFile,
+    api: Server,
+    clock: TurnedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    auth = UserAuth.from_file(token_file.path, application=application)
+    clock.now += 600
+    with monkeypatch.context() as broken:
+        broken.setattr("ostiary.client.user_token_file.replace_secret_file", _disk_full)
+        with pytest.raises(OSError, match="disk full"):
+            get(auth, api)
+    other = replace(token_file.load(), claims={"sub": "usr_eve"}, refresh_token="refresh-eve")
+    token_file.save(other)
+    with pytest.raises(ConfigurationError, match="Somebody else"):
+        get(auth, api)
+    assert token_file.load() == other
+
+
+def _disk_full(*_: object) -> None:
+    raise OSError("disk full")
+
+
 def test_a_broken_file_tells_nothing_of_what_is_in_it(tmp_path: Path) -> None:
     path = tmp_path / "ada.json"
     path.write_text('{"refresh_token": "ost_rt_secret"}')

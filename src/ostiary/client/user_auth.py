@@ -129,10 +129,12 @@ class UserAuth(httpx2.Auth):
     def _renewed(self) -> AccessToken:
         """Called in a thread of its own, and never twice at once (TokenSource)."""
         with self._store.held():
-            if self._unsaved is not None:
-                return self._saved(self._unsaved)
             tokens = self.tokens
             latest = self._store.load()
+            if self._unsaved is not None and (latest is None or latest.refresh_token == tokens.refresh_token):
+                return self._saved(self._unsaved)
+            # What was not saved is of no more use where another process, or a new sign-in, has put tokens there.
+            self._unsaved = None
             if latest is not None and latest.refresh_token != tokens.refresh_token:
                 # Another process was faster: its refresh token is the one that counts, and perhaps its token will do.
                 tokens = self._checked(latest)
