@@ -264,6 +264,8 @@ async def test_of_many_that_take_a_delivery_one_wins_and_it_is_due_again(open_st
             await work.deliveries.add(replace(waiting, delivery_id="d2", due_at=NOW + 1))
         async with first.read() as work:
             assert await work.deliveries.due(now=NOW) == [waiting]
+            assert await work.deliveries.due(now=NOW, kind="email") == [waiting]
+            assert await work.deliveries.due(now=NOW, kind="backchannel_logout") == []
 
         async def take(storage: Storage) -> bool:
             async with storage.write() as work:
