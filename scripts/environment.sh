@@ -47,4 +47,8 @@ pip install --no-compile --require-hashes --requirement "$requirements"
 if [ "$purpose" != lock ]; then
     pip install --no-deps --no-build-isolation --editable .
 fi
+# Python keeps what it has compiled, so each program starts slowly once only; where it was told not to, once is now.
+if [ -n "${PYTHONDONTWRITEBYTECODE:-}" ]; then
+    .venv/bin/python -m compileall -q .venv/lib src || true
+fi
 fingerprint "$purpose" >".venv/.installed-$purpose"
