@@ -185,6 +185,27 @@ def test_an_exempted_client_needs_a_nonce_and_openid_instead_of_pkce(world: Worl
     assert redeem(world, code, "old", code_verifier=None).status == 200
 
 
+def test_the_challenge_method_plain_is_refused_and_only_s256_is_published(browser: Browser) -> None:
+    """standards 12."""
+    for change in (
+        {"code_challenge_method": "plain"},
+        {"code_challenge_method": None},
+        {"code_challenge_method": "s256"},
+    ):
+        assert query_of(browser.get(authorize_url(**change)))["error"] == "invalid_request"
+    document = browser.world.get("/.well-known/oauth-authorization-server").json
+    assert document["code_challenge_methods_supported"] == ["S256"]
+
+
+def test_every_redirect_makes_a_browser_forget_the_form(browser: Browser, ada: User) -> None:
+    """standards 19: 303, never 307, after a password was sent as after everything else."""
+    assert browser.get(authorize_url(), follow=False).status == 303
+    sign_in(browser, ada)
+    browser.get(authorize_url())
+    assert browser.submit("consent-form", decision="allow").status == 303
+    assert browser.get(authorize_url(scope="nonsense"), follow=False).status == 303
+
+
 def test_a_public_client_is_never_exempted(world: World, browser: Browser) -> None:
     """attack 23."""
     add_application(world, "spa", login={"require_pkce": False, "application_type": "browser"}, **PUBLIC)

@@ -88,7 +88,7 @@ def test_another_request_with_a_used_token_is_no_retry(
 
 
 def test_fifty_uses_at_once_get_one_successor(world: World, first: dict[str, Any]) -> None:
-    """attack 28."""
+    """standards 27, attack 28."""
     forms = [world.form("app", grant_type="refresh_token", refresh_token=first["refresh_token"]) for _ in range(50)]
     answers = _posted_at_once(world, forms)
     assert {answer.status for answer in answers} == {200}

@@ -40,6 +40,8 @@ _HASHES: Final = {
     "PS256": hashlib.sha256,
     "RS256": hashlib.sha256,
     "ES384": hashlib.sha384,
+    "PS384": hashlib.sha384,
+    "ES512": hashlib.sha512,
     "EdDSA": hashlib.sha512,
     "Ed25519": hashlib.sha512,
 }
