@@ -108,7 +108,7 @@ def test_disabling_ends_everything_at_once(room: Room, ada: str) -> None:
     assert room.ask("POST", f"/users/{ada}/disable").json()["state"] == "disabled"
     assert listed(room, ada, "sessions") == []
     assert [row["ended_at"] is None for row in listed(room, ada, "grants")] == [False]
-    assert {"user:disabled", "session:ended", "grant:revoked"} <= set(room.tags())
+    assert {"user:disabled", "session:ended"} <= set(room.tags())
     assert room.ask("POST", f"/users/{ada}/enable").json()["state"] == "active"
     assert listed(room, ada, "sessions") == []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 
 import pytest
 
@@ -52,11 +51,10 @@ def test_a_burst_travels_in_batches(world: World) -> None:
 
 def test_a_full_queue_drops_and_counts_and_never_waits(world: World) -> None:
     sink = upload(world, queue=10)
+    # The issuer answers nobody until further down: a sink that waited for it would never come so far.
     world.issuer.hold.clear()
-    began = time.monotonic()
     for number in range(100):
         sink.record(record(number))
-    assert time.monotonic() - began < 0.5
     assert sink.dropped >= 80
     world.issuer.hold.set()
     sink.close()
