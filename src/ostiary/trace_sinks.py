@@ -88,7 +88,11 @@ class FileSink:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return  # another one is at it
-        if not os.path.samestat(os.fstat(descriptor), self.path.stat()):
+        try:
+            named = self.path.stat()
+        except FileNotFoundError:
+            return  # moved aside a moment ago, and nobody has begun the next one yet
+        if not os.path.samestat(os.fstat(descriptor), named):
             return
         for number in range(self.keep, 1, -1):
             older = _turned(self.path, number - 1)

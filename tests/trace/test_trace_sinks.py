@@ -93,6 +93,23 @@ def test_processes_share_a_file_while_it_is_turned_over(tmp_path: Path) -> None:
     assert len({json.loads(line)["trace_id"] for line in lines}) == len(lines) == 600
 
 
+def test_a_file_that_another_process_has_just_moved_aside_costs_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = FileSink(tmp_path / "traces", max_bytes=100)
+    sink.record(record(public="x" * 100))
+    turned_over = sink._turn_over
+
+    def just_moved(descriptor: int) -> None:
+        sink.path.rename(tmp_path / "traces.1")
+        turned_over(descriptor)
+
+    monkeypatch.setattr(sink, "_turn_over", just_moved)
+    sink.record(record())
+    assert sink.dropped == 0
+    assert len(sink.path.read_text().splitlines()) == 1
+
+
 def test_what_cannot_be_written_is_counted_and_troubles_nobody(tmp_path: Path) -> None:
     (tmp_path / "traces").mkdir()
     sink = FileSink(tmp_path / "traces")
