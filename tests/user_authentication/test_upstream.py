@@ -17,7 +17,7 @@ from ostiary.protocol.base64url import encode
 from ostiary.revocation import revoke_user
 from ostiary.user_authentication import accounts
 from tests.authorization_server.world import ISSUER, signing_key
-from tests.user_authentication.browser import Browser, Page
+from tests.user_authentication.browser import Browser, Page, code_at
 from tests.user_authentication.provider import (
     OTHER,
     SECRET,
@@ -355,6 +355,43 @@ def test_amr_of_a_trusted_provider_raises_the_level(tmp_path: Path) -> None:
         come_back(browser, start(browser))
         (session,) = world.sessions()
         assert set(session.amr) == {"fed", "pwd", "otp", "mfa"}
+        assert session.acr == "urn:ostiary:acr:two-factors"
+
+
+@pytest.mark.parametrize("told", [["pwd"], ["otp"], ["hwk"], ["pwd", "kba"], ["otp", "hwk"], ["user"], []])
+def test_a_single_factor_at_a_trusted_provider_is_one_factor(tmp_path: Path, told: list[str]) -> None:
+    """What was proved there is the one sign-in there: it is no second factor beside it."""
+    for world in made(tmp_path, trust_amr=True):
+        world.works.claims = {"amr": told}
+        browser = Browser(world)
+        come_back(browser, start(browser))
+        (session,) = world.sessions()
+        assert (session.amr, session.acr) == (("fed",), "urn:ostiary:acr:one-factor")
+
+
+@pytest.mark.parametrize("told", [["pwd"], ["otp"], ["kba"]])
+def test_after_a_single_factor_at_a_trusted_provider_the_users_own_code_makes_two(
+    tmp_path: Path, told: list[str]
+) -> None:
+    for world in made(tmp_path, trust_amr=True):
+        key = world.add_codes(world.user("ada"))
+        world.works.claims = {"amr": told}
+        browser = Browser(world)
+        second = browser.open(come_back(browser, start(browser)).header("location"))
+        assert (second.path, world.sessions()) == ("/sign-in/second-factor", [])
+        world.clock.now += 30
+        browser.send_code(second, code_at(key, world.clock()))
+        (session,) = world.sessions()
+        assert (session.amr, session.acr) == (("fed", "otp", "mfa"), "urn:ostiary:acr:two-factors")
+
+
+def test_two_factors_at_a_trusted_provider_spare_the_users_own_code(tmp_path: Path) -> None:
+    for world in made(tmp_path, trust_amr=True):
+        world.add_codes(world.user("ada"))
+        world.works.claims = {"amr": ["pwd", "otp"]}
+        browser = Browser(world)
+        come_back(browser, start(browser))
+        (session,) = world.sessions()
         assert session.acr == "urn:ostiary:acr:two-factors"
 
 

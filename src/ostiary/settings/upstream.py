@@ -20,7 +20,7 @@ class UpstreamSettings(Section):
     stead a file, client_secret_file) and private_key_file (private_key_jwt): what the provider knows us by.
     name: what the sign-in page calls it. scopes: asked for, ``openid`` among them. algorithms: that its ID tokens may
     be signed with. create_users: whether somebody whom nobody here knows gets an account at their first sign-in.
-    trust_amr: whether ``amr`` of its ID tokens counts here, such as a second factor that was proved there.
+    trust_amr: whether ``amr`` of its ID tokens counts here, where it tells of more than one factor.
     """
 
     issuer: str

@@ -20,6 +20,7 @@ from ostiary.settings.upstream import UpstreamSettings
 from ostiary.storage.base import UnitOfWork
 from ostiary.user_authentication import accounts, names, news
 from ostiary.user_authentication import session as sessions
+from ostiary.user_authentication.acr import ONE_FACTOR, acr_of
 from ostiary.user_authentication.attempt import Proved
 from ostiary.user_authentication.upstream.answer import Identity, userinfo
 from ostiary.user_authentication.upstream.state import State
@@ -150,9 +151,13 @@ def _factor(settings: UpstreamSettings, who: Identity, user_id: str, now: float)
 
 
 def _amr(settings: UpstreamSettings, who: Identity) -> tuple[str, ...]:
+    """``fed``, and what the provider says of it where that by itself is more than one factor.
+
+    A password there is how the one sign-in there was proved; beside ``fed`` it would count as a second.
+    """
     told = who.claims.get("amr") if settings.trust_amr else None
     trusted = [one for one in told if isinstance(one, str) and one in _KNOWN_AMR] if isinstance(told, list) else []
-    return (*AMR, *trusted)
+    return AMR if acr_of(trusted) == ONE_FACTOR else (*AMR, *trusted)
 
 
 def _taken() -> VerificationError:
