@@ -11,6 +11,8 @@ import pytest
 
 from ostiary.model.user import User
 from ostiary.protocol import token_format
+from ostiary.revocation import Act, revoke_client
+from ostiary.storage.base import UnitOfWork
 from tests.authorization_server.applications import (
     add_application,
     authorize_url,
@@ -68,6 +70,36 @@ def test_after_the_window_a_used_token_ends_its_family(world: World, first: dict
     assert not _is_active(world, first)
     assert not _is_active(world, successor)
     assert "refresh_token:reused" in {row.tag for row in world.audit()}
+
+
+def test_a_used_token_ends_its_family_also_when_its_own_idle_time_is_over(
+    world: World, browser: Browser, ada: User
+) -> None:
+    """RFC 9700 4.14.2: whoever has rotated meanwhile may be the thief."""
+    sign_in(browser, ada)
+    tokens = redeem(world, code_for(browser, authorize_url(scope="openid offline_access orders:read"))).json
+    world.clock.now += world.settings.authorization.refresh_idle - 60
+    successor = refresh(world, tokens["refresh_token"]).json
+    world.clock.now += 120
+    assert refresh(world, tokens["refresh_token"]).status == 400
+    assert "refresh_token:reused" in {row.tag for row in world.audit()}
+    assert refresh(world, successor["refresh_token"]).status == 400
+
+
+def test_a_disabled_client_that_is_enabled_again_refreshes_nothing_of_before(
+    world: World, first: dict[str, Any]
+) -> None:
+    world.write(lambda work: revoke_client(work, "app", Act("admin:boss", world.clock())))
+    assert refresh(world, first["refresh_token"]).status == 401
+    world.write(lambda work: _enable(work, "app"))
+    assert refresh(world, first["refresh_token"]).status == 400
+    assert not _is_active(world, first)
+
+
+async def _enable(work: UnitOfWork, client_id: str) -> None:
+    client = await work.clients.get(client_id)
+    assert client is not None
+    await work.clients.replace(replace(client, state="active"))
 
 
 def test_once_the_successor_was_used_its_predecessor_is_reuse(world: World, first: dict[str, Any]) -> None:
@@ -185,7 +217,8 @@ def test_nobody_revokes_the_refresh_token_of_another(world: World, first: dict[s
 
 def test_a_refresh_token_that_nobody_made_is_passed_over(world: World, first: dict[str, Any]) -> None:
     """standards 75."""
-    for token in (first["refresh_token"][:-1] + "0", "ost_rt_", "ost_rt_\u00e9"):
+    text = first["refresh_token"]
+    for token in (text[:-1] + ("1" if text.endswith("0") else "0"), "ost_rt_", "ost_rt_\u00e9"):
         assert world.post("/revoke", world.form("app", token=token)).status == 200
     assert _is_active(world, first)
 

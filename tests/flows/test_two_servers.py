@@ -109,3 +109,14 @@ def test_a_request_begun_at_one_server_goes_on_at_the_other(servers: Servers) ->
     browser.get(authorize_url())
     browser.world = second
     assert "code=" in browser.submit("consent-form", decision="allow").headers["location"]
+
+
+def test_userinfo_takes_at_once_what_another_server_signed_with_a_new_key(servers: Servers) -> None:
+    first, second = servers
+    browser = Browser(first)
+    sign_in(browser, add_user(first))
+    for rotations in (0, 2):
+        for _ in range(rotations):
+            first.run(first.signing_keys.rotate(compromised=True))
+        token = redeem(first, code_for(browser)).json["access_token"]
+        assert second.get("/userinfo", authorization=f"Bearer {token}").status == 200

@@ -71,12 +71,14 @@ class HeadsFile:
         """Put ``checkpoint``, which speaks for the segments up to ``segment``, in the place of their heads.
 
         Whoever reads meanwhile sees the old file or the new one. Whether there was anything to do. Raises
-        ConfigurationError when the file cannot be rewritten; it is then as it was.
+        ConfigurationError when the file cannot be rewritten, or tells the segment otherwise; it is then as it was.
         """
         try:
             with self._locked(os.O_RDWR | _GUARDED) as descriptor:
-                if next(self.lines(), "") == checkpoint:
+                first = next(self.lines(), "")
+                if first == checkpoint or _begins_later(first, segment):
                     return False
+                self._refuse_unknown(segment, checkpoint)
                 self._rewrite(descriptor, segment, checkpoint)
                 return True
         except OSError as error:
@@ -100,6 +102,15 @@ class HeadsFile:
             return
         except OSError as error:
             raise self._unusable(error) from error
+
+    def _refuse_unknown(self, segment: int, checkpoint: str) -> None:
+        """Whoever writes the database must not make us erase heads: only what the file itself tells is replaced."""
+        told = next((one for one in self.heads() if one.segment >= segment), None)
+        if told is None or (told.segment, told.head) != (segment, heads.unverified(checkpoint).head):
+            raise ConfigurationError(
+                f"The file of audit heads {self.path} stays as it is: it does not tell segment {segment} as the"
+                " checkpoint in the database does. Run `ostiary audit verify`, which says what is wrong."
+            )
 
     def _last_seen(self, descriptor: int) -> Head | None:
         """The last head; read only if the file has changed since it was last looked at."""
@@ -160,6 +171,14 @@ class HeadsFile:
         return ConfigurationError(
             f"The file of audit heads {self.path} cannot be used: {reason}. Mend its rights, or set audit.heads_file."
         )
+
+
+def _begins_later(line: str, segment: int) -> bool:
+    """Whether the file begins with a checkpoint beyond ``segment``: another process has just folded more."""
+    try:
+        return heads.is_checkpoint(line) and heads.unverified(line).segment > segment
+    except VerificationError:
+        return False
 
 
 def _last(descriptor: int) -> Head | None:

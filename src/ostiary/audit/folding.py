@@ -14,7 +14,7 @@ from itertools import takewhile
 
 from ostiary.audit import checkpoint as checkpoints
 from ostiary.audit import head as heads
-from ostiary.audit.audit_keys import AuditKeys
+from ostiary.audit.audit_keys import AuditKeys, verified_checkpoint
 from ostiary.audit.checkpoint import SETTING
 from ostiary.audit.export import HeadsFile
 from ostiary.audit.head import Head
@@ -41,7 +41,8 @@ class Folding:
         """Fold whatever was dropped and is exported, and let the file begin with the checkpoint; how many segments.
 
         The last segment and the last exported one stay: the next is built upon the one and compared with the other.
-        Raises Unavailable, and ConfigurationError: a segment does not verify, or the file cannot be rewritten.
+        Raises Unavailable, and ConfigurationError: a segment or the checkpoint does not verify, or the file cannot be
+        rewritten, or it tells the last segment of the checkpoint otherwise.
         """
         exported: Head | None = None
         lines: Iterator[Head] = iter(())
@@ -95,7 +96,8 @@ class Folding:
         async with self._storage.read() as work:
             standing = await work.setting(SETTING)
         if standing is not None:
-            await asyncio.to_thread(self._file.begin_with, heads.unverified(standing).segment, standing)
+            folded = await verified_checkpoint(self._storage, standing)
+            await asyncio.to_thread(self._file.begin_with, folded.segment, standing)
 
 
 def _verified(

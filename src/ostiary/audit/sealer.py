@@ -16,6 +16,7 @@ from typing import Protocol
 
 from ostiary.audit import chain
 from ostiary.audit import head as heads
+from ostiary.audit.audit_keys import verified_checkpoint
 from ostiary.audit.checkpoint import SETTING
 from ostiary.audit.export import HeadsFile
 from ostiary.audit.head import Head
@@ -137,34 +138,36 @@ class Sealer:
                 last = await work.audit.last_segment()
                 after = exported.segment if exported else 0
                 checkpoint = await work.setting(SETTING)
-                if exported is not None:
-                    same = await work.audit.segments(after=after - 1, limit=1)
-                    _refuse_fork(exported, same, checkpoint, self._heads_file)
+                same = await work.audit.segments(after=after - 1, limit=1) if exported is not None else []
                 missing = await work.audit.segments(after=after, limit=_EXPORT_BATCH)
+            if exported is not None and not _same(exported, same):
+                await self._refuse_fork(exported, checkpoint, self._heads_file)
             if not missing:
                 return
             signed = [(segment.segment, segment.signature) for segment in missing]
             if exported is None and checkpoint is not None:
-                signed.insert(0, (heads.unverified(checkpoint).segment, checkpoint))
+                signed.insert(0, ((await verified_checkpoint(self._storage, checkpoint)).segment, checkpoint))
             await asyncio.to_thread(self._heads_file.append, signed)
             if _number(last) <= missing[-1].segment:
                 return
             exported = heads.unverified(missing[-1].signature)
+
+    async def _refuse_fork(self, exported: Head, checkpoint: str | None, file: HeadsFile) -> None:
+        if checkpoint is not None:
+            folded = await verified_checkpoint(self._storage, checkpoint)
+            if (folded.segment, folded.head) == (exported.segment, exported.head):
+                return  # a crash kept all but the beginning from the file
+        raise ConfigurationError(
+            f"The file of audit heads {file.path} knows segment {exported.segment}, which the database lacks or tells"
+            " otherwise: the database was cut or restored from an older copy. Run `ostiary audit verify`; if the"
+            " restore was meant, move the file aside and keep it as evidence."
+        )
 
 
 def _number(segment: AuditSegment | None) -> int:
     return segment.segment if segment else 0
 
 
-def _refuse_fork(exported: Head, found: Sequence[AuditSegment], checkpoint: str | None, file: HeadsFile) -> None:
-    if found and found[0].segment == exported.segment and heads.text(found[0].head) == exported.head:
-        return
-    if checkpoint is not None:
-        folded = heads.unverified(checkpoint)
-        if (folded.segment, folded.head) == (exported.segment, exported.head):
-            return  # a crash kept all but the beginning from the file
-    raise ConfigurationError(
-        f"The file of audit heads {file.path} knows segment {exported.segment}, which the database lacks or tells"
-        " otherwise: the database was cut or restored from an older copy. Run `ostiary audit verify`; if the restore"
-        " was meant, move the file aside and keep it as evidence."
-    )
+def _same(exported: Head, found: Sequence[AuditSegment]) -> bool:
+    """Whether the database has the segment that was exported last."""
+    return bool(found) and found[0].segment == exported.segment and heads.text(found[0].head) == exported.head

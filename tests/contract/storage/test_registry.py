@@ -131,6 +131,18 @@ async def test_a_grant_ends_once(storage: Storage) -> None:
         assert await work.grants.get("g1") == grant(ended_at=NOW)
 
 
+async def test_what_users_allowed_a_client_ends_at_once_and_its_own_grant_stays(storage: Storage) -> None:
+    ended, of_user = grant("g2", user_id="usr_1", ended_at=NOW - 5), grant("g3", user_id="usr_1")
+    elsewhere = grant("g4", user_id="usr_1", client_id="other")
+    async with storage.write() as work:
+        for one in (grant(), ended, of_user, elsewhere):
+            await work.grants.add(one)
+        await work.grants.end_of_users("billing", NOW)
+    async with storage.read() as work:
+        found = [await work.grants.get(f"g{number}") for number in range(1, 5)]
+    assert found == [grant(), ended, grant("g3", user_id="usr_1", ended_at=NOW), elsewhere]
+
+
 async def test_signing_keys_are_listed_by_use(storage: Storage) -> None:
     audit_key = signing_key("auditor", use="audit", published_at=NOW - 1)
     async with storage.write() as work:
