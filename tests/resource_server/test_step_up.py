@@ -8,7 +8,7 @@ from fastapi import FastAPI, Security
 from fastapi.testclient import TestClient
 from flask import Flask
 
-from ostiary.errors import VerificationError
+from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol import challenges
 from ostiary.protocol.acr import ONE_FACTOR, PHISHING_RESISTANT, TWO_FACTORS
 from ostiary.resource_server import Principal, ResourceServer
@@ -128,6 +128,36 @@ def test_flask_demands_it_at_a_view(guard: ResourceServer, tokens: TestTokens) -
     old = http.get("/orders", headers=tokens.bearer(tokens.signed_in("orders:read", age=61)))
     assert (old.status_code, _challenge(old)["max_age"]) == (401, "60")
     assert http.get("/orders", headers=tokens.bearer(tokens.signed_in("orders:read"))).status_code == 200
+
+
+def test_a_further_demand_does_not_replace_the_first(guard: ResourceServer, tokens: TestTokens) -> None:
+    """standards 116: a guard that was made stricter twice is as strict as both."""
+    strict = guard.step_up(max_age=60).step_up(acr_values=[TWO_FACTORS])
+    http = TestClient(AsgiGuard(FastAPI(), strict))
+    old = http.get("/", headers=tokens.bearer(tokens.signed_in(age=61, acr=TWO_FACTORS)))
+    weak = http.get("/", headers=tokens.bearer(tokens.signed_in()))
+    assert (old.status_code, _challenge(old)["max_age"]) == (401, "60")
+    assert (weak.status_code, _challenge(weak)["acr_values"]) == (401, TWO_FACTORS)
+    assert http.get("/", headers=tokens.bearer(tokens.signed_in(acr=TWO_FACTORS))).status_code == 404
+
+
+def test_a_view_of_flask_demands_no_less_than_its_guard(guard: ResourceServer, tokens: TestTokens) -> None:
+    app = Flask(__name__)
+    auth = FlaskGuard(guard.step_up(max_age=60), app)
+    app.get("/orders")(auth.requires(acr_values=[ONE_FACTOR])(lambda: "seen"))
+    http = app.test_client()
+    assert http.get("/orders", headers=tokens.bearer(tokens.signed_in(age=61))).status_code == 401
+    assert http.get("/orders", headers=tokens.bearer(tokens.signed_in())).status_code == 200
+
+
+def test_one_text_is_no_list_of_levels(guard: ResourceServer) -> None:
+    with pytest.raises(ConfigurationError, match="a list"):
+        guard.step_up(acr_values="phr")
+
+
+def test_a_sign_in_cannot_be_younger_than_now(guard: ResourceServer) -> None:
+    with pytest.raises(ConfigurationError, match="from 0 on"):
+        guard.step_up(max_age=-1)
 
 
 def _introspected(**changes: Any) -> Principal:

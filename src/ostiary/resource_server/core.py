@@ -121,10 +121,11 @@ class ResourceServer:
         """This guard for operations that demand more of their user's sign-in (RFC 9470), wherever it stands for one.
 
         max_age: seconds since the user last proved themselves; acr_values: one of these levels, or a stronger one.
-        It shares everything with this guard: ``Security(guard.step_up(max_age=300), scopes=["orders:write"])``.
+        It shares everything with this guard: ``Security(guard.step_up(max_age=300), scopes=["orders:write"])``. What
+        this guard demands already, it demands too. Raises ConfigurationError.
         """
         stricter = copy(self)
-        stricter.verifier = self.verifier.demanding(SignInDemand(max_age, tuple(acr_values)))
+        stricter.verifier = self.verifier.demanding(SignInDemand(max_age, acr_values))
         return stricter
 
     def shares_with(self, other: ResourceServer) -> bool:

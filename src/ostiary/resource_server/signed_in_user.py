@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from ostiary.errors import VerificationError
+from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol import acr
 from ostiary.protocol.checks import shown
 
@@ -49,11 +49,18 @@ def user_of(subject: str, client_id: str, claims: Mapping[str, Any]) -> SignedIn
 class SignInDemand:
     """What an operation demands of its user. max_age: seconds since they proved themselves, None: any.
 
-    acr_values: one of these levels; a stronger one that is known to be so will do.
+    acr_values: one of these levels; a stronger one that is known to be so will do. Raises ConfigurationError.
     """
 
     max_age: int | None = None
-    acr_values: tuple[str, ...] = ()
+    acr_values: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.acr_values, str):
+            raise ConfigurationError(f"acr_values is a list: write acr_values=[{self.acr_values!r}].")
+        if self.max_age is not None and self.max_age < 0:
+            raise ConfigurationError("max_age is a number of seconds from 0 on.")
+        object.__setattr__(self, "acr_values", tuple(self.acr_values))
 
     def check(self, user: SignedInUser | None, now: float) -> None:
         """Raises InsufficientUserAuthentication. now: seconds since the epoch."""

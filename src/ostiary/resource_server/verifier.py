@@ -50,7 +50,7 @@ class Rules:
     """What this API demands. audiences: its identifiers, the first is its own in direct JWTs.
 
     public_url: where callers reach it; the front of ``htu``. direct_header: lower-case name, None: not accepted.
-    leeway: seconds.
+    leeway: seconds. sign_in: every one of these demands must be met.
     """
 
     audiences: tuple[str, ...]
@@ -61,7 +61,7 @@ class Rules:
     revoked: RevocationHook | None = None
     reference_issuer: Callable[[str], str] | None = None
     direct_issuer: str = ""
-    sign_in: SignInDemand | None = None
+    sign_in: tuple[SignInDemand, ...] = ()
 
 
 class Verifier:
@@ -73,8 +73,8 @@ class Verifier:
         self.cache = cache
 
     def demanding(self, demand: SignInDemand) -> Verifier:
-        """The same verifier, with the same cache, for operations with this demand."""
-        return Verifier(replace(self.rules, sign_in=demand), self._issuers, self.cache)
+        """The same verifier, with the same cache, for operations with this demand beside those that it has."""
+        return Verifier(replace(self.rules, sign_in=(*self.rules.sign_in, demand)), self._issuers, self.cache)
 
     def verify(self, attempt: Attempt) -> Decision:
         """The decision about ``attempt``. Raises VerificationError and what the answers to the needs raise."""
@@ -260,8 +260,8 @@ class Verifier:
                 if lacking:
                     raise InsufficientScope(attempt.scopes, lacking, tuple(held))
                 break
-        if rules.sign_in is not None:
-            rules.sign_in.check(principal.user, attempt.now)
+        for demand in rules.sign_in:
+            demand.check(principal.user, attempt.now)
 
     def _foreign(self, issuer: str) -> VerificationError:
         return VerificationError(
