@@ -67,6 +67,20 @@ def test_a_level_that_can_be_reached_leads_to_the_second_factor(world: World, br
     assert orders_claims(tokens["access_token"])["acr"] == two
 
 
+def test_two_factors_do_not_stand_in_for_the_passkey_that_is_demanded(
+    world: World, browser: Browser, ada: User
+) -> None:
+    """The sign-in ends with two factors; the request does not."""
+    world.write(lambda work: work.factors.add(Factor("fac_1", ada.user_id, "passkey", "", b"", "credential")))
+    sign_in(browser, ada, ("pwd", "otp"))
+    assert location(browser.get(authorize_url(acr_values="phr"), follow=False)) == f"{SIGN_IN}/second-factor"
+    sign_in(browser, ada, ("otp",), step_up=True)
+    assert location(browser.get(authorize_url(acr_values="phr"), follow=False)) == f"{SIGN_IN}/second-factor"
+    sign_in(browser, ada, ("hwk", "user"), step_up=True)
+    tokens = redeem(world, code_for(browser, authorize_url(acr_values="phr"))).json
+    assert orders_claims(tokens["access_token"])["acr"] == "phr"
+
+
 def test_a_level_that_only_others_know_is_passed_over(browser: Browser, ada: User) -> None:
     sign_in(browser, ada)
     assert browser.get(authorize_url(acr_values="1 2")).status == 200

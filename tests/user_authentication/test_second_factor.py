@@ -279,6 +279,25 @@ def test_a_step_up_never_makes_the_sign_in_younger(world: PeopleWorld, browser: 
     assert (after.auth_time, after.acr) == (before.auth_time, TWO_FACTORS)
 
 
+@pytest.mark.parametrize("kind", ["totp", "recovery_code"])
+def test_what_an_application_would_like_is_asked_for_once(
+    world: PeopleWorld, browser: Browser, key: str, kind: str
+) -> None:
+    """The second proof makes a session: else recovery codes were used up one by one at a wish for a passkey."""
+    ada = world.user("ada")
+    recovery = world.add_recovery_codes(ada)[0]
+    passkey = Factor("fac_key", ada.user_id, "passkey", "", b"", "credential")
+    world.write(lambda work: work.factors.add(passkey))
+    browser.open(f"{ISSUER}/sign-in")
+    wish = {"acr_values": PHISHING_RESISTANT}
+    asked = url_of(browser, Interaction(started_at=int(world.clock()), parameters=wish), "/sign-in")
+    page = browser.sign_in(url=asked)
+    assert (page.path, "passkey" in page.html) == ("/sign-in/second-factor", True)
+    done = browser.send_code(page, recovery if kind == "recovery_code" else code(world, key), kind)
+    assert done.header("location").startswith(f"{ISSUER}/continue?")
+    assert [one.acr for one in world.sessions()] == [TWO_FACTORS]
+
+
 def test_a_second_proof_of_somebody_else_is_not_added(world: PeopleWorld, browser: Browser, key: str) -> None:
     """Whatever a method says: the two proofs must be of one user."""
     bob = world.add_user("bob")

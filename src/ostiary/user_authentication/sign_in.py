@@ -28,6 +28,7 @@ from ostiary.trace import new_trace_id
 from ostiary.user_authentication import news, second_factor, session
 from ostiary.user_authentication import throttle as throttling
 from ostiary.user_authentication.accounts import user_called
+from ostiary.user_authentication.acr import ONE_FACTOR, acr_of, with_mfa
 from ostiary.user_authentication.attempt import Alarm, Attempt, Method, Place, Proved
 from ostiary.user_authentication.device import device_of
 from ostiary.user_authentication.pages import render
@@ -126,8 +127,11 @@ async def take(place: Place, proved: Proved, *, throttle: Throttle | None = None
             await throttle.succeeded(work)
         factors = await work.factors.of_user(user.user_id)
         step_up = second and place.interaction.step_up
-        # A step-up goes into its session, whose time of sign-in stays; whoever asked for it looks at what was reached.
-        if not step_up and second_factor.is_wanted(server.settings.sign_in, place.interaction, amr, factors):
+        # A step-up goes into its session, whose time of sign-in stays; whoever asked for it looks at what was reached,
+        # and so they do where two factors are proved: what an application would like is asked for once.
+        enough = second and acr_of(with_mfa(amr)) != ONE_FACTOR
+        asking = not step_up and not enough
+        if asking and second_factor.is_wanted(server.settings.sign_in, place.interaction, amr, factors):
             act = Act(f"user:{user.user_id}", place.now, personal=_personal(place))
             await work.audit.append(act.event(tags.SIGN_IN_BEGUN, user.user_id, amr=" ".join(amr)))
             return _half_way(place, user, amr, second_factor.first_proofs(factors))
