@@ -70,7 +70,9 @@ class SqlUsers:
         return _from_row(row) if row else None
 
     async def by_email(self, email: str, *, tenant: str = TENANT) -> list[User]:
-        """Every user with this address, verified or not."""
+        """Every user with this address, verified or not; for "" nobody, though many have none."""
+        if not email:
+            return []
         rows = await self._connection.all(_BY_EMAIL, {"tenant": tenant, "email_key": email_key(email)})
         return [_from_row(row) for row in rows]
 

@@ -160,7 +160,7 @@ async def user_called(work: UnitOfWork, typed: str) -> User | None:
     Both are always looked up, so that the statements do not tell which of them exists.
     """
     by_name = await work.users.by_name(names.username_key(typed))
-    by_email = [user for user in await work.users.by_email(typed.strip()) if user.email and user.email_verified]
+    by_email = [user for user in await work.users.by_email(typed.strip()) if user.email_verified]
     if by_name is not None:
         return by_name
     return by_email[0] if len(by_email) == 1 else None

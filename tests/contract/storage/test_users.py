@@ -49,6 +49,14 @@ async def test_users_are_found_by_id_name_and_address(storage: Storage) -> None:
         assert await work.users.by_name("ada", tenant="b") is None
 
 
+async def test_no_address_is_nobodys(storage: Storage) -> None:
+    """Else a sign-in without a name reads everybody who has none."""
+    async with storage.write() as work:
+        await work.users.add(replace(USER, email="", email_verified=False))
+    async with storage.read() as work:
+        assert await work.users.by_email("") == []
+
+
 async def test_a_user_name_belongs_to_one_user(storage: Storage) -> None:
     other = replace(USER, user_id="usr_2", username_key="eve", username="eve")
     async with storage.write() as work:
