@@ -109,9 +109,7 @@ def _web_address(text: str, application_type: ApplicationType, *, dev: bool) -> 
     if target.scheme == "http":
         _check_plain(text, target.host, application_type, dev=dev)
     _check_path(text, urlsplit(text).path)
-    names = {name for name, _ in parse_qsl(urlsplit(text).query, keep_blank_values=True)}
-    if clash := sorted(names & _OURS):
-        raise ValueError(f"{text!r} has the parameter {clash[0]}, which the answer of this server has: rename it")
+    _check_query(text)
     return text
 
 
@@ -141,6 +139,7 @@ def _private_use(text: str, application_type: ApplicationType) -> str:
     if not _PRIVATE_USE.fullmatch(text) or "@" in text:
         raise ValueError(f"{text!r}: write it like com.example.app:/callback")
     _check_path(text, "/" + text.partition(":")[2].lstrip("/").partition("?")[0])
+    _check_query(text)
     if application_type != "native":
         raise ValueError(f"{text!r}: a scheme of its own is for native applications: use https")
     return text
@@ -152,6 +151,12 @@ def _check_path(text: str, path: str) -> None:
         raise ValueError(f"{text!r} has dot segments: write the path as it is without them")
     if "//" in path:
         raise ValueError(f"{text!r} has a double slash in its path: write one")
+
+
+def _check_query(text: str) -> None:
+    names = {name for name, _ in parse_qsl(urlsplit(text).query, keep_blank_values=True)}
+    if clash := sorted(names & _OURS):
+        raise ValueError(f"{text!r} has the parameter {clash[0]}, which the answer of this server has: rename it")
 
 
 def is_web_address(uri: str) -> bool:
