@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from ostiary.audit import head as heads
-from ostiary.audit.head import Head
+from ostiary.audit.checkpoint import SETTING
+from ostiary.audit.export import HeadsFile
+from ostiary.audit.head import CHECKPOINT_TYP, Head
+from ostiary.errors import ConfigurationError
 from ostiary.protocol.jwk import SigningKey
 from tests.audit.log import NOW, YOUNG, Log, another_head
 
@@ -127,3 +130,74 @@ def test_a_database_restored_from_before_newer_heads_is_found(old: Log, tmp_path
     old.seal()
     old.restore_database(tmp_path / "backup")
     assert old.found() == [("cut_off", "segment 7")]
+
+
+# -- the file outside is not erased by whoever writes the database ----------------------------------------------------
+
+
+def _put(log: Log, checkpoint: str) -> bytes:
+    log.tamper("INSERT OR REPLACE INTO settings (tenant, name, value) VALUES ('default', ?, ?)", SETTING, checkpoint)
+    return log.heads.read_bytes()
+
+
+def _reaching(log: Log, segment: int, head: str) -> Head:
+    """A checkpoint up to ``segment`` that nothing was folded for."""
+    last = heads.unverified(log.heads.read_text().splitlines()[-1])
+    return Head(last.installation, segment, 1, last.previous_head, head, {}, NOW)
+
+
+def test_a_forged_checkpoint_does_not_erase_the_exported_heads(old: Log) -> None:
+    """It tells the last segment as the file does, but the key is nobody's."""
+    last = heads.unverified(old.heads.read_text().splitlines()[-1])
+    forged = heads.sign(_reaching(old, last.segment, last.head), SigningKey.generate("ES256"), typ=CHECKPOINT_TYP)
+    before = _put(old, forged)
+    with pytest.raises(ConfigurationError, match="audit verify"):
+        old.fold()
+    assert old.heads.read_bytes() == before
+
+
+def test_the_head_of_a_segment_does_not_take_the_place_of_the_exported_heads(old: Log) -> None:
+    before = _put(old, old.heads.read_text().splitlines()[-1])
+    with pytest.raises(ConfigurationError, match="audit verify"):
+        old.fold()
+    assert old.heads.read_bytes() == before
+
+
+@pytest.mark.parametrize(("segment", "head"), [(6, "A" * 43), (99, "A" * 43)])
+def test_a_checkpoint_that_the_file_tells_otherwise_does_not_erase_it(old: Log, segment: int, head: str) -> None:
+    """Whoever writes the database can put a key of their own among the audit keys, and sign with it."""
+    theirs = SigningKey.generate("ES256")
+    old.add_key(theirs, state="retired")
+    before = _put(old, heads.sign(_reaching(old, segment, head), theirs, typ=CHECKPOINT_TYP))
+    with pytest.raises(ConfigurationError, match="stays as it is"):
+        old.fold()
+    assert old.heads.read_bytes() == before
+
+
+def test_a_file_that_begins_with_a_later_checkpoint_stays_as_it_is(folded: Log) -> None:
+    """Another process has folded more between our look at the database and at the file."""
+    before, checkpoint = folded.heads.read_bytes(), folded.checkpoint()
+    older = heads.sign(_reaching(folded, 2, "A" * 43), folded.key, typ=CHECKPOINT_TYP)
+    assert HeadsFile(folded.heads).begin_with(2, older) is False
+    assert (folded.heads.read_bytes(), folded.checkpoint()) == (before, checkpoint)
+
+
+def test_a_forged_checkpoint_does_not_pass_a_cut_database_for_a_folded_one(sealed: Log) -> None:
+    """It tells what the last exported head tells, so that the sealer would go on and bury the loss."""
+    last = heads.unverified(sealed.heads.read_text().splitlines()[-1])
+    forged = heads.sign(last, SigningKey.generate("ES256"), typ=CHECKPOINT_TYP)
+    sealed.tamper("DELETE FROM audit_segments")
+    before = _put(sealed, forged)
+    sealed.fill(2)
+    with pytest.raises(ConfigurationError, match="not ours"):
+        sealed.seal()
+    assert sealed.heads.read_bytes() == before
+
+
+def test_a_new_file_does_not_begin_with_a_forged_checkpoint(folded: Log) -> None:
+    forged = heads.sign(heads.unverified(folded.checkpoint()), SigningKey.generate("ES256"), typ=CHECKPOINT_TYP)
+    _put(folded, forged)
+    folded.heads.unlink()
+    with pytest.raises(ConfigurationError, match="not ours"):
+        folded.seal()
+    assert not folded.heads.exists()
