@@ -15,6 +15,8 @@ async def revoke_client(work: UnitOfWork, client_id: str, act: Act) -> bool:
     if client is None or client.state == "disabled":
         return False
     await work.clients.replace(replace(client, state="disabled", updated_at=int(act.now)))
+    # The row below ends the access tokens and is forgotten with the last of them; refresh tokens would live on.
+    await work.grants.end_of_users(client_id, int(act.now))
     await work.revocations.append(act.row("client", client_id))
     await work.audit.append(act.event(tags.CLIENT_DISABLED, client_id))
     return True

@@ -103,15 +103,13 @@ class Grants(Protocol):
     ) -> list[Grant]: ...
     async def standing_of_user(
         self, user_id: str, client_id: str | None = None, *, tenant: str = TENANT
-    ) -> list[Grant]:
-        """The user's grants that were not ended, at one client or at all; some may have expired."""
-        ...
-
+    ) -> list[Grant]: ...  # at one client or at all, not ended; some may have expired
     async def of_session(self, session_id: str, *, tenant: str = TENANT) -> list[Grant]: ...  # ended ones too
     async def standing_of_session(self, session_id: str, *, tenant: str = TENANT) -> list[Grant]: ...
     async def add(self, grant: Grant) -> None: ...
     async def prolong(self, grant_id: str, until: int, *, tenant: str = TENANT) -> None: ...  # of a user, not ended
     async def end(self, grant_id: str, at: int, *, tenant: str = TENANT) -> bool: ...  # False if already ended
+    async def end_of_users(self, client_id: str, at: int, *, tenant: str = TENANT) -> None: ...  # not the client's own
 
 
 class Tokens(Protocol):

@@ -30,6 +30,16 @@ _END = Statement(
     .values(ended_at=bindparam("at"))
     .returning(GRANTS.c.user_id)
 )
+_END_OF_USERS = Statement(
+    update(GRANTS)
+    .where(
+        GRANTS.c.tenant == bindparam("of_tenant"),
+        GRANTS.c.client_id == bindparam("of_client_id"),
+        GRANTS.c.user_id != "",
+        GRANTS.c.ended_at.is_(None),
+    )
+    .values(ended_at=bindparam("at"))
+)
 _PROLONG = Statement(
     update(GRANTS)
     .where(
@@ -120,3 +130,7 @@ class SqlGrants:
         if row is not None and not row[0]:
             self._ledger.registry_changed(tenant)
         return row is not None
+
+    async def end_of_users(self, client_id: str, at: int, *, tenant: str = TENANT) -> None:
+        """End all that users allowed this client; its own standing grant stays."""
+        await self._connection.run(_END_OF_USERS, {"of_tenant": tenant, "of_client_id": client_id, "at": at})

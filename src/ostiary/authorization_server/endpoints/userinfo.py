@@ -26,8 +26,8 @@ OPENID = "openid"
 async def _userinfo(server: AuthorizationServer, request: Request) -> Response:
     exchange = Exchange(server, request, server.clock(), Trace("userinfo"), tags.USERINFO_REFUSED)
     try:
+        await server.registry.current()  # the signing keys too: another process may have rotated them
         name = issued_tokens.named(server, _presented(request), exchange.now)
-        exchange.positions = await server.registry.current()
         async with server.storage.write() as work:
             client, members = await _told(exchange, name, work)
         return _answer(server, client, members)

@@ -26,10 +26,11 @@ async def _approve(exchange: Exchange) -> Approval | Burnt:
         if present is None or present.client_id != exchange.client.client.client_id:
             # RFC 6749 6: "the refresh token is bound to the client to which it was issued"
             raise _refused("refresh_token", "no refresh token of this client")
-        if exchange.now >= min(present.idle_until, present.expires_at):
-            raise _refused("expiry", "a refresh token that has ended")
+        # Before its age: a used token's own idle time ends long before its family does, and reuse stays reuse.
         if present.used_at is not None and refresh.retried(exchange, presented, present) is None:
             return Burnt(_reused(), partial(_end_family, exchange, present))
+        if exchange.now >= min(present.idle_until, present.expires_at):
+            raise _refused("expiry", "a refresh token that has ended")
         grant, user = await user_tokens.standing(work, present.grant_id, exchange.now)
     api, scopes = await user_tokens.target(
         exchange.server, grant, exchange.form.get("resource"), exchange.form.get("scope")
