@@ -51,8 +51,14 @@ def source(clock: TurnedClock) -> Source:
 
 
 @pytest.fixture
-def tokens(source: Source, clock: TurnedClock) -> TokenSource:
-    return TokenSource(source, clock=clock)
+def elapsed() -> TurnedClock:
+    """The clock that only goes forward."""
+    return TurnedClock()
+
+
+@pytest.fixture
+def tokens(source: Source, clock: TurnedClock, elapsed: TurnedClock) -> TokenSource:
+    return TokenSource(source, clock=clock, elapsed=elapsed)
 
 
 def landed(tokens: TokenSource) -> None:
@@ -284,12 +290,12 @@ def test_refused_token_is_replaced_once_for_all_who_held_it(tokens: TokenSource,
     assert source.asked == 2
 
 
-def test_request_that_never_lands_is_given_up(tokens: TokenSource, source: Source, clock: TurnedClock) -> None:
+def test_request_that_never_lands_is_given_up(tokens: TokenSource, source: Source, elapsed: TurnedClock) -> None:
     source.gate.clear()
     lost = threading.Thread(target=tokens.token, daemon=True)
     lost.start()
     assert source.begun.wait(WAIT)
-    clock.now += 61
+    elapsed.now += 61
     source.begun.clear()
     later = threading.Thread(target=tokens.token, daemon=True)
     later.start()
@@ -298,6 +304,25 @@ def test_request_that_never_lands_is_given_up(tokens: TokenSource, source: Sourc
     lost.join(WAIT)
     later.join(WAIT)
     assert source.asked == 2
+
+
+@pytest.mark.parametrize("turned", [-1, 61])
+def test_clock_that_is_set_meanwhile_starts_no_second_request(
+    tokens: TokenSource, source: Source, clock: TurnedClock, turned: float
+) -> None:
+    source.gate.clear()
+
+    async def run() -> set[str]:
+        first = asyncio.create_task(tokens.token_async())
+        await asyncio.to_thread(source.begun.wait, WAIT)
+        clock.now += turned
+        second = asyncio.create_task(tokens.token_async())
+        await asyncio.sleep(0)
+        source.gate.set()
+        return {token.value for token in await asyncio.gather(first, second)}
+
+    assert asyncio.run(run()) == {"token-1"}
+    assert source.asked == 1
 
 
 def test_process_forked_meanwhile_asks_for_itself(

@@ -89,6 +89,42 @@ def test_an_old_token_is_refreshed_once_however_many_wait(
     assert auth.tokens == saved[0]
 
 
+def test_a_refresh_that_takes_too_long_is_waited_for_and_its_refresh_token_not_used_twice(
+    application: Application,
+    provider: OpenIdProvider,
+    tokens: UserTokens,
+    api: Server,
+    clock: TurnedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """attack 28"""
+    clock.now += 600
+    gate = threading.Event()
+    provider.before_refresh = lambda: gate.wait(10)
+    auth = UserAuth(application, tokens)
+    with monkeypatch.context() as hasty:
+        hasty.setattr("ostiary.client.token_source.FLIGHT_LIMIT", 0.0)
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                get(auth, api)
+    gate.set()
+    for thread in threading.enumerate():
+        if thread.name == "ostiary-token":
+            thread.join(10)
+    assert (provider.refreshes, provider.ended) == (1, False)
+    assert auth.tokens.refresh_token == "refresh-2"
+
+
+def test_a_forked_process_does_not_wait_for_a_thread_that_it_does_not_have(
+    application: Application, tokens: UserTokens, api: Server, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.now += 600
+    auth = UserAuth(application, tokens)
+    with auth._turn():
+        monkeypatch.setattr("ostiary.client.user_auth.os.getpid", lambda: -1)
+        assert get(auth, api).text == "Bearer access-2"
+
+
 def test_a_token_is_renewed_before_it_expires(
     application: Application, provider: OpenIdProvider, tokens: UserTokens, api: Server, clock: TurnedClock
 ) -> None:
@@ -425,6 +461,29 @@ def test_another_user_in_the_file_is_not_served_as_the_first(
     with pytest.raises(ConfigurationError, match="Somebody else"):
         get(auth, api)
     assert api.received == []
+
+
+def test_tokens_for_another_api_in_the_file_do_not_go_to_the_first(
+    application: Application, token_file: UserTokenFile, api: Server, clock: TurnedClock
+) -> None:
+    auth = UserAuth.from_file(token_file.path, application=application)
+    elsewhere = replace(token_file.load(), resource="https://pay.example.com", refresh_token="refresh-pay")
+    token_file.save(elsewhere)
+    clock.now += 600
+    with pytest.raises(ConfigurationError, match=r"for https://pay\.example\.com meanwhile"):
+        get(auth, api)
+    assert api.received == []
+
+
+def test_a_new_sign_in_without_a_refresh_token_is_taken_from_the_file(
+    application: Application, provider: OpenIdProvider, token_file: UserTokenFile, api: Server, clock: TurnedClock
+) -> None:
+    token_file.save(replace(token_file.load(), refresh_token=None))
+    auth = UserAuth.from_file(token_file.path, application=application)
+    clock.now += 600
+    later = replace(token_file.load().access, value="access-9", expires_at=clock.now + 600)
+    token_file.save(replace(token_file.load(), access=later))
+    assert get(auth, api).text == "Bearer access-9"
 
 
 def test_tokens_that_could_not_be_saved_do_not_replace_a_newer_sign_in(

@@ -18,6 +18,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -35,7 +36,10 @@ _log = logging.getLogger("ostiary.client")
 
 @dataclass(slots=True)
 class _Flight:
-    """A request under way. pid: a process forked meanwhile has the object, but not the thread."""
+    """A request under way. started: by a clock that only goes forward.
+
+    pid: a process forked meanwhile has the object, but not the thread.
+    """
 
     started: float
     pid: int = field(default_factory=os.getpid)
@@ -45,12 +49,21 @@ class _Flight:
 class TokenSource:
     """Gives a usable token; asks ``obtain`` (blocking, called in a thread) for a new one when it must.
 
-    token: one that is there already.
+    token: one that is there already. clock: seconds since the epoch, for the age of tokens; elapsed: seconds that only
+    go forward, for the age of a request.
     """
 
-    def __init__(self, obtain: Callable[[], AccessToken], *, clock: Clock, token: AccessToken | None = None) -> None:
+    def __init__(
+        self,
+        obtain: Callable[[], AccessToken],
+        *,
+        clock: Clock,
+        elapsed: Callable[[], float] = time.monotonic,
+        token: AccessToken | None = None,
+    ) -> None:
         self._obtain = obtain
         self._clock = clock
+        self._elapsed = elapsed
         self._lock = threading.Lock()
         self._token = token
         self._flight: _Flight | None = None
@@ -95,11 +108,11 @@ class TokenSource:
             kept = self._token if self._token is not None and now < usable_until(self._token) else None
             if kept is not None and (instead_of is None or kept.value != instead_of.value or self._distrusts(now)):
                 if now >= _renew_at(kept) and not self._pausing(now):
-                    self._fly(now)
+                    self._fly()
                 return kept
-            if self._pausing(now) and self._error is not None and not self._flying(now):
+            if self._pausing(now) and self._error is not None and not self._flying():
                 raise self._error.with_traceback(None)
-            return self._fly(now).outcome
+            return self._fly().outcome
 
     def _distrusts(self, now: float) -> bool:
         return self._refused_at is not None and 0 <= now - self._refused_at < DISTRUST
@@ -107,15 +120,15 @@ class TokenSource:
     def _pausing(self, now: float) -> bool:
         return self._failures > 0 and 0 <= now - self._failed_at < self._pause
 
-    def _flying(self, now: float) -> bool:
+    def _flying(self) -> bool:
         flight = self._flight
-        return flight is not None and flight.pid == os.getpid() and 0 <= now - flight.started < FLIGHT_LIMIT
+        return flight is not None and flight.pid == os.getpid() and self._elapsed() - flight.started < FLIGHT_LIMIT
 
-    def _fly(self, now: float) -> _Flight:
+    def _fly(self) -> _Flight:
         # Called with the lock held: who finds a flight joins it, who finds none starts it, and never two do.
-        if self._flight is not None and self._flying(now):
+        if self._flight is not None and self._flying():
             return self._flight
-        flight = _Flight(now)
+        flight = _Flight(self._elapsed())
         flight.outcome.set_running_or_notify_cancel()  # from here on no waiter can cancel it for the others
         try:
             threading.Thread(target=self._run, args=(flight,), name="ostiary-token", daemon=True).start()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import AsyncGenerator, Collection, Generator
+from collections.abc import AsyncGenerator, Collection, Generator, Iterator
+from contextlib import contextmanager
 
 import httpx2
 
@@ -18,10 +19,10 @@ from ostiary.client.auth import allowed_origins, checked_origin
 from ostiary.client.bearer_request import can_be_sent_again, refused_here, with_token
 from ostiary.client.step_up import bearer_challenge, step_up
 from ostiary.client.token_request import AccessToken
-from ostiary.client.token_source import TokenSource, usable_until
+from ostiary.client.token_source import FLIGHT_LIMIT, TokenSource, usable_until
 from ostiary.client.user_token_file import UserTokenFile
 from ostiary.client.user_tokens import CallbackStore, SaveTokens, UserTokens, UserTokenStore
-from ostiary.errors import ConfigurationError
+from ostiary.errors import ConfigurationError, Unavailable
 
 
 class UserAuth(httpx2.Auth):
@@ -57,6 +58,7 @@ class UserAuth(httpx2.Auth):
         self._lock = threading.Lock()
         self._tokens = tokens
         self._unsaved: UserTokens | None = None
+        self._turns: dict[int, threading.Lock] = {}
         self._source = TokenSource(self._renewed, clock=application.clock, token=tokens.access)
 
     @classmethod
@@ -127,23 +129,39 @@ class UserAuth(httpx2.Auth):
         checked_origin(str(request.url), self._origins)
 
     def _renewed(self) -> AccessToken:
-        """Called in a thread of its own, and never twice at once (TokenSource)."""
-        with self._store.held():
-            tokens = self.tokens
-            latest = self._store.load()
-            if self._unsaved is not None and (latest is None or latest.refresh_token == tokens.refresh_token):
+        """Called in a thread of its own, and in a second one where the first has not come back for a minute."""
+        before = self.tokens
+        with self._turn(), self._store.held():
+            tokens = self._latest()
+            if self._unsaved is not None:
                 return self._saved(self._unsaved)
-            # What was not saved is of no more use where another process, or a new sign-in, has put tokens there.
-            self._unsaved = None
-            if latest is not None and latest.refresh_token != tokens.refresh_token:
-                # Another process was faster: its refresh token is the one that counts, and perhaps its token will do.
-                tokens = self._checked(latest)
-                with self._lock:
-                    self._tokens = tokens
-                if self._application.clock() < usable_until(tokens.access):
-                    return tokens.access
+            # Somebody else was faster: their refresh token is the one that counts, and perhaps their token will do.
+            if _pair(tokens) != _pair(before) and self._application.clock() < usable_until(tokens.access):
+                return tokens.access
             self._unsaved = self._application.shell.run(self._application.refreshing(tokens))
             return self._saved(self._unsaved)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One thread at a time. A forked process has not the thread that holds this turn, so it has one of its own."""
+        turn = self._turns.setdefault(os.getpid(), threading.Lock())
+        if not turn.acquire(timeout=FLIGHT_LIMIT):
+            raise Unavailable("token endpoint", f"the refresh before has not ended within {FLIGHT_LIMIT:.0f} s")
+        try:
+            yield
+        finally:
+            turn.release()
+
+    def _latest(self) -> UserTokens:
+        """The tokens that count: those in the store, where another process or a new sign-in has put others there."""
+        own, stored = self.tokens, self._store.load()
+        if stored is None or _pair(stored) == _pair(own):
+            return own
+        self._unsaved = None  # of no more use
+        checked = self._checked(stored)
+        with self._lock:
+            self._tokens = checked
+        return checked
 
     def _saved(self, tokens: UserTokens) -> AccessToken:
         self._store.save(tokens)
@@ -155,7 +173,16 @@ class UserAuth(httpx2.Auth):
         own = self.tokens
         if (latest.issuer, latest.client_id, latest.subject) != (own.issuer, own.client_id, own.subject):
             raise ConfigurationError("Somebody else has signed in meanwhile; make a new UserAuth for them.")
+        if latest.resource != own.resource:
+            raise ConfigurationError(
+                f"The tokens are for {latest.resource} meanwhile, not for {own.resource}; make a new UserAuth for them."
+            )
         return latest
+
+
+def _pair(tokens: UserTokens) -> tuple[str | None, str]:
+    """What tells tokens apart: not every server gives refresh tokens, nor a new one at each refresh."""
+    return tokens.refresh_token, tokens.access.value
 
 
 def _token_refused(response: httpx2.Response, request: httpx2.Request) -> bool:
