@@ -10,6 +10,7 @@ import pytest
 
 from ostiary.errors import Unavailable
 from ostiary.storage.base import UnitOfWork
+from tests.authorization_server.applications import add_application
 from tests.authorization_server.world import NOW, World
 from tests.endpoints.test_client_authentication import refused_by
 
@@ -171,6 +172,24 @@ def test_too_many_at_once_are_told_to_wait(monkeypatch: pytest.MonkeyPatch, worl
     assert (refused.headers["retry-after"], refused.json["error"]) == ("1", "temporarily_unavailable")
     assert world.trace(refused).checks[-1].name == "concurrency"
     assert world.token("busy").status == 200
+
+
+def test_behind_a_proxy_nobody_takes_the_share_of_a_public_client_from_others(world: World) -> None:
+    import asyncio
+
+    server = world.settings.server.model_copy(update={"behind_proxy": True})
+    world.server.settings = world.settings.model_copy(update={"server": server})
+    add_application(world, "spa", authentication_method="none", key=None, max_concurrency=1)
+    body = b"grant_type=authorization_code&client_id=spa&code=ost_ac_unknown"
+    senders = ["198.51.100.7", "198.51.100.7", "203.0.113.9"]
+
+    async def storm() -> list[Any]:
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        return await asyncio.gather(
+            *(world.call("POST", "/token", body, form | {"x-forwarded-for": sender}) for sender in senders)
+        )
+
+    assert [answer.status for answer in world.run(storm())] == [400, 429, 400]
 
 
 def test_a_change_between_decision_and_transaction_is_decided_anew(

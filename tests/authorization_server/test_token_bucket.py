@@ -61,12 +61,6 @@ def test_a_source_that_the_total_refused_keeps_its_own_token() -> None:
     assert buckets.take("late")
 
 
-def test_without_sources_there_is_the_total_alone() -> None:
-    buckets = SourceBuckets(3, None, Monotonic())
-    assert [buckets.take("proxy") for _ in range(4)] == [True, True, True, False]
-    assert len(buckets) == 0
-
-
 def test_the_memory_for_sources_is_bounded() -> None:
     buckets = SourceBuckets(5, 1, Monotonic(), max_sources=100)
     for number in range(10_000):

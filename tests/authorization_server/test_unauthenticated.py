@@ -42,6 +42,7 @@ def budget(world: World, clock: Monotonic, *, behind_proxy: bool = False) -> Non
     )
     server = settings.server.model_copy(update={"behind_proxy": behind_proxy})
     settings = settings.model_copy(update={"audit": audit, "server": server})
+    world.server.settings = settings
     world.server.unauthenticated = UnauthenticatedRefusals(settings, clock)
 
 
@@ -185,11 +186,13 @@ def test_after_a_while_refusals_get_rows_again(world: World, monotonic: Monotoni
     assert len(refused_rows(world)) == PER_ADDRESS + 1
 
 
-def test_behind_a_proxy_only_the_total_counts_since_all_have_one_address(world: World) -> None:
+def test_behind_a_proxy_the_address_that_it_forwards_counts(world: World) -> None:
     budget(world, Monotonic(), behind_proxy=True)
     for _ in range(20):
-        send(world, "/token", b"")
-    assert len(refused_rows(world)) == IN_ALL
+        send(world, "/token", b"", **{"x-forwarded-for": "198.51.100.7"})
+    assert [row.personal["address"] for row in refused_rows(world)] == ["198.51.100.7"] * PER_ADDRESS
+    send(world, "/token", b"", **{"x-forwarded-for": "203.0.113.9"})
+    assert len(refused_rows(world)) == PER_ADDRESS + 1
 
 
 def test_refusals_of_authenticated_clients_always_get_their_rows(world: World, monotonic: Monotonic) -> None:

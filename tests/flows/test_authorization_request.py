@@ -288,7 +288,7 @@ def test_the_table_has_every_check_of_the_module() -> None:
         for name, function in inspect.getmembers(module, inspect.iscoroutinefunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
     ]
-    assert set(defined) == {check for check, _, _ in CHECKS}
+    assert set(defined) == {check for check, _ in CHECKS}
 
 
 def test_a_hint_of_another_user_is_refused(world: World, browser: Browser, ada: User) -> None:

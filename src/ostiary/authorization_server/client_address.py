@@ -12,14 +12,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ostiary.authorization_server.http import Request
+from ostiary.authorization_server.source_address import UNKNOWN, parsed
 
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPV4_BITS = 24
 IPV6_BITS = 56
-UNKNOWN = "unknown"
 log = logging.getLogger("ostiary.authorization_server")
 
 
@@ -33,7 +32,7 @@ def client_address(server: AuthorizationServer, request: Request) -> str:
     proxies = [ipaddress.ip_network(text) for text in server.settings.server.trusted_proxies]
     found = ""
     for text in reversed(request.headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")):
-        address = _parsed(text.strip())
+        address = parsed(text.strip())
         if address is None:
             if not found:
                 _warn()
@@ -46,11 +45,11 @@ def client_address(server: AuthorizationServer, request: Request) -> str:
 
 def network_of(address: str) -> str:
     """The network that one customer of a provider usually has: IPv4 /24, IPv6 /56; ``"unknown"`` if it is none."""
-    parsed = _parsed(address)
-    if parsed is None:
+    found = parsed(address)
+    if found is None:
         return UNKNOWN
-    bits = IPV4_BITS if parsed.version == 4 else IPV6_BITS
-    return str(ipaddress.ip_network((parsed, bits), strict=False))
+    bits = IPV4_BITS if found.version == 4 else IPV6_BITS
+    return str(ipaddress.ip_network((found, bits), strict=False))
 
 
 @cache
@@ -59,11 +58,3 @@ def _warn() -> None:
         "the proxy in front of this server sends no usable X-Forwarded-For, so sign-ins cannot be throttled by "
         "network: let it append the address of its peer"
     )
-
-
-def _parsed(text: str) -> Address | None:
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ostiary.authorization_server import form as forms
 from ostiary.authorization_server import refusals
+from ostiary.authorization_server.client_address import client_address
 from ostiary.authorization_server.client_authentication import authenticate
 from ostiary.authorization_server.client_authentication.base import Authenticated, refused
 from ostiary.authorization_server.context import AuthorizationServer
@@ -56,6 +57,11 @@ class Exchange:
         if self.caller is None:
             raise Unavailable("client authentication", "asked for before it was made")
         return self.caller
+
+    @property
+    def address(self) -> str:
+        """The sender's IP address, also behind a proxy; "" if it is not known."""
+        return client_address(self.server, self.request)
 
 
 Decide = Callable[[Exchange], Awaitable[Answer]]
@@ -103,7 +109,7 @@ async def _decided(exchange: Exchange, decide: Decide, public_clients: bool) -> 
         )
         exchange.caller = caller
         # Anybody can name a public client; so that nobody takes its whole share, each address has one of its own.
-        holder = caller.client.client_id + (f" {request.client_address}" if caller.is_public else "")
+        holder = caller.client.client_id + (f" {exchange.address}" if caller.is_public else "")
         with server.concurrency.slot(holder, caller.client.max_concurrency) as overload:
             try:
                 response = await _once(exchange, decide, overload)

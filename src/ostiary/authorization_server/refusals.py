@@ -66,14 +66,12 @@ async def answer(exchange: Exchange, error: Exception, trace_id: str | None = No
 def _gets_no_rows(exchange: Exchange) -> bool:
     if exchange.caller is not None and not exchange.caller.is_public:
         return False
-    return not exchange.server.unauthenticated.gets_rows(exchange.request.client_address)
+    return not exchange.server.unauthenticated.gets_rows(exchange.address)
 
 
 def _counted(exchange: Exchange, error: Exception, trace_id: str) -> Response:
     server, check = exchange.server, check_of(error)
-    server.unauthenticated.count(
-        error, exchange.request.client_address, exchange.trace.kind, trace_id, now=exchange.now
-    )
+    server.unauthenticated.count(error, exchange.address, exchange.trace.kind, trace_id, now=exchange.now)
     server.on_event("refused", {"endpoint": exchange.trace.kind, "check": check})
     return error_response(error, trace_id)
 
@@ -91,7 +89,7 @@ def _told_only(exchange: Exchange, error: Exception, trace_id: str) -> Response:
 
 
 def _event(exchange: Exchange, trace: TraceRecord) -> AuditEvent:
-    caller = exchange.caller
+    caller, address = exchange.caller, exchange.address
     details = {name: value for name, value in trace.context.items() if name not in ("method", "path")}
     if caller is not None:
         details.pop("client_id", None)
@@ -104,5 +102,5 @@ def _event(exchange: Exchange, trace: TraceRecord) -> AuditEvent:
         reason=trace.checks[-1].name,
         trace_id=trace.trace_id,
         details=details,
-        personal={"address": exchange.request.client_address} if exchange.request.client_address else {},
+        personal={"address": address} if address else {},
     )

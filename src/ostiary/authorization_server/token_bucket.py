@@ -38,13 +38,11 @@ class TokenBucket:
 class SourceBuckets:
     """A bucket for each source beside one for all; a token is taken from both or from neither.
 
-    per_source: None where sources cannot be told apart. max_sources: of more than these the one that was silent longest
-    is forgotten, and would begin with a full bucket: the bucket for all bounds what that could be used for.
+    max_sources: of more than these the one that was silent longest is forgotten, and would begin with a full bucket:
+    the bucket for all bounds what that could be used for.
     """
 
-    def __init__(
-        self, total: int, per_source: int | None, clock: Callable[[], float], *, max_sources: int = 4096
-    ) -> None:
+    def __init__(self, total: int, per_source: int, clock: Callable[[], float], *, max_sources: int = 4096) -> None:
         self._total = TokenBucket(total, clock)
         self._per_source = per_source
         self._clock = clock
@@ -57,8 +55,6 @@ class SourceBuckets:
 
     def take(self, source: str) -> bool:
         """Take a token for an act of ``source``; whether there was one."""
-        if self._per_source is None:
-            return self._total.take()
         bucket = self._sources.get(source)
         if bucket is None:
             bucket = self._sources[source] = TokenBucket(self._per_source, self._clock)

@@ -39,8 +39,7 @@ class UnauthenticatedRefusals:
 
     def __init__(self, settings: Settings, monotonic: Callable[[], float] = time.monotonic) -> None:
         audit = settings.audit
-        # Behind a proxy every caller has the proxy's address: it would share one bucket with those who flood.
-        one = None if settings.server.behind_proxy else audit.unauthenticated_refusals_per_minute_and_address
+        one = audit.unauthenticated_refusals_per_minute_and_address
         self._rows = SourceBuckets(audit.unauthenticated_refusals_per_minute, one, monotonic)
         self._lines = TokenBucket(LOG_LINES_PER_MINUTE, monotonic)
         self._checks: Counter[str] = Counter()

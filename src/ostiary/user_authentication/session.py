@@ -6,9 +6,11 @@ import secrets
 from dataclasses import dataclass, replace
 
 from ostiary.audit import tags
+from ostiary.authorization_server.browser.cookies import BrowserSecrets
 from ostiary.errors import VerificationError
 from ostiary.model.known_browser import KnownBrowser
 from ostiary.model.session import Session
+from ostiary.model.user import User
 from ostiary.revocation.act import Act
 from ostiary.settings.sections import SignInSettings
 from ostiary.storage.base import UnitOfWork
@@ -104,14 +106,16 @@ def _session(settings: SignInSettings, sign_in: SignIn, present: Session | None)
     )
 
 
-async def of_browser(work: UnitOfWork, digest: bytes, now: float) -> list[Session]:
-    """The sessions of a browser that stand, the latest sign-in first; of accounts that are active."""
+async def of_browser(work: UnitOfWork, browser: BrowserSecrets, now: float) -> list[tuple[Session, User]]:
+    """The sessions of a browser that stand, the latest sign-in first, each with its user, who is active."""
+    if not browser.session:
+        return []
     found = []
-    for session in await work.sessions.of_browser(digest):
+    for session in await work.sessions.of_browser(browser.session_digest):
         if session.stands(now):
             user = await work.users.get(session.user_id)
             if user is not None and user.state == "active":
-                found.append(session)
+                found.append((session, user))
     return found
 
 

@@ -60,10 +60,7 @@ def place_of(server: AuthorizationServer, request: Request) -> Place:
 
 async def begin_anew(server: AuthorizationServer, secrets: BrowserSecrets, path: str = SIGN_IN) -> Response:
     """Lead a browser that is in the middle of nothing to the page at ``path``, from where it goes to its account."""
-    headers: tuple[Header, ...] = ()
-    if not secrets.browser:
-        secrets = replace(secrets, browser=await cookies.new_secret(server, token_format.BROWSER))
-        headers = (cookies.set_browser(server, secrets.browser),)
+    secrets, headers = await cookies.lasting(server, secrets)
     sealed = interaction.seal(server, Interaction(started_at=int(server.clock())), secrets)
     return see_other(interaction.url(server, path, sealed), headers)
 
@@ -218,7 +215,7 @@ async def _earlier(work: UnitOfWork, place: Place) -> _Earlier | None:
     """What was proved before: in this interaction, or, for a step-up, in the session that stands in this browser."""
     state = place.interaction
     if state.step_up:
-        for one in await session.of_browser(work, place.secrets.session_digest, place.now):
+        for one, _ in await session.of_browser(work, place.secrets, place.now):
             if one.session_id == state.session_id:
                 return _Earlier(one.user_id, one.amr)
         return None

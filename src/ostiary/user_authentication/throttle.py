@@ -21,7 +21,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ostiary.authorization_server.client_address import UNKNOWN, network_of
+from ostiary.authorization_server.client_address import network_of
+from ostiary.authorization_server.source_address import UNKNOWN
 from ostiary.errors import VerificationError
 from ostiary.storage.base import UnitOfWork
 from ostiary.user_authentication.names import username_key

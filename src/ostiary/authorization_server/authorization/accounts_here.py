@@ -39,14 +39,10 @@ async def accounts_here(
     server: AuthorizationServer, work: UnitOfWork, secrets: BrowserSecrets, client: Client, now: float
 ) -> list[Account]:
     """The accounts whose sessions in this browser stand, the latest sign-in first. now: seconds since the epoch."""
-    if not secrets.session:
-        return []
     found = []
-    for session in await sessions.of_browser(work, secrets.session_digest, now):
-        user = await work.users.get(session.user_id)
-        if user is not None:
-            subject = subject_for(server, user.user_id, client)
-            found.append(Account(session, user, subject, await _reach(work, user.user_id, session.acr)))
+    for session, user in await sessions.of_browser(work, secrets, now):
+        subject = subject_for(server, user.user_id, client)
+        found.append(Account(session, user, subject, await _reach(work, user.user_id, session.acr)))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The checks of an authorization request, as a table and one by one; see ``authorization_request``."""
+"""The checks of an authorization request, as a table and one by one; see ``request``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NoReturn
 from ostiary.authorization_server import scope
 from ostiary.authorization_server.authorization import claims_request
 from ostiary.authorization_server.authorization.id_token_hint import subject_of_hint
-from ostiary.authorization_server.authorization.request import OPENID_SCOPES, AuthorizationRequest, Check, Stage, Told
+from ostiary.authorization_server.authorization.request import OPENID_SCOPES, AuthorizationRequest, Check, Told
 from ostiary.errors import OAuthError, VerificationError
 from ostiary.model.api import Api
 from ostiary.protocol import pkce, redirect_uri
@@ -243,24 +243,22 @@ def _refuse(
     raise OAuthError(code, public, check=check, seen=seen, expected=expected, mend=mend)
 
 
-_BOTH: frozenset[Stage] = frozenset(("authorize", "continue"))
-
 # fmt: off
-CHECKS: tuple[tuple[Check, frozenset[Stage], Told], ...] = (
-    # check                             made at    who is told
-    (client_exists,                     _BOTH,     "person"),
-    (redirect_uri_is_registered,        _BOTH,     "person"),
-    (parameters_are_bounded,            _BOTH,     "client"),
-    (response_mode_is_known,            _BOTH,     "client"),
-    (no_request_object,                 _BOTH,     "client"),
-    (response_type_is_code,             _BOTH,     "client"),
-    (client_may_use_codes,              _BOTH,     "client"),
-    (scopes_and_resources_are_allowed,  _BOTH,     "client"),
-    (pkce_is_used,                      _BOTH,     "client"),
-    (nonce_without_pkce,                _BOTH,     "client"),
-    (prompt_is_consistent,              _BOTH,     "client"),
-    (max_age_is_a_number,               _BOTH,     "client"),
-    (claims_are_understood,             _BOTH,     "client"),
-    (id_token_hint_is_ours,             _BOTH,     "client"),
+CHECKS: tuple[tuple[Check, Told], ...] = (
+    # check                             who is told
+    (client_exists,                     "person"),
+    (redirect_uri_is_registered,        "person"),
+    (parameters_are_bounded,            "client"),
+    (response_mode_is_known,            "client"),
+    (no_request_object,                 "client"),
+    (response_type_is_code,             "client"),
+    (client_may_use_codes,              "client"),
+    (scopes_and_resources_are_allowed,  "client"),
+    (pkce_is_used,                      "client"),
+    (nonce_without_pkce,                "client"),
+    (prompt_is_consistent,              "client"),
+    (max_age_is_a_number,               "client"),
+    (claims_are_understood,             "client"),
+    (id_token_hint_is_ours,             "client"),
 )
 # fmt: on

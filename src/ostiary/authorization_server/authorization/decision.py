@@ -67,21 +67,17 @@ def decide(
             if "none" in request.prompt:
                 _need_a_person("login_required")
             return Decision(Need.SECOND_FACTOR, account)
-        if request.acr_essential:
-            _unreachable(account)
+        _unreachable(account)
     return Decision(None, account)
 
 
-def missing_consent(
-    request: AuthorizationRequest, interaction: Interaction, consents: Sequence[Consent]
-) -> Mapping[str, tuple[str, ...]]:
+def missing_consent(request: AuthorizationRequest, consents: Sequence[Consent]) -> Mapping[str, tuple[str, ...]]:
     """The scopes, by API, that the user must be asked about; empty if nothing must be asked.
 
     "the authorization server ... MUST NOT process repeated authorization requests automatically (without active
     resource owner interaction) without ensuring the identity of the client" (RFC 6819 5.2.4.1; RFC 8252 8.6).
     """
-    assured = is_assured(request)
-    if "consent" in request.prompt or not assured:
+    if "consent" in request.prompt or not is_assured(request):
         return request.scopes
     if request.login.first_party:
         return {}

@@ -11,14 +11,13 @@ from ostiary.authorization_server import authorization_code, refusals
 from ostiary.authorization_server.authorization.accounts_here import accounts_here
 from ostiary.authorization_server.authorization.answer import answer, error_members, see_other
 from ostiary.authorization_server.authorization.decision import Account, Decision, Need, decide, missing_consent
-from ostiary.authorization_server.authorization.request import AuthorizationRequest, Refused, Stage, checked
+from ostiary.authorization_server.authorization.request import AuthorizationRequest, Refused, checked
 from ostiary.authorization_server.browser import cookies, interaction
 from ostiary.authorization_server.browser.cookies import BrowserSecrets, Header
 from ostiary.authorization_server.browser.interaction import Interaction
 from ostiary.authorization_server.exchange import Exchange
 from ostiary.authorization_server.http import Request, Response
 from ostiary.errors import OAuthError
-from ostiary.protocol import token_format
 from ostiary.storage.base import UnitOfWork
 from ostiary.trace import Trace, new_trace_id
 from ostiary.user_authentication import session as sessions
@@ -54,14 +53,9 @@ async def begin(
 ) -> Response:
     """A new authorization request. Raises RefusedToPerson."""
     now = server.clock()
-    secrets = cookies.read(server, http)
-    headers: tuple[Header, ...] = ()
-    request = AuthorizationRequest(server, parameters, resources, "authorize", now)
+    secrets, headers = await cookies.known(server, http)
+    request = AuthorizationRequest(server, parameters, resources, now)
     started = Interaction(started_at=int(now), parameters=parameters, resources=resources)
-    if not secrets.browser:
-        made = await cookies.new_secret(server, token_format.BROWSER)
-        secrets = BrowserSecrets(made, secrets.session)
-        headers = (cookies.set_browser(server, made),)
     return await go_on(Flow(server, http, secrets, started, now, headers), request)
 
 
@@ -89,7 +83,7 @@ async def decided(flow: Flow, request: AuthorizationRequest) -> Decision:
         if decision.need is not None or decision.account is None:
             return decision
         consents = await work.consents.of_user(decision.account.user.user_id, request.client.client_id)
-    if not missing_consent(request, flow.interaction, consents):
+    if not missing_consent(request, consents):
         return decision
     if "none" in request.prompt:
         raise OAuthError(
@@ -119,7 +113,7 @@ async def answered(
         await work.users.hold(account.user.user_id)
         if remember is None:
             consents = await work.consents.of_user(account.user.user_id, request.client.client_id)
-            if missing_consent(request, flow.interaction, consents):
+            if missing_consent(request, consents):
                 raise OAuthError("consent_required", "the user has just taken the consent back", check="consent")
         code = await authorization_code.issue(work, flow.server, request, account)
         if remember is not None:
@@ -155,9 +149,9 @@ async def refused(flow: Flow, refusal: Refused) -> Response:
     return answer(refusal.request, flow.http, flow.secrets, error_members(error, trace_id), flow.headers)
 
 
-def resumed(flow: Flow, stage: Stage = "continue") -> AuthorizationRequest:
+def resumed(flow: Flow) -> AuthorizationRequest:
     """The authorization request that the browser is in the middle of, to be checked anew."""
-    return AuthorizationRequest(flow.server, flow.interaction.parameters, flow.interaction.resources, stage, flow.now)
+    return AuthorizationRequest(flow.server, flow.interaction.parameters, flow.interaction.resources, flow.now)
 
 
 def opened(server: AuthorizationServer, http: Request, sealed: str | None) -> Flow:

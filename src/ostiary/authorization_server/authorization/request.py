@@ -1,7 +1,7 @@
 """The authorization request: RFC 6749 section 4.1.1, OpenID Connect Core 3.1.2, RFC 7636, RFC 8707, RFC 9700.
 
-Its checks stand in one table, in the order in which they are made: which of them each endpoint makes, and who is told
-when one fails. Until client and redirect URI are known to belong together, nobody is redirected anywhere.
+Its checks stand in one table, in the order in which they are made, with who is told when one fails; every page on the
+way makes them all. Until client and redirect URI are known to belong together, nobody is redirected anywhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from ostiary.model.client_login import ClientLogin
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
 
-Stage = Literal["authorize", "continue"]
 Told = Literal["person", "client"]
 
 OPENID_SCOPES: Final = {
@@ -60,16 +59,15 @@ PARAMETERS: Final = frozenset(
 class AuthorizationRequest:
     """A request on its way through the checks; each check fills in what it has found good.
 
-    parameters: the known ones, as sent; resources: every ``resource``. stage: the endpoint that checks. now: seconds
-    since the epoch. scopes: for each API, "" for OpenID Connect's own, what is asked for. max_age: seconds.
-    acr_values: wanted levels; acr_essential: whether the request fails without one. claims: names asked for one by one,
-    by place (``userinfo``, ``id_token``). subject: the ``sub`` that must be the one who signs in.
+    parameters: the known ones, as sent; resources: every ``resource``. now: seconds since the epoch. scopes: for each
+    API, "" for OpenID Connect's own, what is asked for. max_age: seconds. acr_values: wanted levels; acr_essential:
+    whether the request fails without one. claims: names asked for one by one, by place (``userinfo``, ``id_token``).
+    subject: the ``sub`` that must be the one who signs in.
     """
 
     server: AuthorizationServer
     parameters: dict[str, str]
     resources: tuple[str, ...]
-    stage: Stage
     now: float
     client: Client = field(init=False)
     login: ClientLogin = field(init=False)
@@ -109,13 +107,12 @@ class Refused(Exception):
 
 
 async def checked(request: AuthorizationRequest) -> AuthorizationRequest:
-    """``request``, every check of its stage passed. Raises Refused, Unavailable."""
+    """``request``, every check passed. Raises Refused, Unavailable."""
     from ostiary.authorization_server.authorization.checks import CHECKS
 
-    for check, stages, told in CHECKS:
-        if request.stage in stages:
-            try:
-                await check(request)
-            except OAuthError as error:
-                raise Refused(error, request, redirect=told == "client") from None
+    for check, told in CHECKS:
+        try:
+            await check(request)
+        except OAuthError as error:
+            raise Refused(error, request, redirect=told == "client") from None
     return request

@@ -55,8 +55,12 @@ def read(server: AuthorizationServer, request: Request) -> BrowserSecrets:
 
 
 async def known(server: AuthorizationServer, request: Request) -> tuple[BrowserSecrets, tuple[Header, ...]]:
+    """What ``read`` finds, made ``lasting``."""
+    return await lasting(server, read(server, request))
+
+
+async def lasting(server: AuthorizationServer, secrets: BrowserSecrets) -> tuple[BrowserSecrets, tuple[Header, ...]]:
     """The same, with a new secret for a browser that has none, and the headers that its answer must set."""
-    secrets = read(server, request)
     if secrets.browser:
         return secrets, ()
     made = await new_secret(server, token_format.BROWSER)

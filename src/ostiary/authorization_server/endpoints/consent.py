@@ -72,11 +72,14 @@ class _Asked:
 async def _asked(flow: Flow, request: AuthorizationRequest) -> _Asked | None:
     async with flow.server.storage.read() as work:
         accounts = await accounts_here(flow.server, work, flow.secrets, request.client, flow.now)
-        decision = decide(request, flow.interaction, accounts, flow.now)
+        try:
+            decision = decide(request, flow.interaction, accounts, flow.now)
+        except OAuthError as error:
+            raise Refused(error, request, redirect=True) from None
         if decision.need is not None or decision.account is None:
             return None
         consents = await work.consents.of_user(decision.account.user.user_id, request.client.client_id)
-    missing = missing_consent(request, flow.interaction, consents)
+    missing = missing_consent(request, consents)
     return _Asked(decision.account, missing or request.scopes, bool(consents))
 
 

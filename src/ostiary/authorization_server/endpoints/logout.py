@@ -24,7 +24,6 @@ from ostiary.errors import OAuthError, VerificationError
 from ostiary.model.client import Client
 from ostiary.model.session import Session
 from ostiary.protocol import claims as common
-from ostiary.protocol import token_format
 from ostiary.protocol.checks import shown
 from ostiary.revocation import Act, revoke_session
 from ostiary.user_authentication import session as sessions
@@ -55,7 +54,7 @@ async def _logout(server: AuthorizationServer, request: Request) -> Response:
         # A form on an application's page comes without our cookies (SameSite=Lax); on the way of a GET they come along.
         return see_other(f"{server.issuer.rstrip('/')}/logout?{urlencode(asked.sent)}")
     async with server.storage.read() as work:
-        here = await sessions.of_browser(work, secrets.session_digest, server.clock()) if secrets.session else []
+        here = [session for session, _ in await sessions.of_browser(work, secrets, server.clock())]
     confirmed = posted and DECISION in sent
     if confirmed and browser_forms.read(server, request, secrets)[DECISION] != "sign_out":
         return see_other(server.issuer.rstrip("/") + "/account")
@@ -90,10 +89,7 @@ async def _checked(server: AuthorizationServer, sent: dict[str, str]) -> _Asked:
 
 
 async def _question(server: AuthorizationServer, request: Request, secrets: BrowserSecrets, asked: _Asked) -> Response:
-    headers: tuple[Header, ...] = ()
-    if not secrets.browser:
-        secrets = BrowserSecrets(await cookies.new_secret(server, token_format.BROWSER), secrets.session)
-        headers = (cookies.set_browser(server, secrets.browser),)
+    secrets, headers = await cookies.lasting(server, secrets)
     return render(
         server,
         request,

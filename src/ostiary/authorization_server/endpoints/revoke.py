@@ -10,22 +10,27 @@ from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.exchange import Answer, Exchange, authenticated
 from ostiary.authorization_server.http import Response, json_response
 from ostiary.authorization_server.issued_tokens import Named
-from ostiary.errors import OAuthError
+from ostiary.errors import OAuthError, VerificationError
 from ostiary.protocol import token_format
 from ostiary.protocol.checks import CLIENT
 from ostiary.revocation import Act, revoke_grant, revoke_token
 from ostiary.storage.base import UnitOfWork
-
-_REFRESH_TOKEN = f"ost_{token_format.REFRESH_TOKEN}_"
 
 
 async def _decide(exchange: Exchange) -> Answer:
     token = exchange.form.get("token")
     if token is None:
         raise OAuthError("invalid_request", "token is missing", check="token", expected="the parameter token")
-    if token.startswith(_REFRESH_TOKEN):
+    if _is_refresh_token(token):
         return partial(_end_grant, exchange, token_format.digest(token))
     return partial(_answer, exchange, issued_tokens.named(exchange.server, token, exchange.now))
+
+
+def _is_refresh_token(token: str) -> bool:
+    try:
+        return token_format.parse(token).kind == token_format.REFRESH_TOKEN
+    except VerificationError:
+        return False
 
 
 async def _end_grant(exchange: Exchange, digest: bytes, work: UnitOfWork) -> Response:

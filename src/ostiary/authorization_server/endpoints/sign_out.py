@@ -11,8 +11,6 @@ from ostiary.authorization_server.client_address import client_address
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.endpoints.page_errors import page
 from ostiary.authorization_server.http import Request, Response
-from ostiary.model.session import Session
-from ostiary.model.user import User
 from ostiary.revocation import revoke_session
 from ostiary.revocation.act import Act
 from ostiary.user_authentication import session as sessions
@@ -30,7 +28,8 @@ async def _sign_out(server: AuthorizationServer, request: Request) -> Response:
     if request.method == "POST":
         form = browser_forms.read(server, request, secrets)
         return await _end(server, request, secrets, form.get("session_id", ""))
-    accounts = await _accounts(server, secrets)
+    async with server.storage.read() as work:
+        accounts = await sessions.of_browser(work, secrets, server.clock())
     return render(server, request, secrets, "sign-out", accounts=accounts, action=server.issuer.rstrip("/") + PATH)
 
 
@@ -49,16 +48,6 @@ async def _end(server: AuthorizationServer, request: Request, secrets: BrowserSe
                 left += 1
     headers: tuple[Header, ...] = () if left else (cookies.drop_session(server),)
     return see_other(server.issuer.rstrip("/") + PATH, headers)
-
-
-async def _accounts(server: AuthorizationServer, secrets: BrowserSecrets) -> list[tuple[Session, User]]:
-    found = []
-    async with server.storage.read() as work:
-        for session in await sessions.of_browser(work, secrets.session_digest, server.clock()):
-            user = await work.users.get(session.user_id)
-            if user is not None:
-                found.append((session, user))
-    return found
 
 
 ENDPOINT = Endpoint("sign_out", PATH, ("GET", "HEAD", "POST"), _sign_out)

@@ -53,7 +53,7 @@ async def _max_age(place: Place) -> int | None:
     Who is signed in here comes to prove themselves again, and a session at the provider proves nothing.
     """
     async with place.server.storage.read() as work:
-        here = await sessions.of_browser(work, place.secrets.session_digest, place.now) if place.secrets.session else []
+        here = await sessions.of_browser(work, place.secrets, place.now)
     parameters = place.interaction.parameters
     if here or "login" in parameters.get("prompt", "").split():
         return 0

@@ -111,7 +111,7 @@ def visited(handler: Handler, *, recent: bool = False) -> PageHandler:
         form = browser_forms.read(server, request, secrets) if request.method == "POST" else None
         now = server.clock()
         async with server.storage.read() as work:
-            here = await _here(work, secrets, now)
+            here = await sessions.of_browser(work, secrets, now)
         if not here:
             return await begin_anew(server, secrets)
         named = forms.parse(request.query).get(ACCOUNT, "")
@@ -130,17 +130,6 @@ def visited(handler: Handler, *, recent: bool = False) -> PageHandler:
             return await begin_anew(server, secrets)
 
     return page(shown)
-
-
-async def _here(work: UnitOfWork, secrets: BrowserSecrets, now: float) -> list[tuple[Session, User]]:
-    if not secrets.session:
-        return []
-    found = []
-    for session in await sessions.of_browser(work, secrets.session_digest, now):
-        user = await work.users.get(session.user_id)
-        if user is not None:
-            found.append((session, user))
-    return found
 
 
 def _chosen(here: list[tuple[Session, User]], named: str, *, sending: bool) -> tuple[Session, User] | None:
