@@ -22,6 +22,7 @@ from tests.authorization_server.browser import Browser, location, query_of
 from tests.authorization_server.world import ISSUER, World
 
 SIGN_IN = f"{ISSUER}/sign-in"
+TWO_FACTORS = "urn:ostiary:acr:two-factors"
 
 
 def test_prompt_none_shows_no_page(browser: Browser, ada: User) -> None:
@@ -56,15 +57,14 @@ def test_max_age_asks_again_for_an_older_sign_in(world: World, browser: Browser,
 def test_a_level_that_can_be_reached_leads_to_the_second_factor(world: World, browser: Browser, ada: User) -> None:
     """standards 116; RFC 9470."""
     sign_in(browser, ada)
-    two = "urn:ostiary:acr:two-factors"
-    assert query_of(browser.get(authorize_url(acr_values=two)))["error"] == "unmet_authentication_requirements"
+    assert query_of(browser.get(authorize_url(acr_values=TWO_FACTORS)))["error"] == "unmet_authentication_requirements"
     totp = Factor("fac_1", ada.user_id, "totp", "phone", b"sealed")
     world.write(lambda work: work.factors.add(totp))
-    assert location(browser.get(authorize_url(acr_values=two), follow=False)) == f"{SIGN_IN}/second-factor"
+    assert location(browser.get(authorize_url(acr_values=TWO_FACTORS), follow=False)) == f"{SIGN_IN}/second-factor"
     session = sign_in(browser, ada, ("otp",), step_up=True)
     assert session.amr == ("pwd", "otp", "mfa")
-    tokens = redeem(world, code_for(browser, authorize_url(acr_values=two))).json
-    assert orders_claims(tokens["access_token"])["acr"] == two
+    tokens = redeem(world, code_for(browser, authorize_url(acr_values=TWO_FACTORS))).json
+    assert orders_claims(tokens["access_token"])["acr"] == TWO_FACTORS
 
 
 def test_two_factors_do_not_stand_in_for_the_passkey_that_is_demanded(
@@ -222,3 +222,15 @@ def test_a_pairwise_subject_differs_between_sectors_and_stays_the_same(
         subjects.append(claims["sub"])
     assert subjects[0] == subjects[1] != subjects[2]
     assert all(subject.startswith("usr_p") for subject in subjects)
+
+
+def test_a_factor_that_is_gone_when_consent_is_given_is_told_to_the_application(
+    world: World, browser: Browser, ada: User
+) -> None:
+    sign_in(browser, ada, ("pwd", "otp"))
+    assert location(browser.get(authorize_url(acr_values=TWO_FACTORS), follow=False)) == f"{ISSUER}/consent"
+    browser.get(authorize_url(acr_values=TWO_FACTORS))
+    sign_in(browser, ada)
+    answer = browser.submit("consent-form", decision="allow")
+    assert query_of(answer)["error"] == "unmet_authentication_requirements"
+    assert world.read(lambda work: work.consents.of_user(ada.user_id)) == []

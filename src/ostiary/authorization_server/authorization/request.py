@@ -97,7 +97,7 @@ class AuthorizationRequest:
 Check = Callable[[AuthorizationRequest], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: contextlib sets the traceback of what passes through it
 class Refused(Exception):
     """A check failed. redirect: whether the client may be told, because its redirect URI is known to be its own."""
 
