@@ -11,11 +11,14 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.model.mutual_tls import MutualTls
 from ostiary.storage import migrate
 from ostiary.storage.open import storage_for
 from ostiary.storage.schema import METADATA
@@ -123,3 +126,32 @@ def test_a_database_that_does_not_answer_is_unavailable_and_its_password_is_not_
     with pytest.raises(Unavailable) as raised:
         migrate.check(f"postgresql://me:secret@127.0.0.1:{unused_port}/x")
     assert "secret" not in str(raised.value)
+
+
+_OLD_CLIENT = (
+    "INSERT INTO clients (tenant, client_id, name, kind, state, owner, source, authentication_method, grant_types, "
+    "scopes, may_register_keys, max_concurrency, grant_id, created_at, updated_at) VALUES ('default', 'old', 'Old', "
+    "'client', 'active', '', 'registered', 'private_key_jwt', '[]', '{}', false, 8, 'g1', 1, 1)"
+)
+
+
+async def test_a_client_of_the_schema_before_mutual_tls_is_read_as_one_without_it(empty: str) -> None:
+    address = empty.replace("postgresql://", "postgresql+psycopg://")
+    if empty.startswith("sqlite"):
+        Path(migrate.sqlite_path(empty)).parent.mkdir()
+    engine = sqlalchemy.create_engine(address)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.execute(sqlalchemy.text(_OLD_CLIENT))
+    engine.dispose()
+    migrate.upgrade(empty)
+    storage = storage_for(empty)
+    await storage.open()
+    async with storage.read() as work:
+        found = await work.clients.get("old")
+    await storage.close()
+    assert found is not None
+    assert found.mutual_tls == MutualTls()

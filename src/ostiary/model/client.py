@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ostiary.model.client_login import ClientLogin
+from ostiary.model.mutual_tls import MutualTls
 
 ClientKind = Literal["client", "api"]
 ClientState = Literal["active", "disabled"]
@@ -33,6 +34,7 @@ class Client:
     login: its registration as an application with users, None if it has none.
     secret_digest: SHA-256 of its secret (256 random bits) for the legacy methods ``client_secret_basic`` and
         ``client_secret_post``, None for every other client.
+    mutual_tls: how its certificate names it, and whether its tokens are bound to it.
     """
 
     client_id: str
@@ -53,4 +55,5 @@ class Client:
     updated_at: int
     login: ClientLogin | None = None
     secret_digest: bytes | None = field(default=None, repr=False)
+    mutual_tls: MutualTls = field(default_factory=MutualTls)
     tenant: str = "default"

@@ -15,6 +15,7 @@ class RefreshToken:
     used_at: when it was exchanged for its successor, None while it is the youngest.
     successor: the next token, sealed under the presented token and a server key; None outside the retry window.
     successor_digest: names the successor; retry_until: the end of the window. Times are seconds since the epoch.
+    certificate_thumbprint: of the certificate that it is bound to, ``x5t#S256``; "" if it is bound to none.
     """
 
     digest: bytes = field(repr=False)
@@ -30,4 +31,5 @@ class RefreshToken:
     successor: bytes | None = field(default=None, repr=False)
     successor_digest: bytes | None = field(default=None, repr=False)
     retry_until: int | None = None
+    certificate_thumbprint: str = ""
     tenant: str = "default"

@@ -13,7 +13,8 @@ class Revocation:
     """A row names what ends: a token by ``jti``, else every token below its own position that hangs on ``value``.
 
     position: in the log, ordered by commit; taken as the last statement before it. 0 before it is written.
-    value: a ``jti``, grant id, client_id, subject, session id, client key thumbprint or signing ``kid``.
+    value: a ``jti``, grant id, client_id, subject, session id, thumbprint of a client key or certificate, or a signing
+        ``kid``.
     at: seconds since the epoch, for people; no decision rests on it.
     expires_at: when the last token that it could concern has ended.
     """

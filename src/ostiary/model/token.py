@@ -13,12 +13,14 @@ class AccessToken:
 
     jti: unique, ordered by time of issue.
     digest: SHA-256 of a reference token, None for a self-contained one.
-    key_thumbprint: the client key that obtained it; signing_kid: the key that signed it, None for a reference token.
+    key_thumbprint: the client key or certificate that obtained it; signing_kid: the key that signed it, None for a
+        reference token.
     rev: position of the revocation log read before the issuing transaction; a log row for its subject, client, grant
         or key at a higher position ends it.
     issued_at, expires_at: seconds since the epoch.
     claims: further claims as JSON text, ``"{}"`` if none; with a user ``auth_time``, ``acr``, ``amr``.
     session_id: the session in which its user allowed it (``sid``), "" without one.
+    certificate_thumbprint: of the certificate that it is bound to (``cnf``, ``x5t#S256``), "" for a bearer token.
     """
 
     jti: str
@@ -36,4 +38,5 @@ class AccessToken:
     expires_at: int
     claims: str = "{}"
     session_id: str = ""
+    certificate_thumbprint: str = ""
     tenant: str = "default"

@@ -145,7 +145,7 @@ class Revocations(Protocol):
 
     async def ends(self, token: AccessToken, *, key_thumbprints: Sequence[str] = ()) -> Revocation | None:
         """The row that ends this token, if any: its jti, or its client, subject, grant, session, signing key or client
-        key (its own or one of ``key_thumbprints``) at a position above ``token.rev``."""
+        key (its own, its certificate or one of ``key_thumbprints``) at a position above ``token.rev``."""
         ...
 
     async def since(self, position: int, *, limit: int = 1000, tenant: str = TENANT) -> list[Revocation]: ...

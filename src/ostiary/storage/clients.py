@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, select
 from ostiary.errors import ConfigurationError
 from ostiary.model.client import Client
 from ostiary.model.client_login import ClientLogin
+from ostiary.model.mutual_tls import MutualTls
 from ostiary.storage.base import TENANT
 from ostiary.storage.connection import Connection, Row
 from ostiary.storage.json_columns import decoder, to_json
@@ -29,6 +30,7 @@ _LIST = Statement(
 _GRANT_TYPES = decoder(tuple[str, ...])
 _SCOPES = decoder(dict[str, tuple[str, ...]])
 _LOGIN = decoder(ClientLogin)
+_MUTUAL_TLS = decoder(MutualTls)
 
 
 def _from_row(row: Row) -> Client:
@@ -38,13 +40,19 @@ def _from_row(row: Row) -> Client:
     values["may_register_keys"] = bool(values["may_register_keys"])
     if values["login"] is not None:
         values["login"] = _LOGIN.decode(values["login"])
+    values["mutual_tls"] = _MUTUAL_TLS.decode(values["mutual_tls"])
     return Client(**values)
 
 
 def _to_row(client: Client) -> dict[str, Any]:
     values = {name: getattr(client, name) for name in _COLUMNS}
     login = None if client.login is None else to_json(client.login)
-    return values | {"grant_types": to_json(client.grant_types), "scopes": to_json(client.scopes), "login": login}
+    return values | {
+        "grant_types": to_json(client.grant_types),
+        "scopes": to_json(client.scopes),
+        "login": login,
+        "mutual_tls": to_json(client.mutual_tls),
+    }
 
 
 class SqlClients:

@@ -43,6 +43,7 @@ _ENDS = Statement(
             _named("grant", "grant_id"),
             _named("sid", "session_id"),
             _named("client_key", "key_thumbprint"),
+            _named("client_key", "certificate_thumbprint"),
             _named("signing_key", "signing_kid"),
         )
     )
@@ -89,6 +90,7 @@ class SqlRevocations:
             "grant_id": token.grant_id,
             "session_id": token.session_id,
             "key_thumbprint": token.key_thumbprint,
+            "certificate_thumbprint": token.certificate_thumbprint,
             "signing_kid": token.signing_kid,
         }
         row = await self._connection.one(_ENDS, parameters)

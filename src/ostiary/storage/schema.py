@@ -55,6 +55,7 @@ CLIENTS = _table(
     _whole("updated_at"),
     _text("login", optional=True),
     _octets("secret_digest", optional=True),
+    _text("mutual_tls", default="{}"),
 )
 
 CLIENT_KEYS = _table(
@@ -73,6 +74,7 @@ CLIENT_KEYS = _table(
     _text("parent", optional=True),
     _whole("created_at"),
     _whole("last_used_at", optional=True),
+    _octets("certificate", optional=True),
     Index("client_keys_by_kid", "tenant", "client_id", "kid", unique=True),
     Index("client_keys_by_parent", "tenant", "parent"),
 )
@@ -132,6 +134,7 @@ ACCESS_TOKENS = _table(
     _whole("expires_at"),
     _text("claims"),
     _text("session_id", default=""),
+    _text("certificate_thumbprint", default=""),
     Index("access_tokens_by_client", "tenant", "client_id", "jti"),
     Index("access_tokens_by_end", "expires_at", "tenant", "jti"),
 )
@@ -334,6 +337,7 @@ REFRESH_TOKENS = _table(
     _octets("successor", optional=True),
     _octets("successor_digest", optional=True),
     _whole("retry_until", optional=True),
+    _text("certificate_thumbprint", default=""),
     Index("refresh_tokens_by_grant", "tenant", "grant_id"),
     Index("refresh_tokens_by_end", "expires_at", "tenant", "digest"),
 )

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ostiary.errors import ConfigurationError
+from ostiary.model.mutual_tls import MutualTls
 from ostiary.storage.base import Storage, UnitOfWork
 from tests.contract.storage.conftest import OpenStorage
 from tests.contract.storage.examples import NOW, api, client, client_key, grant, signing_key
@@ -161,6 +162,18 @@ async def test_a_key_is_found_by_client_and_kid_and_by_thumbprint(storage: Stora
         assert await work.client_keys.by_thumbprint("thumb-1") == client_key(expires_at=NOW + 5)
         assert await work.client_keys.by_thumbprint("thumb-2") is None
         assert await work.client_keys.of_client("billing") == [client_key(expires_at=NOW + 5)]
+
+
+async def test_what_is_registered_for_mutual_tls_is_kept_and_replaced(storage: Storage) -> None:
+    named = client(mutual_tls=MutualTls("san_dns", "billing.example", bound_tokens=True))
+    async with storage.write() as work:
+        await work.clients.add(client())
+        await work.clients.replace(named)
+        await work.client_keys.add(client_key())
+        await work.client_keys.replace(client_key(certificate=b"\x30\x00der"))
+    async with storage.read() as work:
+        assert await work.clients.get("billing") == named
+        assert await work.client_keys.by_thumbprint("thumb-1") == client_key(certificate=b"\x30\x00der")
 
 
 async def test_the_same_key_is_refused_for_another_client_and_the_sentence_names_whose_it_is(storage: Storage) -> None:

@@ -43,6 +43,14 @@ async def test_a_row_ends_every_token_below_its_position_and_none_at_or_above(
         assert await work.revocations.ends(token(rev=position + 1)) is None
 
 
+async def test_a_certificate_that_is_revoked_ends_the_tokens_that_are_bound_to_it(storage: Storage) -> None:
+    bound = token(certificate_thumbprint="x5t")
+    position = await _revoke(storage, "client_key", "x5t")
+    async with storage.read() as work:
+        assert await work.revocations.ends(bound) == revocation("client_key", "x5t", position=position)
+        assert await work.revocations.ends(token(certificate_thumbprint="another")) is None
+
+
 async def test_a_jti_ends_its_token_wherever_the_token_stands(storage: Storage) -> None:
     position = await _revoke(storage, "jti", "0001-a")
     async with storage.read() as work:

@@ -9,7 +9,7 @@ from tests.contract.storage.examples import NOW, artifact, client, client_key, e
 
 pytestmark = pytest.mark.anyio
 
-SELF_CONTAINED = token("0001", claims='{"a":1}')
+SELF_CONTAINED = token("0001", claims='{"a":1}', certificate_thumbprint="x5t")
 REFERENCE = token("0002", format="reference", digest=b"d" * 32, signing_kid=None)
 
 

@@ -208,6 +208,14 @@ async def test_of_many_uses_of_a_refresh_token_one_wins(open_storage: OpenStorag
         assert (used.used_at, used.successor) == (NOW, b"%d" % won.index(True))
 
 
+async def test_a_refresh_token_keeps_the_certificate_that_it_is_bound_to(storage: Storage) -> None:
+    bound = replace(TOKEN, certificate_thumbprint="x5t")
+    async with storage.write() as work:
+        await work.refresh_tokens.add(bound)
+    async with storage.read() as work:
+        assert await work.refresh_tokens.get(b"d1") == bound
+
+
 async def test_the_sealed_successors_are_erased(storage: Storage) -> None:
     async with storage.write() as work:
         for digest, successor in ((b"d1", b"d2"), (b"d3", b"d4"), (b"d5", b"d6")):
