@@ -10,7 +10,17 @@ import pytest
 from ostiary.authorization_server.unauthenticated import UnauthenticatedRefusals
 from ostiary.protocol import challenges
 from ostiary.settings.sections import AuditSettings
-from tests.admin.room import ADMIN, Room
+from ostiary.trace import Check
+from tests.admin.room import ADMIN, ALL, Room
+from tests.authorization_server.applications import (
+    add_application,
+    add_user,
+    authorize_url,
+    code_for,
+    redeem,
+    sign_in,
+)
+from tests.authorization_server.browser import Browser
 from tests.authorization_server.test_refusals import break_storage
 from tests.authorization_server.test_token_bucket import Monotonic
 from tests.authorization_server.world import ORDERS
@@ -32,15 +42,17 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def refused_check(room: Room, answer: object, status: int, check: str) -> None:
-    """The refusal has the status, a challenge with the trace id, and that check as its one failed one."""
+def refused_check(room: Room, answer: object, status: int, check: str) -> Check:
+    """The refusal has the status, a challenge with the trace id, and one failed check: this one, which is given."""
     assert answer.status_code == status, answer.text  # type: ignore[attr-defined]
     told = answer.json()  # type: ignore[attr-defined]
     record = room.world.read(lambda work: work.traces.get(told["trace"]))[0]
-    assert [one.name for one in record.checks if not one.passed] == [check]
+    [failed] = [one for one in record.checks if not one.passed]
+    assert failed.name == check
     assert told["trace"] in answer.headers["www-authenticate"]  # type: ignore[attr-defined]
     rows = [row for row in room.world.audit() if row.trace_id == told["trace"]]
     assert [(row.tag, row.outcome, row.reason) for row in rows] == [("admin:refused", "refused", check)]
+    return failed
 
 
 def test_good_token_is_admitted(room: Room) -> None:
@@ -94,6 +106,18 @@ def test_unknown_token_is_refused(room: Room) -> None:
 def test_token_for_another_api_is_refused(room: Room) -> None:
     token = room.world.access_token("shop", resource=ORDERS, scope="orders:read")
     refused_check(room, room.ask("GET", LIST, headers=bearer(token)), 401, "audience")
+
+
+def test_token_of_a_user_is_refused_whatever_they_allowed_the_application(room: Room) -> None:
+    add_application(room.world, scopes={ADMIN: ("admin:read", "admin:write")})
+    browser = Browser(room.world)
+    sign_in(browser, add_user(room.world))
+    code = code_for(browser, authorize_url(scope="admin:read admin:write", resource=ADMIN))
+    answer = redeem(room.world, code).json
+    assert answer["scope"] == ALL
+    failed = refused_check(room, room.ask("GET", LIST, token=answer["access_token"]), 401, "subject")
+    assert (failed.seen, "client_credentials" in failed.mend) == ("usr_ada", True)
+    refused_check(room, room.ask("POST", CHANGE, token=answer["access_token"]), 401, "subject")
 
 
 def test_read_scope_changes_nothing(room: Room) -> None:

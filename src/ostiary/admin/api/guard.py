@@ -86,6 +86,10 @@ class AdminGuard:
             if api is None or token.audience != expected:
                 raise _unauthorized("audience", "audience mismatch", token.audience, expected)
             trace.note("audience", token.audience, expected)
+            if token.subject != token.client_id:
+                # What a user allows an application is the user's; nobody makes it an administrator by a consent.
+                raise _of_a_user(token)
+            trace.note("subject", token.subject, token.client_id)
             if (fault := await issued_tokens.fault(server, work, token, api, now)) is not None:
                 raise _unauthorized("state", "the token is not active", fault, "an active token")
         trace.note("state", "active", "active")
@@ -133,6 +137,18 @@ def _poor(token: AccessToken, scope: str) -> OAuthError:
         seen=token.scope,
         expected=scope,
         mend=f"get a token with the scope {scope}",
+    )
+
+
+def _of_a_user(token: AccessToken) -> OAuthError:
+    return OAuthError(
+        "invalid_token",
+        "a token of a user is refused",
+        status=401,
+        check="subject",
+        seen=token.subject,
+        expected=f"{token.client_id}, the client itself",
+        mend="let a client of its own ask by client_credentials, without a user: see `ostiary admin bootstrap`",
     )
 
 
