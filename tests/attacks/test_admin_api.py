@@ -47,6 +47,7 @@ def refused_check(room: Room, answer: object, status: int, check: str) -> Check:
     assert answer.status_code == status, answer.text  # type: ignore[attr-defined]
     told = answer.json()  # type: ignore[attr-defined]
     record = room.world.read(lambda work: work.traces.get(told["trace"]))[0]
+    failed: Check
     [failed] = [one for one in record.checks if not one.passed]
     assert failed.name == check
     assert told["trace"] in answer.headers["www-authenticate"]  # type: ignore[attr-defined]

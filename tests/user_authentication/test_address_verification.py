@@ -144,6 +144,8 @@ def test_what_is_no_address_is_refused_with_a_word(
 def test_nobody_can_flood_a_mailbox_from_their_account(world: PeopleWorld, browser: Browser, outbox: Path) -> None:
     pages = [ask(world, browser) for _ in range(address_verification.USER_LIMIT + 1)]
     assert [page.status for page in pages] == [200] * address_verification.USER_LIMIT + [429]
+    assert pages[-1].header("retry-after") == "900"
+    assert pages[-1].texts["problem"] == "There were too many tries. Try again in 15 min."
     assert len(delivered(world, outbox)) == address_verification.USER_LIMIT
 
 

@@ -18,7 +18,7 @@ from ostiary.user_authentication import email_links, news
 from ostiary.user_authentication.accounts import change_user
 from ostiary.user_authentication.email_links import LINK, Link
 from ostiary.user_authentication.mail.letters import Letter, language_of, queue
-from ostiary.user_authentication.throttle import WINDOW, TooManyTries
+from ostiary.user_authentication.throttle import Counter, Throttle
 
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
@@ -38,7 +38,7 @@ async def send_link(
 ) -> None:
     """Send a link to ``email``, an address of good form. write: a unit of work of the user. Raises TooManyTries."""
     token = await email_links.new_token(server)
-    counter = f"verify-address:{user.user_id}"
+    limit = Throttle(Counter(f"verify-address:{user.user_id}", USER_LIMIT))
     letter = Letter(
         to=email,
         template="verify_address",
@@ -50,9 +50,7 @@ async def send_link(
         language=language_of(server, user),
     )
     async with write() as work:
-        if await work.failed_attempts.note(counter, now=int(act.now), window=WINDOW) > USER_LIMIT:
-            _, ends = await work.failed_attempts.count(counter, now=int(act.now))
-            raise TooManyTries(max(1, ends - int(act.now)), "verify-address")
+        await limit.count(work, act.now)
         factors = await work.factors.of_user(user.user_id)
         await email_links.keep(work, "email_verification", token, user, email, factors, act)
         await queue(server, work, letter, act.now, life=email_links.LIFE)

@@ -20,7 +20,7 @@ from ostiary.user_authentication.accounts import set_password_hash
 from ostiary.user_authentication.email_links import LIFE, Link
 from ostiary.user_authentication.mail.letters import Letter, language_of, queue
 from ostiary.user_authentication.password_rules import check_new_password
-from ostiary.user_authentication.throttle import WINDOW, TooManyTries
+from ostiary.user_authentication.throttle import WINDOW, Counter, Throttle
 
 if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
@@ -50,9 +50,7 @@ async def wish(server: AuthorizationServer, typed: str, address: str) -> None:
     network = f"reset-network:{network_of(address)}"
     mailbox = f"reset-address:{hashlib.sha256(to.casefold().encode()).hexdigest()[:32]}"
     async with server.storage.write() as work:
-        if await work.failed_attempts.note(network, now=int(now), window=WINDOW) > NETWORK_LIMIT:
-            _, ends = await work.failed_attempts.count(network, now=int(now))
-            raise TooManyTries(max(1, ends - int(now)), "reset-network")
+        await Throttle(Counter(network, NETWORK_LIMIT)).count(work, now)
         if to and await work.failed_attempts.note(mailbox, now=int(now), window=WINDOW) <= ADDRESS_LIMIT:
             await queue(server, work, Letter(to=to, template="reset_wanted"), now, life=LIFE)
 

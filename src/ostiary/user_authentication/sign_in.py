@@ -306,8 +306,8 @@ class Told(TypedDict):
     minutes: int
 
 
-def told(error: VerificationError | None, wrong: str) -> Told:
-    """What a person learns of ``error``, None for none yet."""
+def told(error: Exception | None, wrong: str) -> Told:
+    """What a person learns of ``error``, None for none yet. wrong: the problem, unless they tried too often."""
     if error is None:
         return Told(status=200, headers=(), problem="", minutes=0)
     if isinstance(error, TooManyTries):

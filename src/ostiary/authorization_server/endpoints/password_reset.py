@@ -12,7 +12,7 @@ from ostiary.authorization_server.endpoints.page_errors import page
 from ostiary.authorization_server.form import parse
 from ostiary.authorization_server.http import Request, Response
 from ostiary.errors import OAuthError, VerificationError
-from ostiary.user_authentication import password_reset
+from ostiary.user_authentication import password_reset, sign_in
 from ostiary.user_authentication.email_links import PARAMETER
 from ostiary.user_authentication.pages import render
 from ostiary.user_authentication.password_rules import UnfitPassword
@@ -35,20 +35,8 @@ async def _request(server: AuthorizationServer, request: Request) -> Response:
     try:
         await password_reset.wish(server, email, client_address(server, request))
     except TooManyTries as error:
-        told: tuple[Header, ...] = ((b"retry-after", str(error.wait).encode("ascii")),)
-        minutes = -(-error.wait // 60)
-        return render(
-            server,
-            request,
-            secrets,
-            "reset-request",
-            status=429,
-            headers=told,
-            action=action,
-            email=email,
-            problem="throttled",
-            minutes=minutes,
-        )
+        told = sign_in.told(error, "")
+        return render(server, request, secrets, "reset-request", action=action, email=email, **told)
     # One answer, whether there is such a user, whether the address is one, and whether a letter is on its way already.
     return _message(server, request, secrets, "reset_sent")
 

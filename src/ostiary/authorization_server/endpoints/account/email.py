@@ -7,7 +7,7 @@ from ostiary.authorization_server.endpoints.account.visit import ACCOUNT, PATH, 
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.http import Response
 from ostiary.errors import OAuthError, VerificationError
-from ostiary.user_authentication import address_verification, names
+from ostiary.user_authentication import address_verification, names, sign_in
 from ostiary.user_authentication.email_links import PARAMETER
 from ostiary.user_authentication.throttle import TooManyTries
 
@@ -23,25 +23,16 @@ async def _email(visit: Visit) -> Response:
     try:
         email = names.email(typed)
         if not email:
-            return _show(visit, typed, status=400, problem="email")
+            raise ValueError("must be given")
         await address_verification.send_link(visit.server, visit.write, visit.user, email, visit.act)
-    except ValueError:
-        return _show(visit, typed, status=400, problem="email")
-    except TooManyTries as error:
-        return _show(visit, typed, status=429, problem="throttled", minutes=-(-error.wait // 60))
+    except (ValueError, TooManyTries) as error:
+        return _show(visit, typed, error)
     return visit.show("message", about="verification_sent", next_url=visit.url())
 
 
-def _show(visit: Visit, email: str, *, status: int = 200, problem: str = "", minutes: int = 0) -> Response:
-    return visit.show(
-        "email-change",
-        status=status,
-        email=email,
-        problem=problem,
-        minutes=minutes,
-        action=visit.url(EMAIL),
-        back_url=visit.url(),
-    )
+def _show(visit: Visit, email: str, error: Exception | None = None) -> Response:
+    told = sign_in.told(error, "email")
+    return visit.show("email-change", email=email, action=visit.url(EMAIL), back_url=visit.url(), **told)
 
 
 async def _verify(visit: Visit) -> Response:

@@ -17,7 +17,6 @@ from ostiary.user_authentication import news, password, sign_in
 from ostiary.user_authentication.accounts import set_password_hash
 from ostiary.user_authentication.attempt import Confirm, Place
 from ostiary.user_authentication.password_rules import UnfitPassword, check_new_password
-from ostiary.user_authentication.throttle import TooManyTries
 
 
 async def _password(visit: Visit) -> Response:
@@ -39,12 +38,10 @@ async def _password(visit: Visit) -> Response:
             await set_password_hash(work, visit.user.user_id, encoded, visit.act)
             change: news.Change = "factor_changed" if has_password else "factor_added"
             await news.factor(visit.server, work, visit.user, change, "password", visit.now)
-    except UnfitPassword:
-        return _show(visit, status=400, has_password=has_password, problem="password")
-    except TooManyTries as error:
-        return _show(visit, status=429, has_password=has_password, problem="throttled", minutes=-(-error.wait // 60))
-    except VerificationError:
-        return _show(visit, status=400, has_password=has_password, problem="current")
+    except UnfitPassword as error:
+        return _show(visit, error, "password", has_password=has_password)
+    except VerificationError as error:
+        return _show(visit, error, "current", has_password=has_password)
     return visit.back("password_changed")
 
 
@@ -81,16 +78,14 @@ async def _verify_current(visit: Visit, current: str) -> Confirm:
     return proved.confirm
 
 
-def _show(visit: Visit, *, has_password: bool, status: int = 200, problem: str = "", minutes: int = 0) -> Response:
+def _show(visit: Visit, error: Exception | None = None, wrong: str = "", *, has_password: bool) -> Response:
     return visit.show(
         "password-change",
-        status=status,
         min_length=visit.server.settings.sign_in.password_min_length,
         has_password=has_password,
         username=visit.user.username,
         back_url=visit.url(),
-        problem=problem,
-        minutes=minutes,
+        **sign_in.told(error, wrong),
     )
 
 

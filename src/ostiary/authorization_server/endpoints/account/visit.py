@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from ostiary.authorization_server import form as forms
 from ostiary.authorization_server.authorization.answer import see_other
 from ostiary.authorization_server.browser import browser_forms, cookies
-from ostiary.authorization_server.browser.cookies import BrowserSecrets
+from ostiary.authorization_server.browser.cookies import BrowserSecrets, Header
 from ostiary.authorization_server.client_address import client_address
 from ostiary.authorization_server.endpoints.page_errors import PageHandler, page
 from ostiary.authorization_server.http import Request, Response
@@ -95,9 +95,12 @@ class Visit:
                 raise SessionEnded
             yield work
 
-    def show(self, template: str, *, status: int = 200, **context: Any) -> Response:
+    def show(
+        self, template: str, *, status: int = 200, headers: tuple[Header, ...] = (), **context: object
+    ) -> Response:
         """A page of this account."""
-        return render(self.server, self.request, self.secrets, template, status=status, headers=ALONE, **context)
+        headers = (*ALONE, *headers)
+        return render(self.server, self.request, self.secrets, template, status=status, headers=headers, **context)
 
 
 Handler = Callable[[Visit], Awaitable[Response]]
