@@ -339,6 +339,14 @@ def test_an_authenticator_is_added_by_whoever_has_its_code(world: PeopleWorld, s
     assert Browser(world).sign_in().path == "/sign-in/second-factor"
 
 
+def test_an_authenticator_has_a_name_that_can_be_seen(world: PeopleWorld, signed_in: Browser) -> None:
+    page = open_page(signed_in, "/totp")
+    name = " My\u200b\u202ephone " + "x" * 100
+    submit(signed_in, page, "totp-form", code=code_now(world, page), name=name)
+    [factor] = world.factors(kind="totp")
+    assert factor.name == "Myphone " + "x" * 52
+
+
 def test_a_wrong_code_adds_nothing_and_shows_the_same_key(world: PeopleWorld, signed_in: Browser) -> None:
     page = open_page(signed_in, "/totp")
     again = submit(signed_in, page, "totp-form", code="12345")

@@ -1,4 +1,4 @@
-"""The names by which a person signs in: the user name and the e-mail address, their form and how they are compared."""
+"""The names by which a person signs in, their form and how they are compared; and what they call their factors."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from ostiary.model.names import one_line
 MAX_USERNAME_LENGTH: Final = 128
 MAX_EMAIL_LENGTH: Final = 254
 """Octets, RFC 5321 section 4.5.3.1.3 without the brackets."""
+
+MAX_SHOWN: Final = 60
+"""Characters of what a user calls a factor of theirs."""
 
 # Characters that nobody sees or that turn the text around: two names must not look the same and differ.
 _INVISIBLE = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"))
@@ -42,3 +45,8 @@ def email(text: str) -> str:
     if text and (len(text.encode()) > MAX_EMAIL_LENGTH or not _EMAIL.fullmatch(one_line(text))):
         raise ValueError("must be of the form name@host")
     return text
+
+
+def shown(typed: str) -> str:
+    """What the user calls a factor: one line, without what cannot be seen."""
+    return "".join(character for character in typed if character.isprintable()).strip()[:MAX_SHOWN]

@@ -25,6 +25,7 @@ from ostiary.model.factor import Factor
 from ostiary.model.user import User
 from ostiary.revocation.act import Act
 from ostiary.storage.base import UnitOfWork
+from ostiary.user_authentication import names
 from ostiary.user_authentication.accounts import add_factor, new_factor
 from ostiary.user_authentication.passkey_challenge import CHALLENGE, LIFE, Challenge, new_challenge, opened
 from ostiary.user_authentication.passkey_response import (
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from ostiary.authorization_server.context import AuthorizationServer
 
 MAX_PASSKEYS: Final = 20
-MAX_NAME: Final = 60
 
 _ALGORITHMS = [
     COSEAlgorithmIdentifier.ECDSA_SHA_256,
@@ -146,7 +146,7 @@ def made(server: AuthorizationServer, browser: BrowserSecrets, user: User, form:
     refuse_embedded(client_data)
     if verified.credential_id != raw_id:
         raise wrong("a credential id that is not the one which was signed")
-    factor = new_factor(user.user_id, "passkey", shown_name(form.get("name", "")), verified.credential_public_key, now)
+    factor = new_factor(user.user_id, "passkey", names.shown(form.get("name", "")), verified.credential_public_key, now)
     details: dict[str, object] = {
         TRANSPORTS: known_transports(sent.response.transports),
         AAGUID: verified.aaguid,
@@ -154,8 +154,3 @@ def made(server: AuthorizationServer, browser: BrowserSecrets, user: User, form:
         DEVICE_TYPE: verified.credential_device_type.value,
     }
     return Made(replace(factor, lookup=sent.id, counter=verified.sign_count, details=details), challenge)
-
-
-def shown_name(typed: str) -> str:
-    """What the user calls it: one line, without what cannot be seen."""
-    return "".join(character for character in typed if character.isprintable()).strip()[:MAX_NAME]

@@ -23,6 +23,7 @@ from ostiary.model.factor import Factor
 from ostiary.model.user import User
 from ostiary.revocation.act import Act
 from ostiary.storage.base import UnitOfWork
+from ostiary.user_authentication import names
 from ostiary.user_authentication.accounts import add_factor, new_factor, new_factor_id
 from ostiary.user_authentication.attempt import Attempt, Confirm, Method, Proved
 from ostiary.user_authentication.second_factor import must_be_set_up
@@ -41,7 +42,6 @@ TOLERANCE: Final = 1
 """Steps by which the clocks of server and phone may differ, either way."""
 
 ENROLMENT_LIFE: Final = 900
-MAX_NAME: Final = 60
 _SEED_BYTES = 20
 _SEAL = "totp"
 _ENROLMENT_SEAL = "totp-enrolment"
@@ -95,13 +95,16 @@ def begin_enrolment(server: AuthorizationServer, user: User, now: float, *, agai
 
 
 def enrolled(server: AuthorizationServer, user: User, sealed: str, code: str, now: float, name: str = "") -> Factor:
-    """The factor to be added, if ``code`` shows that the user's phone has the seed. Raises VerificationError."""
+    """The factor to be added, if ``code`` shows that the user's phone has the seed. Raises VerificationError.
+
+    name: what the user calls it, as it was typed.
+    """
     pending = _pending(server, user, sealed, now)
     step = _step_of(pending.seed, code, now, above=0)
     if step is None:
         raise _wrong("another code")
     secret = server.seals.seal(_SEAL, pending.seed, context=pending.factor_id.encode("ascii"))
-    made = new_factor(user.user_id, "totp", name, secret, now, factor_id=pending.factor_id)
+    made = new_factor(user.user_id, "totp", names.shown(name), secret, now, factor_id=pending.factor_id)
     return replace(made, counter=step, last_used_at=int(now))
 
 

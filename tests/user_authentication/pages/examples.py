@@ -146,7 +146,7 @@ def _own_account() -> dict[str, dict[str, Any]]:
         "passkeys": _passkeys() | back,
         "passkeys:none": _passkeys() | back | {"passkeys": [], "problem": "passkey_not_added"},
         "password-change": {"min_length": 10, "has_password": True, "username": "ada", "problem": "", **back},
-        "totp-enrol": {"enrolment": ENROLMENT, "qr": "", "problem": "code", **back},
+        "totp-enrol": {"enrolment": ENROLMENT, "qr": "", "name_max": 60, "problem": "code", **back},
         "recovery-codes": {
             "codes": ["h4kq-9dtm-2xwn", "p7rc-3fjz-8vby", "m2ns-6gqd-4hke", "t9wx-5cbr-7jpf"],
             "sealed": "sealed",

@@ -63,8 +63,7 @@ async def _enrol(place: Place, user: User, form: dict[str, str]) -> Response:
     act = Act(f"user:{user.user_id}", place.now, personal={"address": place.address} if place.address else {})
     try:
         await attempt.count()
-        name = form.get("name", "")[: totp.MAX_NAME]
-        factor = totp.enrolled(place.server, user, form[ENROLMENT], form.get("code", ""), place.now, name)
+        factor = totp.enrolled(place.server, user, form[ENROLMENT], form.get("code", ""), place.now)
         proved = Proved(user.user_id, totp.AMR, totp.adding(factor, act))
         return await sign_in.take(place, proved, throttle=attempt.throttle, second=True)
     except VerificationError as error:

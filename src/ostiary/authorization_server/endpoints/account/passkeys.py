@@ -12,7 +12,7 @@ from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.http import Response, json_response
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.model.factor import Factor
-from ostiary.user_authentication import news, passkey_registration
+from ostiary.user_authentication import names, news, passkey_registration
 from ostiary.user_authentication.passkey_registration import MAX_PASSKEYS
 from ostiary.user_authentication.relying_party import relying_party
 
@@ -50,7 +50,7 @@ async def _options(visit: Visit) -> Response:
 
 async def _name(visit: Visit) -> Response:
     form = visit.form or {}
-    name = passkey_registration.shown_name(form.get("name", ""))
+    name = names.shown(form.get("name", ""))
     async with visit.write() as work:
         present = await _own(work, visit, form.get("factor_id", ""))
         if present is None:
@@ -82,7 +82,7 @@ async def _show(visit: Visit, *, status: int = 200, problem: str = "") -> Respon
         "passkeys",
         status=status,
         passkeys=passkeys,
-        name_max=passkey_registration.MAX_NAME,
+        name_max=names.MAX_SHOWN,
         options_url=visit.url("/passkeys/options") if possible else "",
         name_url=visit.url("/passkeys/name"),
         back_url=visit.url(),

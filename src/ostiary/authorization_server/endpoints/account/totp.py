@@ -6,14 +6,14 @@ from ostiary.authorization_server.endpoints.account.visit import PATH, Visit, vi
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.http import Response
 from ostiary.errors import VerificationError
-from ostiary.user_authentication import news, totp
+from ostiary.user_authentication import names, news, totp
 from ostiary.user_authentication.accounts import add_factor
 
 
 async def _totp(visit: Visit) -> Response:
     if visit.form is None:
         return _show(visit)
-    sealed, name = visit.form.get("enrolment", ""), visit.form.get("name", "")[: totp.MAX_NAME]
+    sealed, name = visit.form.get("enrolment", ""), visit.form.get("name", "")
     try:
         factor = totp.enrolled(visit.server, visit.user, sealed, visit.form.get("code", ""), visit.now, name)
     except VerificationError:
@@ -33,6 +33,7 @@ def _show(visit: Visit, sealed: str = "", *, status: int = 200, problem: str = "
         status=status,
         enrolment=enrolment,
         qr=enrolment.picture,
+        name_max=names.MAX_SHOWN,
         back_url=visit.url(),
         problem=problem,
     )
