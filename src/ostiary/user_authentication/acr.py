@@ -8,7 +8,7 @@ from ostiary.protocol.acr import LEVELS, ONE_FACTOR, PHISHING_RESISTANT, TWO_FAC
 
 __all__ = ["LEVELS", "ONE_FACTOR", "PHISHING_RESISTANT", "TWO_FACTORS", "acr_of", "satisfies", "with_mfa"]
 
-_KINDS = {"pwd": "know", "otp": "have", "hwk": "have", "swk": "have", "kba": "know", "fed": "elsewhere", "rc": "have"}
+_KINDS = {"pwd": "know", "otp": "have", "hwk": "have", "swk": "have", "kba": "know", "fed": "elsewhere"}
 
 
 def acr_of(amr: Collection[str]) -> str:

@@ -1,10 +1,10 @@
-"""The ways to sign in: a method is one file and one line here."""
+"""The ways to sign in by a form: a method is one file and one line here. An upstream's answer has its own endpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ostiary.user_authentication import passkey, password, recovery_code, totp, upstream
+from ostiary.user_authentication import passkey, password, recovery_code, totp
 from ostiary.user_authentication.attempt import Method
 
 METHODS: tuple[Method, ...] = (
@@ -12,7 +12,6 @@ METHODS: tuple[Method, ...] = (
     totp.METHOD,
     recovery_code.METHOD,
     passkey.METHOD,
-    upstream.METHOD,
 )
 FIRST: tuple[Method, ...] = tuple(method for method in METHODS if method.first)
 SECOND: tuple[Method, ...] = tuple(method for method in METHODS if method.second)

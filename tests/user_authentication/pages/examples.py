@@ -28,6 +28,7 @@ PEOPLE = (
 ENROLMENT = Enrolment(
     "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "otpauth://totp/Ostiary:ada?secret=JBSWY3DPEHPK3PXP&issuer=Ostiary", "sealed"
 )
+QR = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='90' height='90'/%3E"
 ADA = {"name": "Ada Byron", "detail": "ada@example.com"}
 GRACE = {"name": "Grace Hopper", "detail": "grace@example.com"}
 ABOUT_YOU = ScopeGroup("", "", (ShownScope("openid", ""), ShownScope("profile", ""), ShownScope("email", "")))
@@ -52,7 +53,6 @@ def _signing_in() -> dict[str, dict[str, Any]]:
     return {
         "sign-in": {
             "application": "Orders on the Web",
-            "interaction": "sealed",
             "action": f"{SITE}/sign-in?interaction=x",
             "reset": True,
         },
@@ -84,6 +84,7 @@ def _signing_in() -> dict[str, dict[str, Any]]:
             "username": "ada",
             "kinds": ["password"],
             "enrolment": ENROLMENT,
+            "qr": QR,
             "problem": "code",
         },
         "accounts": {
@@ -92,7 +93,7 @@ def _signing_in() -> dict[str, dict[str, Any]]:
             "other_url": f"{SITE}/sign-in?interaction=sealed",
         },
         "reset-request": {"email": "ada@example.com"},
-        "reset": {"min_length": 10, "username": "ada", "token": "secret", "problem": "password"},
+        "reset": {"min_length": 10, "token": "secret", "problem": "password"},
     }
 
 
@@ -110,7 +111,6 @@ def _allowing() -> dict[str, dict[str, Any]]:
             "account": ADA,
             "groups": [ORDERS],
             "before": True,
-            "interaction": "sealed",
         },
         "form-post": {"action": "https://printer.example.com/back", "fields": {"code": "abc", "state": "xyz"}},
     }
@@ -146,7 +146,7 @@ def _own_account() -> dict[str, dict[str, Any]]:
         "passkeys": _passkeys() | back,
         "passkeys:none": _passkeys() | back | {"passkeys": [], "problem": "passkey_not_added"},
         "password-change": {"min_length": 10, "has_password": True, "username": "ada", "problem": "", **back},
-        "totp-enrol": {"enrolment": ENROLMENT, "qr": "", "name_max": 60, "problem": "code", **back},
+        "totp-enrol": {"enrolment": ENROLMENT, "qr": QR, "name_max": 60, "problem": "code", **back},
         "recovery-codes": {
             "codes": ["h4kq-9dtm-2xwn", "p7rc-3fjz-8vby", "m2ns-6gqd-4hke", "t9wx-5cbr-7jpf"],
             "sealed": "sealed",
