@@ -10,6 +10,7 @@ from ostiary.authorization_server.deliverer import Deliverer, Undeliverable
 from ostiary.model.delivery import Delivery
 from ostiary.user_authentication.mail import compose, letters, postman
 from ostiary.user_authentication.mail.letters import Letter, Template
+from ostiary.user_authentication.mail.outbox import Outbox
 from tests.authorization_server.world import ISSUER
 from tests.user_authentication.browser import Browser, PeopleWorld
 from tests.user_authentication.mail import delivered, html, parsed, plain, with_email
@@ -112,6 +113,17 @@ def test_a_sign_in_in_a_known_browser_is_no_news(world: PeopleWorld, browser: Br
     assert len(delivered(world, outbox)) == 1
     browser.sign_in("bob")
     assert delivered(world, outbox) == []
+
+
+def test_a_delivery_that_is_repeated_later_is_no_second_file(world: PeopleWorld) -> None:
+    """Two letters of one instant, of one wish: each has its file, and a repetition none."""
+    outbox = Outbox(world.folder / "outbox")
+    for seconds in (0, 30):
+        for name in ("dlv_1", "dlv_1-1", "dlv_2"):
+            message = compose.message_of(world.server, letter(), name, world.clock() + seconds)
+            world.run(outbox.send(message, "door@example.com", "ada@example.com"))
+    names = sorted(file.name for file in (world.folder / "outbox").iterdir())
+    assert names == [f"20270115T080000Z-{name}.eml" for name in ("dlv_1-1", "dlv_1", "dlv_2")]
 
 
 def test_mails_in_the_outbox_are_for_their_owner_alone(world: PeopleWorld) -> None:

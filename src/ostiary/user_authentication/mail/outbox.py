@@ -17,7 +17,7 @@ class Outbox:
         self._folder = folder
 
     async def send(self, message: EmailMessage, sender: str, to: str) -> None:
-        """Returns when the file is there; a repetition is the same file. Raises Unavailable."""
+        """Returns when the file is there; a repetition makes no other one. Raises Unavailable."""
         await asyncio.to_thread(self._write, message)
 
     def _write(self, message: EmailMessage) -> None:
@@ -25,9 +25,9 @@ class Outbox:
         delivery_id = message["Message-ID"].strip("<>").partition("@")[0]
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = self._folder / f"{moment}-{delivery_id}.eml"
-            if not file.exists():
-                write_secret_file(file, message.as_bytes())
+            # By the delivery: its repetition has another date.
+            if not any(self._folder.glob(f"*-{delivery_id}.eml")):
+                write_secret_file(self._folder / f"{moment}-{delivery_id}.eml", message.as_bytes())
         except OSError as error:
             raise Unavailable("e-mail", f"{self._folder}: {error.strerror}") from None
         except ConfigurationError as error:
