@@ -12,6 +12,7 @@ from ostiary.errors import VerificationError
 from ostiary.model.delivery import Delivery
 from ostiary.model.user import User
 from ostiary.storage.base import UnitOfWork
+from ostiary.user_authentication.pages.languages import choose
 from ostiary.user_authentication.pages.words import languages
 
 if TYPE_CHECKING:
@@ -71,5 +72,4 @@ def opened(server: AuthorizationServer, delivery: Delivery) -> Letter:
 
 def language_of(server: AuthorizationServer, user: User) -> str:
     """The language to write to ``user`` in: that of their claim ``locale`` (BCP 47), else that of the pages."""
-    locale = str(user.claims.get("locale", "")).lower().partition("-")[0]
-    return locale if locale in languages() else server.settings.pages.language
+    return choose(languages(), str(user.claims.get("locale", "")), "", server.settings.pages.language)
