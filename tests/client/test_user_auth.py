@@ -292,7 +292,81 @@ def test_an_id_token_of_a_refresh_may_not_change_who_signed_in(
     with pytest.raises(VerificationError) as caught:
         get(auth, api)
     assert caught.value.check == check
-    assert (api.received, auth.tokens) == ([], tokens)
+    assert (api.received, auth.tokens) == ([], replace(tokens, refresh_token="refresh-2"))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda provider: provider.server.routes.update({"/jwks": lambda _: Reply(302, b"", {"Location": "/"})}),
+        lambda provider: provider.server.routes.update({"/jwks": lambda _: Reply(404)}),
+        lambda provider: provider.header.update(kid="op-2"),
+        lambda provider: setattr(provider, "bend_id_token", lambda claims: claims.update(sub="usr_eve")),
+        lambda provider: setattr(provider, "bend_tokens", lambda members: members.update(id_token=[])),
+        lambda provider: setattr(provider, "bend_tokens", lambda members: members.pop("access_token")),
+        lambda provider: setattr(provider, "bend_tokens", lambda members: members.update(token_type="mac")),
+    ],
+    ids=["keys redirect", "no keys", "unknown key", "another user", "no text", "no access token", "another type"],
+)
+def test_the_refresh_token_of_an_answer_that_is_refused_otherwise_is_saved_and_used_next(
+    application: Application,
+    provider: OpenIdProvider,
+    tokens: UserTokens,
+    api: Server,
+    clock: TurnedClock,
+    fault: Callable[[OpenIdProvider], object],
+) -> None:
+    """attack 28: one bad answer does not make the refresh token look stolen."""
+    clock.now += 3600
+    routes, header, good = dict(provider.server.routes), dict(provider.header), provider.bend_tokens
+    fault(provider)
+    saved: list[UserTokens] = []
+    auth = UserAuth(application, tokens, save=saved.append)
+    with pytest.raises(VerificationError):
+        get(auth, api)
+    assert api.received == []
+    assert saved == [auth.tokens] == [replace(tokens, refresh_token="refresh-2")]
+    provider.server.routes.update(routes)
+    provider.header, provider.bend_tokens, provider.bend_id_token = header, good, lambda claims: None
+    clock.now += 60
+    assert get(auth, api).text == "Bearer access-3"
+    assert (provider.ended, saved[1:]) == (False, [auth.tokens])
+
+
+def test_a_refresh_token_that_could_be_neither_used_nor_saved_is_saved_and_used_next(
+    application: Application, provider: OpenIdProvider, tokens: UserTokens, api: Server, clock: TurnedClock
+) -> None:
+    """attack 28"""
+    saved: list[UserTokens] = []
+
+    def save(new: UserTokens) -> None:
+        saved.append(new)
+        if len(saved) == 1:
+            raise OSError("disk full")
+
+    clock.now += 600
+    auth = UserAuth(application, tokens, save=save)
+    provider.bend_id_token = lambda claims: claims.update(sub="usr_eve")
+    with pytest.raises(OSError, match="disk full"):
+        get(auth, api)
+    provider.bend_id_token = lambda claims: None
+    assert get(auth, api).text == "Bearer access-3"
+    assert [new.refresh_token for new in saved] == ["refresh-2", "refresh-2", "refresh-3"]
+    assert provider.ended is False
+
+
+def test_a_refresh_token_that_another_process_saved_without_an_access_token_is_used(
+    application: Application, provider: OpenIdProvider, token_file: UserTokenFile, api: Server, clock: TurnedClock
+) -> None:
+    challenging(api, INVALID, "access-3")
+    first = UserAuth.from_file(token_file.path, application=application)
+    second = UserAuth.from_file(token_file.path, application=application)
+    provider.bend_id_token = lambda claims: claims.update(sub="usr_eve")
+    with pytest.raises(VerificationError):
+        get(first, api)
+    provider.bend_id_token = lambda claims: None
+    assert get(second, api).text == "access-3"
+    assert provider.ended is False
 
 
 def test_the_id_token_of_a_refresh_replaces_the_old_one(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlencode
 
 from ostiary.client import authorization_request, authorization_response, user_token_request, userinfo
@@ -182,10 +182,13 @@ class Application:
         code = authorization_response.read(pending, metadata, callback, self.clock())
         return (yield from user_token_request.redeem(self._known, self._authentication, pending, code, self.clock))
 
-    def refreshing(self, tokens: UserTokens) -> Exchange[UserTokens]:
-        """New tokens for ``tokens``; UserAuth does this by itself. Raises SignInRequired too."""
+    def refreshing(self, tokens: UserTokens, keep: Callable[[UserTokens], object]) -> Exchange[UserTokens]:
+        """New tokens for ``tokens``; UserAuth does this by itself. Raises SignInRequired too.
+
+        keep: see ``user_token_request.refresh``.
+        """
         self._check_own(tokens.issuer, tokens.client_id)
-        return (yield from user_token_request.refresh(self._known, self._authentication, tokens, self.clock))
+        return (yield from user_token_request.refresh(self._known, self._authentication, tokens, self.clock, keep))
 
     def asking_userinfo(self, tokens: UserTokens, access_token: str) -> Exchange[dict[str, object]]:
         """The user's claims; UserAuth asks with a token that is good."""

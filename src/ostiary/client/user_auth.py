@@ -2,7 +2,8 @@
 
 A refresh token is used once, and what comes of it is kept before it is used: the new tokens are saved, then handed
 out. Where saving fails, nobody gets the new access token, and the next call saves again what came, so that a store that
-fails for a while does not make the refresh token look stolen.
+fails for a while does not make the refresh token look stolen. Nor does an answer that is not to be trusted otherwise,
+such as one with a bad ID token: its access token is used by nobody, its refresh token is saved for the next refresh.
 """
 
 from __future__ import annotations
@@ -134,12 +135,19 @@ class UserAuth(httpx2.Auth):
         with self._turn(), self._store.held():
             tokens = self._latest()
             if self._unsaved is not None:
-                return self._saved(self._unsaved)
+                tokens = self._saved(self._unsaved)
             # Somebody else was faster: their refresh token is the one that counts, and perhaps their token will do.
-            if _pair(tokens) != _pair(before) and self._application.clock() < usable_until(tokens.access):
+            if tokens.access.value != before.access.value and self._application.clock() < usable_until(tokens.access):
                 return tokens.access
-            self._unsaved = self._application.shell.run(self._application.refreshing(tokens))
-            return self._saved(self._unsaved)
+            try:
+                self._unsaved = self._application.shell.run(self._application.refreshing(tokens, self._keep))
+            finally:
+                if self._unsaved is not None:
+                    tokens = self._saved(self._unsaved)
+            return tokens.access
+
+    def _keep(self, tokens: UserTokens) -> None:
+        self._unsaved = tokens
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -163,11 +171,11 @@ class UserAuth(httpx2.Auth):
             self._tokens = checked
         return checked
 
-    def _saved(self, tokens: UserTokens) -> AccessToken:
+    def _saved(self, tokens: UserTokens) -> UserTokens:
         self._store.save(tokens)
         with self._lock:
             self._tokens, self._unsaved = tokens, None
-        return tokens.access
+        return tokens
 
     def _checked(self, latest: UserTokens) -> UserTokens:
         own = self.tokens

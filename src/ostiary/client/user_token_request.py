@@ -71,9 +71,17 @@ def redeem(
 
 
 def refresh(
-    issuer: KnownIssuer, authentication: ClientAuthentication, tokens: UserTokens, clock: Callable[[], float]
+    issuer: KnownIssuer,
+    authentication: ClientAuthentication,
+    tokens: UserTokens,
+    clock: Callable[[], float],
+    keep: Callable[[UserTokens], object],
 ) -> Exchange[UserTokens]:
-    """New tokens for the same user. Raises SignInRequired where the grant has ended, else as ``redeem`` does."""
+    """New tokens for the same user. Raises SignInRequired where the grant has ended, else as ``redeem`` does.
+
+    keep: called, before the answer is looked at more closely, with ``tokens`` and the refresh token that counts now;
+    whatever is raised after that, the next refresh is to use this one.
+    """
     if tokens.refresh_token is None:
         raise SignInRequired("there is no refresh token")
     openid = tokens.id_token is not None
@@ -85,15 +93,12 @@ def refresh(
         if error.code == "invalid_grant":
             raise SignInRequired(error.description, error.trace) from error
         raise
+    # "The authorization server MAY issue a new refresh token, in which case the client MUST discard the old refresh
+    # token and replace it with the new refresh token." RFC 6749 section 6
+    successor = replace(tokens, refresh_token=_text(question, members, "refresh_token") or tokens.refresh_token)
+    keep(successor)
     access = parse_token(question, members, asked_at=asked_at)
-    renewed = replace(
-        tokens,
-        access=access,
-        scope=tokens.scope if access.scope is None else access.scope,
-        # "The authorization server MAY issue a new refresh token, in which case the client MUST discard the old refresh
-        # token and replace it with the new refresh token." RFC 6749 section 6
-        refresh_token=_text(question, members, "refresh_token") or tokens.refresh_token,
-    )
+    renewed = replace(successor, access=access, scope=tokens.scope if access.scope is None else access.scope)
     text = _text(question, members, "id_token")
     if text is None:
         return renewed
@@ -101,7 +106,7 @@ def refresh(
     try:
         claims = yield from _verified(issuer, text, expected, clock())
     except Unavailable:
-        # The keys cannot be had now. The old refresh token is spent, so the new one must not be lost over it.
+        # The keys cannot be had now; who the user is, is known from the ID token before.
         return renewed
     _check_same_sign_in(claims, tokens.claims)
     return replace(renewed, id_token=text, claims=claims)
