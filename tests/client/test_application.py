@@ -6,15 +6,18 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
+from django.utils.datastructures import MultiValueDict
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet, OctKey
+from starlette.datastructures import QueryParams
+from werkzeug.datastructures import MultiDict
 
 from ostiary.client import (
     Application,
@@ -214,6 +217,26 @@ def test_doubled_parameters_are_refused(application: Application, query: str) ->
     with pytest.raises(VerificationError) as caught:
         application.finish(application.begin().pending, f"{CALLBACK}?{query}")
     assert caught.value.check == "format"
+
+
+MULTI_DICTS = [
+    lambda query: MultiValueDict(parse_qs(query)),  # of which its QueryDict is made
+    lambda query: QueryParams(query),
+    lambda query: MultiDict(parse_qsl(query)),
+]
+
+
+@pytest.mark.parametrize("made", MULTI_DICTS, ids=["django", "starlette", "werkzeug"])
+def test_the_parameters_as_a_framework_holds_them_are_read_and_a_doubled_one_refused(
+    application: Application, provider: OpenIdProvider, made: Callable[[str], Mapping[str, str]]
+) -> None:
+    """RFC 6749 section 3.1"""
+    request = application.begin()
+    query = urlencode(provider.sign_in(request.url))
+    for doubled in ("code=code-1", "state=x", "other=1&other=1"):
+        with pytest.raises(VerificationError, match="malformed"):
+            application.finish(request.pending, made(f"{query}&{doubled}"))
+    assert application.finish(request.pending, made(query)).subject == "usr_ada"
 
 
 def test_who_comes_back_too_late_begins_again(

@@ -17,7 +17,10 @@ _CODE = re.compile(r"[\x20-\x7e]{1,4096}")
 _ERROR = re.compile(r"[!#-\[\]-~]{1,64}")
 
 Callback = str | Mapping[str, str]
-"""The URL that the user came back to, or the parameters in its query (or in the form that was posted there)."""
+"""The URL that the user came back to, or the parameters in its query (or in the form that was posted there).
+
+A framework's own ``request.GET``, ``request.args`` or ``request.query_params`` will do.
+"""
 
 
 def read(pending: PendingAuthorization, metadata: AuthorizationServerMetadata, callback: Callback, now: float) -> str:
@@ -63,9 +66,22 @@ def parameters_of(callback: Callback) -> dict[str, str]:
         if len({name for name, _ in pairs}) != len(pairs):
             raise _malformed("a parameter that stands twice")
         return dict(pairs)
-    if not all(isinstance(value, str) for value in callback.values()):
+    parameters = _singles(callback)
+    if not all(isinstance(value, str) for value in parameters.values()):
         raise _malformed("a parameter that is no text, perhaps because it stands twice")
-    return dict(callback)
+    return parameters
+
+
+def _singles(callback: Mapping[str, str]) -> dict[str, str]:
+    # What Django, Starlette and Werkzeug make of a query has one value of a parameter for who asks as of any mapping,
+    # and tells of the others here alone.
+    all_of = getattr(callback, "getlist", None)
+    if all_of is None:
+        return dict(callback)
+    listed = {name: all_of(name) for name in callback}
+    if any(len(values) != 1 for values in listed.values()):
+        raise _malformed("a parameter that stands twice")
+    return {name: values[0] for name, values in listed.items()}
 
 
 def _check_issuer(iss: str | None, expected: str, metadata: AuthorizationServerMetadata) -> None:
