@@ -45,14 +45,21 @@ class LoopbackListener:
 
             def do_GET(self) -> None:
                 parameters = listener._expected(self.path)
-                body = (_NOT_FOR_US if parameters is None else _DONE).encode()
-                self.send_response(404 if parameters is None else 200)
+                try:
+                    self._tell(*((404, _NOT_FOR_US) if parameters is None else (200, _DONE)))
+                except OSError:
+                    self.close_connection = True  # The browser has gone without its page; what it brought is good.
+                # Not before the browser has its page: the application may end the process as soon as it goes on.
+                if parameters is not None and not listener._answer.done():
+                    listener._answer.set_result(parameters)
+
+            def _tell(self, status: int, page: str) -> None:
+                body = page.encode()
+                self.send_response(status)
                 for name, value in {**_HEADERS, "Content-Length": str(len(body))}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
-                if parameters is not None and not listener._answer.done():
-                    listener._answer.set_result(parameters)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 """Say nothing: the path holds the code."""
