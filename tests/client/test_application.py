@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -29,7 +30,8 @@ from ostiary.client import (
     VerificationError,
 )
 from ostiary.client.authorization_request import Wanted, build
-from ostiary.protocol import metadata
+from ostiary.protocol import credential, metadata
+from ostiary.protocol.credential import Credential
 from ostiary.protocol.jwk import SigningKey
 from ostiary.protocol.secret_credential import SecretCredential
 from tests.client.conftest import TurnedClock
@@ -458,6 +460,31 @@ def test_the_file_of_a_client_with_a_secret_says_how_it_is_sent(
 
 def test_the_file_of_a_client_with_a_key_will_do(client_file: Path) -> None:
     assert "orders-client" in repr(Application.from_file(client_file, redirect_uri=CALLBACK))
+
+
+def test_the_type_of_a_file_says_what_it_holds_whatever_else_stands_there(
+    provider: OpenIdProvider, key: SigningKey, tmp_path: Path
+) -> None:
+    file = tmp_path / "app.json"
+    file.write_bytes(Credential(credential.CLIENT, provider.issuer, credential.CLIENT_SECRET, key).to_json())
+    file.chmod(0o600)
+    assert credential.CLIENT_SECRET in repr(Application.from_file(file))
+    escaped = SecretCredential(provider.issuer, "app", "client_secret_basic", "ost_cs_1").to_json()
+    file.write_bytes(escaped.replace(b"ostiary-client-secret", rb"ostiary\u002dclient-secret"))
+    assert "'app'" in repr(Application.from_file(file))
+
+
+def test_a_file_is_read_once(client_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+    really = os.open
+
+    def watched(path: object, *further: int) -> int:
+        opened.append(path)
+        return really(path, *further)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("os.open", watched)
+    Application.from_file(client_file)
+    assert opened.count(client_file) == 1
 
 
 @pytest.mark.parametrize("bent", ["client_id", "token_endpoint_auth_method", "client_secret"])

@@ -18,15 +18,14 @@ from ostiary.client.client_authentication import (
     ClientSecretPost,
     PublicClient,
 )
-from ostiary.client.credential_file import KeySource, client_credential, client_file, load_client_credential
+from ostiary.client.credential_file import KeySource, client_credential, load_client_identity
 from ostiary.client.discovery import endpoint
 from ostiary.client.exchange import Exchange, Shell
 from ostiary.client.known_issuer import KnownIssuer
 from ostiary.client.user_tokens import UserTokens
 from ostiary.errors import ConfigurationError
-from ostiary.protocol.credential import CLIENT_SECRET
+from ostiary.protocol.credential import Credential
 from ostiary.protocol.metadata import check_issuer_url
-from ostiary.protocol.secret_credential import SecretCredential
 from ostiary.secret_files import read_secret_file
 
 
@@ -82,15 +81,12 @@ class Application:
         tls: ssl.SSLContext | None = None,
     ) -> Application:
         """The application whose file, with a key or a secret, is at ``path`` (default: ``OSTIARY_CLIENT_FILE``)."""
-        named = client_file(path)
-        document = read_secret_file(named)
-        if f'"{CLIENT_SECRET}"'.encode() not in document:
-            own = load_client_credential(named)
+        own = load_client_identity(path)
+        if isinstance(own, Credential):
             return cls(issuer=own.issuer, client_id=own.client_id, redirect_uri=redirect_uri, key=own.key, tls=tls)
-        given = SecretCredential.parse(document)
-        made = cls(issuer=given.issuer, client_id=given.client_id, redirect_uri=redirect_uri, tls=tls)
-        way = ClientSecretPost if given.authentication_method == ClientSecretPost.method else ClientSecretBasic
-        made._authentication = way(given.issuer, given.client_id, given.secret)
+        made = cls(issuer=own.issuer, client_id=own.client_id, redirect_uri=redirect_uri, tls=tls)
+        way = ClientSecretPost if own.authentication_method == ClientSecretPost.method else ClientSecretBasic
+        made._authentication = way(own.issuer, own.client_id, own.secret)
         return made
 
     def begin(

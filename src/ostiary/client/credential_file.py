@@ -11,6 +11,7 @@ from ostiary.protocol import credential, jwk
 from ostiary.protocol.credential import Credential
 from ostiary.protocol.jwk import SigningKey
 from ostiary.protocol.metadata import check_issuer_url
+from ostiary.protocol.secret_credential import SecretCredential, holds_secret
 from ostiary.secret_files import read_secret_file
 
 CLIENT_FILE_VARIABLE = "OSTIARY_CLIENT_FILE"
@@ -27,6 +28,13 @@ def load_client_credential(
     Raises ConfigurationError: no file named, unreadable, open to others, or not a client's.
     """
     return _load(client_file(path, environ=environ), credential.CLIENT)
+
+
+def load_client_identity(path: str | os.PathLike[str] | None = None) -> Credential | SecretCredential:
+    """As ``load_client_credential``, also of a client with a secret in place of a key: what the file's type says."""
+    path = client_file(path)
+    document = read_secret_file(path)
+    return SecretCredential.parse(document) if holds_secret(document) else _parse(document, path, credential.CLIENT)
 
 
 def client_file(
@@ -74,7 +82,11 @@ _NAMES = {
 
 
 def _load(path: str | os.PathLike[str], kind: str) -> Credential:
-    found = Credential.parse(read_secret_file(path))
+    return _parse(read_secret_file(path), path, kind)
+
+
+def _parse(document: bytes, path: str | os.PathLike[str], kind: str) -> Credential:
+    found = Credential.parse(document)
     if found.kind != kind:
         raise ConfigurationError(f"{Path(path)} is {_NAMES[found.kind]}; this needs {_NAMES[kind]}.")
     return found
