@@ -1,6 +1,6 @@
 """What an operation demands of its user's sign-in (standards 116; RFC 9470), in both token formats and every shell."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -130,15 +130,38 @@ def test_flask_demands_it_at_a_view(guard: ResourceServer, tokens: TestTokens) -
     assert http.get("/orders", headers=tokens.bearer(tokens.signed_in("orders:read"))).status_code == 200
 
 
-def test_a_further_demand_does_not_replace_the_first(guard: ResourceServer, tokens: TestTokens) -> None:
+@pytest.mark.parametrize(
+    "twice",
+    [
+        lambda guard: guard.step_up(max_age=60).step_up(acr_values=[TWO_FACTORS]),
+        lambda guard: guard.step_up(acr_values=[TWO_FACTORS]).step_up(max_age=60),
+    ],
+    ids=["fresh, then strong", "strong, then fresh"],
+)
+def test_a_further_demand_does_not_replace_the_first(
+    guard: ResourceServer, tokens: TestTokens, twice: Callable[[ResourceServer], ResourceServer]
+) -> None:
     """standards 116: a guard that was made stricter twice is as strict as both."""
-    strict = guard.step_up(max_age=60).step_up(acr_values=[TWO_FACTORS])
+    strict = twice(guard)
     http = TestClient(AsgiGuard(FastAPI(), strict))
     old = http.get("/", headers=tokens.bearer(tokens.signed_in(age=61, acr=TWO_FACTORS)))
     weak = http.get("/", headers=tokens.bearer(tokens.signed_in()))
     assert (old.status_code, _challenge(old)["max_age"]) == (401, "60")
     assert (weak.status_code, _challenge(weak)["acr_values"]) == (401, TWO_FACTORS)
     assert http.get("/", headers=tokens.bearer(tokens.signed_in(acr=TWO_FACTORS))).status_code == 404
+
+
+@pytest.mark.parametrize("ages", [(60, 600), (600, 60)], ids=str)
+def test_of_two_demands_of_one_kind_the_stricter_counts(
+    guard: ResourceServer, tokens: TestTokens, ages: tuple[int, int]
+) -> None:
+    """standards 116"""
+    first, second = ages
+    strict = guard.step_up(max_age=first).step_up(max_age=second)
+    http = TestClient(AsgiGuard(FastAPI(), strict))
+    old = http.get("/", headers=tokens.bearer(tokens.signed_in(age=61)))
+    assert (old.status_code, _challenge(old)["max_age"]) == (401, "60")
+    assert http.get("/", headers=tokens.bearer(tokens.signed_in(age=60))).status_code == 404
 
 
 def test_a_view_of_flask_demands_no_less_than_its_guard(guard: ResourceServer, tokens: TestTokens) -> None:
