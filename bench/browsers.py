@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from urllib.parse import urlencode, urljoin
 
-from bench.following import cookies_of, get, location, post
+from bench.following import cookies_of, get, location, post, sent_cookies
 from bench.people import PASSWORD, REDIRECT_URI, REQUEST, USERS
 from demo.browser import read_forms
 
@@ -38,7 +38,7 @@ def sign_in_request(port: int, path: str, user: str) -> str:
 def signed_in(port: int, path: str, user: str) -> dict[str, str]:
     """The cookies of a browser in which ``user`` has signed in. Raises RuntimeError: it did not come so far."""
     request = sign_in_request(port, path, user).encode("latin-1")
-    cookies = _sent_cookies(request)
+    cookies = sent_cookies(request)
     for _ in range(10):
         head, body = ask(port, request)
         cookies, url = cookies_of(head, cookies), location(head)
@@ -71,10 +71,3 @@ def _some(connection: socket.socket) -> bytes:
     if not received:
         raise RuntimeError("the server closed the connection")
     return received
-
-
-def _sent_cookies(request: bytes) -> dict[str, str]:
-    for line in request.partition(b"\r\n\r\n")[0].split(b"\r\n"):
-        if line.startswith(b"cookie: "):
-            return dict(part.partition("=")[::2] for part in line[8:].decode("latin-1").split("; "))
-    return {}

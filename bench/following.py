@@ -45,12 +45,16 @@ def post(url: str, port: int, cookies: dict[str, str], form: str) -> bytes:
 
 def follow(request: bytes, head: bytes, port: int) -> bytes:
     """The request that follows ``request``, which was answered by a redirect with this head."""
-    known: dict[str, str] = {}
+    return get(location(head), port, cookies_of(head, sent_cookies(request)))
+
+
+def sent_cookies(request: bytes) -> dict[str, str]:
+    """The cookies that ``request`` carries."""
     for line in request.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name == b"cookie":
-            known = dict(part.partition("=")[::2] for part in value.decode("latin-1").strip().split("; "))
-    return get(location(head), port, cookies_of(head, known))
+            return dict(part.partition("=")[::2] for part in value.decode("latin-1").strip().split("; "))
+    return {}
 
 
 def _cookie_line(cookies: dict[str, str]) -> str:

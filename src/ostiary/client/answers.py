@@ -6,14 +6,13 @@ import re
 import time
 from email.utils import parsedate_to_datetime
 
-from ostiary.client.errors import TokenRequestRefused
+from ostiary.client.errors import ERROR_CODE, TokenRequestRefused
 from ostiary.client.exchange import Answer, Question
 from ostiary.errors import OstiaryError, Unavailable, VerificationError
 from ostiary.protocol import strict_json
 from ostiary.protocol.checks import shown
 
 MAX_RETRY_AFTER = 300
-_CODE = re.compile(r"[!#-\[\]-~]{1,64}")
 _TRACE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -88,7 +87,7 @@ def _error_members(answer: Answer) -> tuple[str | None, str, str | None]:
         return None, "", None
     code, description, trace = (members.get(name) for name in ("error", "error_description", "trace"))
     return (
-        code if isinstance(code, str) and _CODE.fullmatch(code) else None,
+        code if isinstance(code, str) and ERROR_CODE.fullmatch(code) else None,
         shown(description) if isinstance(description, str) else "",
         trace if isinstance(trace, str) and _TRACE.fullmatch(trace) else None,
     )

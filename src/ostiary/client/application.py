@@ -68,9 +68,9 @@ class Application:
             credential = client_credential(issuer=issuer, client_id=client_id, key=key, kid=kid)
             self._authentication = ClientProof(credential, clock=clock, jti=jti)
         elif secret_file is not None:
-            self._authentication = ClientSecretBasic(self.issuer, client_id, _secret(secret_file))
+            self._authentication = ClientSecretBasic(client_id, _secret(secret_file))
         else:
-            self._authentication = PublicClient(self.issuer, client_id)
+            self._authentication = PublicClient(client_id)
 
     @classmethod
     def from_file(
@@ -86,7 +86,7 @@ class Application:
             return cls(issuer=own.issuer, client_id=own.client_id, redirect_uri=redirect_uri, key=own.key, tls=tls)
         made = cls(issuer=own.issuer, client_id=own.client_id, redirect_uri=redirect_uri, tls=tls)
         way = ClientSecretPost if own.authentication_method == ClientSecretPost.method else ClientSecretBasic
-        made._authentication = way(own.issuer, own.client_id, own.secret)
+        made._authentication = way(own.client_id, own.secret)
         return made
 
     def begin(
@@ -173,7 +173,7 @@ class Application:
 
     def finishing(self, pending: PendingAuthorization, callback: Callback) -> Exchange[UserTokens]:
         """``finish``."""
-        self._check_own(pending.issuer, pending.client_id)
+        self.check_own(pending.issuer, pending.client_id)
         metadata = yield from self._known.metadata()
         code = authorization_response.read(pending, metadata, callback, self.clock())
         return (yield from user_token_request.redeem(self._known, self._authentication, pending, code, self.clock))
@@ -183,17 +183,17 @@ class Application:
 
         keep: see ``user_token_request.refresh``.
         """
-        self._check_own(tokens.issuer, tokens.client_id)
+        self.check_own(tokens.issuer, tokens.client_id)
         return (yield from user_token_request.refresh(self._known, self._authentication, tokens, self.clock, keep))
 
     def asking_userinfo(self, tokens: UserTokens, access_token: str) -> Exchange[dict[str, object]]:
         """The user's claims; UserAuth asks with a token that is good."""
-        self._check_own(tokens.issuer, tokens.client_id)
+        self.check_own(tokens.issuer, tokens.client_id)
         return (yield from userinfo.ask(self._known, self.client_id, tokens.subject, access_token))
 
     def signing_out(self, tokens: UserTokens, post_logout_redirect_uri: str | None) -> Exchange[str]:
         """``sign_out_url``."""
-        self._check_own(tokens.issuer, tokens.client_id)
+        self.check_own(tokens.issuer, tokens.client_id)
         url = endpoint((yield from self._known.metadata()), "end_session_endpoint")
         asked = {
             "id_token_hint": tokens.id_token,
@@ -203,7 +203,8 @@ class Application:
         query = urlencode({name: value for name, value in asked.items() if value is not None})
         return f"{url}{'&' if '?' in url else '?'}{query}"
 
-    def _check_own(self, issuer: str, client_id: str) -> None:
+    def check_own(self, issuer: str, client_id: str) -> None:
+        """Raise ConfigurationError for what another issuer gave, or what was given to another client."""
         # RFC 9700 section 4.4: what one issuer gave goes to no other.
         if (issuer, client_id) != (self.issuer, self.client_id):
             raise ConfigurationError(

@@ -31,16 +31,6 @@ class ClientProof:
         self._jti = jti
 
     @property
-    def issuer(self) -> str:
-        """The only server that the credential is for."""
-        return self.credential.issuer
-
-    @property
-    def client_id(self) -> str:
-        """Who proves itself."""
-        return self.credential.client_id
-
-    @property
     def alg(self) -> str:
         """What the assertions are signed by."""
         return self.credential.key.alg

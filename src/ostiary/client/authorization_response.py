@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from ostiary.client.authorization_request import PENDING_LIFE, PendingAuthorization
-from ostiary.client.errors import AuthorizationRefused
+from ostiary.client.errors import ERROR_CODE, AuthorizationRefused
 from ostiary.errors import VerificationError
 from ostiary.protocol.checks import EXPIRY, FORMAT, ISSUER, STATE, shown
 from ostiary.protocol.metadata import AuthorizationServerMetadata
 
 _CODE = re.compile(r"[\x20-\x7e]{1,4096}")
-_ERROR = re.compile(r"[!#-\[\]-~]{1,64}")
 
 Callback = str | Mapping[str, str]
 """The URL that the user came back to, or the parameters in its query (or in the form that was posted there).
@@ -106,7 +105,7 @@ def _check_issuer(iss: str | None, expected: str, metadata: AuthorizationServerM
 
 def _refusal(parameters: Mapping[str, str]) -> AuthorizationRefused:
     code = parameters["error"]
-    if _ERROR.fullmatch(code) is None:
+    if ERROR_CODE.fullmatch(code) is None:
         raise _malformed("an unusable error code")
     return AuthorizationRefused(code, shown(parameters.get("error_description", "")))
 

@@ -18,10 +18,6 @@ class ClientAuthentication(Protocol):
     def method(self) -> str: ...
     @property
     def alg(self) -> str | None: ...
-    @property
-    def issuer(self) -> str: ...
-    @property
-    def client_id(self) -> str: ...
     def parameters(self) -> dict[str, str]: ...
     def headers(self) -> dict[str, str]: ...
 
@@ -32,8 +28,7 @@ class PublicClient:
     method = "none"
     alg = None
 
-    def __init__(self, issuer: str, client_id: str) -> None:
-        self.issuer = issuer
+    def __init__(self, client_id: str) -> None:
         self.client_id = client_id
 
     def parameters(self) -> dict[str, str]:
@@ -51,8 +46,7 @@ class ClientSecretBasic:
     method = "client_secret_basic"
     alg = None
 
-    def __init__(self, issuer: str, client_id: str, secret: str) -> None:
-        self.issuer = issuer
+    def __init__(self, client_id: str, secret: str) -> None:
         self.client_id = client_id
         self._secret = secret
 
@@ -75,8 +69,7 @@ class ClientSecretPost:
     method = "client_secret_post"
     alg = None
 
-    def __init__(self, issuer: str, client_id: str, secret: str) -> None:
-        self.issuer = issuer
+    def __init__(self, client_id: str, secret: str) -> None:
         self.client_id = client_id
         self._secret = secret
 

@@ -12,9 +12,14 @@ OstiaryError
 
 from __future__ import annotations
 
-from typing import TypedDict
+import re
+from typing import Final, TypedDict
 
 from ostiary.errors import OstiaryError
+
+ERROR_CODE: Final = re.compile(r"[!#-\[\]-~]{1,64}")
+"""What may be an error code: "MUST NOT include characters outside the set %x20-21 / %x23-5B / %x5D-7E" (RFC 6749
+sections 4.1.2.1 and 5.2), and no space, for it is one word."""
 
 _MENDS = {
     "invalid_client": "check that this key is registered for this client, is valid now, and that the clocks agree",

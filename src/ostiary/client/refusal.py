@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ostiary.errors import VerificationError
 from ostiary.protocol import challenges
 from ostiary.protocol.checks import shown
 
@@ -25,18 +24,10 @@ def read_refusal(www_authenticate: Iterable[str]) -> ApiRefusal | None:
 
     It is for a person to read: nothing here is acted upon, for anybody may have sent it.
     """
-    for value in www_authenticate:
-        try:
-            found = challenges.parse(value)
-        except VerificationError:
-            continue
-        for challenge in found:
-            if challenge.scheme == "bearer" or "trace" in challenge.parameters:
-                said = {name: shown(text) for name, text in challenge.parameters.items()}
-                return ApiRefusal(
-                    said.get("error", ""),
-                    said.get("error_description", ""),
-                    said.get("scope", ""),
-                    said.get("trace", ""),
-                )
+    for challenge in challenges.readable(www_authenticate):
+        if challenge.scheme == "bearer" or "trace" in challenge.parameters:
+            said = {name: shown(text) for name, text in challenge.parameters.items()}
+            return ApiRefusal(
+                said.get("error", ""), said.get("error_description", ""), said.get("scope", ""), said.get("trace", "")
+            )
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ostiary.client.errors import StepUpRequired
-from ostiary.errors import VerificationError
 from ostiary.protocol import challenges
 from ostiary.protocol.challenges import Challenge
 from ostiary.protocol.checks import shown
@@ -16,15 +15,8 @@ _MAX_LEVEL_LENGTH = 256
 
 def bearer_challenge(www_authenticate: Iterable[str]) -> Challenge | None:
     """The first Bearer challenge with an error code among the ``WWW-Authenticate`` headers of a 401."""
-    for value in www_authenticate:
-        try:
-            found = challenges.parse(value)
-        except VerificationError:
-            continue
-        for challenge in found:
-            if challenge.scheme == "bearer" and "error" in challenge.parameters:
-                return challenge
-    return None
+    told = challenges.readable(www_authenticate)
+    return next((one for one in told if one.scheme == "bearer" and "error" in one.parameters), None)
 
 
 def step_up(challenge: Challenge) -> StepUpRequired | None:

@@ -16,7 +16,7 @@ from ostiary.protocol.metadata import AuthorizationServerMetadata
 
 DEFAULT_LIFE = 300
 MAX_LIFE = 86_400
-_MAX_TOKEN_LENGTH = 16_384
+MAX_TOKEN_LENGTH = 16_384
 # RFC 6750 2.1: b64token; nothing that could end a header.
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
@@ -63,7 +63,7 @@ def parse_token(question: Question, members: dict[str, object], *, asked_at: flo
     The life is counted from the moment of asking, so that it ends here no later than at the server.
     """
     value, token_type = members.get("access_token"), members.get("token_type")
-    if not isinstance(value, str) or len(value) > _MAX_TOKEN_LENGTH or _TOKEN.fullmatch(value) is None:
+    if not isinstance(value, str) or len(value) > MAX_TOKEN_LENGTH or _TOKEN.fullmatch(value) is None:
         raise answers.unusable(question, "access_token missing or malformed", "a token of RFC 6750 2.1")
     # "The client MUST NOT use an access token if it does not understand the token type." RFC 6749 section 7.1
     if not isinstance(token_type, str) or token_type.lower() != "bearer":

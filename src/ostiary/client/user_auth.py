@@ -48,11 +48,7 @@ class UserAuth(httpx2.Auth):
     ) -> None:
         if save is not None and store is not None:
             raise ConfigurationError("Tokens are kept by save= or by store=: leave out one of them.")
-        if (tokens.issuer, tokens.client_id) != (application.issuer, application.client_id):
-            raise ConfigurationError(
-                f"The tokens are of {tokens.client_id} at {tokens.issuer}, not of {application!r}: "
-                "a token goes to its own issuer alone."
-            )
+        application.check_own(tokens.issuer, tokens.client_id)
         self._application = application
         self._store = store or CallbackStore(save)
         self._origins = allowed_origins(tokens.resource, origins) if tokens.resource or origins is not None else None

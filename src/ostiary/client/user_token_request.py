@@ -12,14 +12,12 @@ from ostiary.client.discovery import endpoint
 from ostiary.client.errors import SignInRequired, TokenRequestRefused
 from ostiary.client.exchange import Exchange, Question
 from ostiary.client.known_issuer import KnownIssuer
-from ostiary.client.token_request import parse_token
+from ostiary.client.token_request import MAX_TOKEN_LENGTH, parse_token
 from ostiary.client.user_tokens import UserTokens
 from ostiary.errors import Unavailable, VerificationError
 from ostiary.protocol import id_token, jws
 from ostiary.protocol.checks import AUTH_TIME, NONCE, SUBJECT, shown
 from ostiary.protocol.id_token import Expected
-
-_MAX_TOKEN_LENGTH = 16_384
 
 
 def redeem(
@@ -136,8 +134,8 @@ def _text(question: Question, members: Mapping[str, object], name: str) -> str |
     value = members.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or not 0 < len(value) <= _MAX_TOKEN_LENGTH:
-        raise answers.unusable(question, f"{name} is unusable", f"a text of at most {_MAX_TOKEN_LENGTH} characters")
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TOKEN_LENGTH:
+        raise answers.unusable(question, f"{name} is unusable", f"a text of at most {MAX_TOKEN_LENGTH} characters")
     return value
 
 

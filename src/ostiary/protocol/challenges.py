@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from ostiary.errors import VerificationError
 from ostiary.protocol.checks import malformed
 
 MAX_LENGTH = 8192
@@ -74,6 +76,15 @@ def parse(value: str) -> list[Challenge]:
         challenge, position = _challenge(value, position)
         challenges.append(challenge)
     return challenges
+
+
+def readable(values: Iterable[str]) -> Iterator[Challenge]:
+    """The challenges in the WWW-Authenticate headers of one answer; a header that cannot be read is left aside."""
+    for value in values:
+        try:
+            yield from parse(value)
+        except VerificationError:
+            continue
 
 
 def _challenge(value: str, position: int) -> tuple[Challenge, int]:
