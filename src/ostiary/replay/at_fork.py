@@ -23,7 +23,9 @@ _let_go: list[Forked] = []
 
 def tell(one: Forked) -> None:
     """Tell ``one`` of every fork from now on, as long as it lives."""
-    _told.add(one)
+    # Not while a fork goes through them: that fork would tell nobody, and the lock does not cross it, see ``_before``.
+    with _one_fork:
+        _told.add(one)
 
 
 def _before() -> None:

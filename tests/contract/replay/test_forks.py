@@ -8,12 +8,14 @@ import os
 import select
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from weakref import WeakSet
 
 import pytest
 
+from ostiary.replay import at_fork
 from ostiary.replay.sqlite import SqliteReplayMemory
 
 NOW = 1_800_000_000.0
@@ -156,3 +158,35 @@ def test_a_fork_that_python_was_not_told_of_is_noticed(memory: SqliteReplayMemor
     with memory._lock:
         assert in_a_raw_fork(lambda: closed(memory)) == b"True"
     assert first(memory, "after")
+
+
+class _Telling(WeakSet[at_fork.Forked]):
+    """Somebody wants to be told in the middle of a fork's way through those who are."""
+
+    def __init__(self, memory: SqliteReplayMemory) -> None:
+        super().__init__([memory])
+        self.late: list[SqliteReplayMemory] = []
+        self.thread = threading.Thread(target=lambda: self.late.append(SqliteReplayMemory("never-opened.db")))
+
+    def __iter__(self) -> Iterator[at_fork.Forked]:
+        for one in super().__iter__():
+            if self.thread.ident is None:
+                self.thread.start()
+                self.thread.join(0.2)
+            yield one
+
+
+def test_a_memory_made_while_another_thread_forks_stops_neither_the_fork_nor_the_child(
+    memory: SqliteReplayMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telling = _Telling(memory)
+    monkeypatch.setattr(at_fork, "_told", telling)
+    let_go: list[SqliteReplayMemory] = []
+    monkeypatch.setattr(SqliteReplayMemory, "before_fork", lambda one: let_go.append(one))
+    monkeypatch.setattr(SqliteReplayMemory, "after_fork_in_parent", lambda _: None)
+    monkeypatch.setattr(SqliteReplayMemory, "after_fork_in_child", lambda _: None)
+    child = multiprocessing.get_context("fork").Process(target=SqliteReplayMemory, args=("never-opened.db",))
+    child.start()
+    child.join(20)
+    telling.thread.join(20)
+    assert (let_go, child.exitcode, len(telling.late)) == ([memory], 0, 1)
