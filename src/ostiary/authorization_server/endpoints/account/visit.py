@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from ostiary.authorization_server import form as forms
@@ -95,9 +95,7 @@ class Visit:
                 raise SessionEnded
             yield work
 
-    def show(
-        self, template: str, *, status: int = 200, headers: tuple[Header, ...] = (), **context: object
-    ) -> Response:
+    def show(self, template: str, *, status: int = 200, headers: tuple[Header, ...] = (), **context: Any) -> Response:
         """A page of this account."""
         headers = (*ALONE, *headers)
         return render(self.server, self.request, self.secrets, template, status=status, headers=headers, **context)
