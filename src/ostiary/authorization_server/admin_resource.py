@@ -8,7 +8,10 @@ from ostiary.protocol import metadata
 
 READ: Final = "admin:read"
 WRITE: Final = "admin:write"
-SCOPES: Final = {READ: "see clients, keys, APIs, audit and traces", WRITE: "change clients, keys and APIs"}
+SCOPES: Final = {
+    READ: "see clients, users, keys, APIs, audit and traces",
+    WRITE: "change clients, users, keys and APIs, and end what users have allowed",
+}
 
 
 def admin_identifier(issuer: str) -> str:
