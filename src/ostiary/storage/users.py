@@ -22,7 +22,11 @@ _HOLD = Statement(
     .with_for_update()  # on PostgreSQL; on SQLite there is one writer at a time
 )
 _BY_NAME = lookup(USERS, _COLUMNS, "tenant", "username_key")
-_BY_EMAIL = lookup(USERS, _COLUMNS, "tenant", "email_key")
+_BY_EMAIL = Statement(
+    select(*(USERS.c[name] for name in _COLUMNS))
+    .where(USERS.c.tenant == bindparam("tenant"), USERS.c.email_key == bindparam("email_key"))
+    .order_by(USERS.c.user_id)
+)
 _ADD = addition(USERS)
 _REPLACE = replacement(USERS, "tenant", "user_id")
 _LIST = Statement(
@@ -70,7 +74,7 @@ class SqlUsers:
         return _from_row(row) if row else None
 
     async def by_email(self, email: str, *, tenant: str = TENANT) -> list[User]:
-        """Every user with this address, verified or not; for "" nobody, though many have none."""
+        """Every user with this address, verified or not, ordered by user_id; for "" nobody, though many have none."""
         if not email:
             return []
         rows = await self._connection.all(_BY_EMAIL, {"tenant": tenant, "email_key": email_key(email)})

@@ -49,6 +49,16 @@ async def test_users_are_found_by_id_name_and_address(storage: Storage) -> None:
         assert await work.users.by_name("ada", tenant="b") is None
 
 
+async def test_users_of_one_address_are_in_the_order_of_their_ids(storage: Storage) -> None:
+    """A page of them begins where the one before ended."""
+    async with storage.write() as work:
+        for number in (3, 1, 2):
+            await work.users.add(replace(USER, user_id=f"usr_{number}", username_key=f"ada-{number}"))
+    async with storage.read() as work:
+        found = await work.users.by_email("ada@example.com")
+    assert [user.user_id for user in found] == ["usr_1", "usr_2", "usr_3"]
+
+
 async def test_no_address_is_nobodys(storage: Storage) -> None:
     """Else a sign-in without a name reads everybody who has none."""
     async with storage.write() as work:
