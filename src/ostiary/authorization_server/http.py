@@ -24,7 +24,6 @@ WholeResponse = Callable[[int, Sequence[tuple[bytes, bytes]], bytes], Awaitable[
 WHOLE_RESPONSE = "ostiary.whole_response"
 """The ASGI extension under which a server offers a WholeResponse: one write where two messages cost two."""
 
-MAX_BODY_BYTES = 65_536
 log = logging.getLogger("ostiary.authorization_server")
 _encode = msgspec.json.Encoder().encode
 _SINGLE_HEADERS = frozenset((b"content-type", b"content-length", b"authorization", b"host"))
