@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from ostiary import revocation
 from ostiary.admin.existing import NotThere, existing_client
-from ostiary.admin.users import existing_user
 from ostiary.model.factor import Factor
 from ostiary.model.grant import Grant
 from ostiary.model.session import Session
@@ -18,12 +17,12 @@ from ostiary.model.user import User
 from ostiary.revocation.act import Act
 from ostiary.storage.base import Storage, UnitOfWork
 from ostiary.user_authentication import accounts
+from ostiary.user_authentication.accounts import existing_user
 
 
 async def disable_user(storage: Storage, user_id: str, act: Act) -> User:
     """Disable the account and end all of it at once. Raises ConfigurationError."""
     async with storage.write() as work:
-        await existing_user(work, user_id)
         await revocation.revoke_user(work, user_id, act)
         return await existing_user(work, user_id)
 
@@ -53,9 +52,9 @@ async def remove_factor(storage: Storage, user_id: str, factor_id: str, act: Act
     end_sessions: whether the sessions of the user end too, because somebody else may have begun one by it.
     """
     async with storage.write() as work:
-        await existing_user(work, user_id)
         factor = await work.factors.get(factor_id)
-        if factor is None or not await accounts.remove_factor(work, user_id, factor_id, act):
+        removed = await accounts.remove_factor(work, user_id, factor_id, act)
+        if factor is None or not removed:
             raise NotThere(f"the user has no factor {factor_id!r}: see `ostiary user factors list {user_id}`")
         if end_sessions:
             await revocation.end_sessions_of(work, user_id, act)

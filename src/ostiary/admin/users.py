@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ostiary.admin.existing import NotThere
 from ostiary.admin.user_commands import NewPassword, NewUser, UserChanges
 from ostiary.authorization_server.password_hashing import PasswordHashing
 from ostiary.model.client import USER_SUBJECT_PREFIX
@@ -15,6 +14,7 @@ from ostiary.revocation.act import Act
 from ostiary.settings.sections import SignInSettings
 from ostiary.storage.base import Storage, UnitOfWork
 from ostiary.user_authentication import accounts, names
+from ostiary.user_authentication.accounts import existing_user
 from ostiary.user_authentication.password_rules import check_new_password
 
 
@@ -40,13 +40,11 @@ class UserService:
         """Change what ``changes`` names."""
         named = cast(accounts.UserChanges, changes.model_dump(exclude_unset=True))
         async with self.storage.write() as work:
-            await existing_user(work, user_id)
             return await accounts.change_user(work, user_id, act, **named)
 
     async def enable(self, user_id: str, act: Act) -> User:
         """Let a disabled user in again; what was ended stays ended."""
         async with self.storage.write() as work:
-            await existing_user(work, user_id)
             return await accounts.enable_user(work, user_id, act)
 
     async def set_password(self, user_id: str, command: NewPassword, act: Act) -> User:
@@ -55,7 +53,6 @@ class UserService:
             user = await existing_user(work, user_id)
         encoded = await self._hashed(command.password, user)
         async with self.storage.write() as work:
-            await existing_user(work, user_id)
             await accounts.set_password_hash(work, user_id, encoded, act)
             if not command.keep_sessions:
                 # ASVS 7.4.3: the option to end all other sessions after a change of a factor.
@@ -73,15 +70,7 @@ def _foreseen(facts: dict[str, Any]) -> User:
     return User(user_id="", username_key="", state="active", **facts)
 
 
-async def existing_user(work: UnitOfWork, user_id: str) -> User:
-    """The user with this id. Raises NotThere."""
-    user = await work.users.get(user_id)
-    if user is None:
-        raise NotThere(f"there is no user {user_id!r}: see `ostiary user list`")
-    return user
-
-
 async def user_called(work: UnitOfWork, text: str) -> User:
-    """The user with this id or this user name. Raises NotThere."""
+    """The user with this id or this user name. Raises NoSuchUser."""
     user = await work.users.get(text) if text.startswith(USER_SUBJECT_PREFIX) else None
     return user or await work.users.by_name(names.username_key(text)) or await existing_user(work, text)

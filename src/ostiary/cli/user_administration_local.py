@@ -17,11 +17,12 @@ from ostiary.admin.user_answers import (
     UserAnswer,
 )
 from ostiary.admin.user_commands import NewPassword, NewUser, UserChanges, UserImport
-from ostiary.admin.users import UserService, existing_user, user_called
+from ostiary.admin.users import UserService, user_called
 from ostiary.authorization_server.password_hashing import PasswordHashing
 from ostiary.cli.local import Local
 from ostiary.cli.user_administration import Row
 from ostiary.revocation.act import Act
+from ostiary.user_authentication.accounts import existing_user
 
 _PAGE = 500
 

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from ostiary.admin.existing import NotThere
 from ostiary.errors import OAuthError, Unavailable
+from ostiary.user_authentication.accounts import NoSuchUser
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -62,7 +63,7 @@ async def unavailable(_: Request, error: Exception) -> JSONResponse:
 
 async def unusable(_: Request, error: Exception) -> JSONResponse:
     """ConfigurationError: its sentence is made for the operator, who is who asks here."""
-    if isinstance(error, NotThere):
+    if isinstance(error, (NotThere, NoSuchUser)):
         return _told(404, "not_found", str(error))
     return _told(400, "invalid_request", str(error))
 

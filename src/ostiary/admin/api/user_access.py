@@ -8,10 +8,10 @@ from ostiary.admin import user_endings
 from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.rows import ClientIdInPath, Limit, NameInPath, Page, UserIdInPath, answers
 from ostiary.admin.user_answers import ConsentAnswer, ConsentEnd, FactorAnswer, GrantAnswer, SessionAnswer
-from ostiary.admin.users import existing_user
 from ostiary.authorization_server.admin_resource import READ, WRITE
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.revocation.act import Act
+from ostiary.user_authentication.accounts import existing_user
 
 EndSessions = Annotated[bool, Query(description="whether the user's sessions end, too")]
 
