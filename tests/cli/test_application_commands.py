@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,23 @@ def test_no_file_stays_of_a_secret_that_was_not_made(operator: Operator, monkeyp
     arguments = ("client", "create", "old", *WEB, "--secret-method", "basic", "--generate", "old.json")
     operator.refused(4, ["ostiary client secret old"], *arguments)
     assert not (operator.folder / "old.json").exists()
+
+
+def test_a_secret_that_was_made_and_could_not_be_kept_is_told_and_no_foreign_file_removed(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, file = clients.create_client, operator.folder / "old.json"
+
+    async def meanwhile(*arguments: Any) -> Any:
+        made = await create(*arguments)
+        file.write_text("somebody's")
+        return made
+
+    monkeypatch.setattr(clients, "create_client", meanwhile)
+    arguments = ("client", "create", "old", *WEB, "--secret-method", "basic", "--generate", "old.json")
+    operator.refused(3, ["not empty any more", "ostiary client secret old"], *arguments)
+    assert file.read_text() == "somebody's"
+    assert [row["client_id"] for row in operator.done("client", "list")] == ["old"]
 
 
 def test_nothing_is_registered_where_the_secret_could_not_be_kept(

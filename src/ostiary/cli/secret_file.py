@@ -19,13 +19,13 @@ from ostiary.secret_files import fill_secret_file, write_secret_file
 async def with_secret_file(
     path: Path, administration: Administration, client_id: str, make: Callable[[], Awaitable[Row]]
 ) -> Row:
-    """What ``make`` answers, its secret in the new file ``path`` instead. Raises what ``make`` raises."""
+    """What ``make`` answers, its secret in the new file ``path`` instead. Raises what ``make`` raises.
+
+    ConfigurationError as well: the secret was made, but the file can no longer be written; then it stays as it is.
+    """
     write_secret_file(path, b"")
     try:
         answer: dict[str, Any] = dict(await make())
-        secret, method = str(answer.pop("client_secret")), str(answer["authentication_method"])
-        fill_secret_file(path, SecretCredential(administration.issuer, client_id, method, secret).to_json())
-        return answer
     except (ConfigurationError, OAuthError):
         _remove(path)
         raise
@@ -33,6 +33,13 @@ async def with_secret_file(
         _remove(path)
         note(f"If client {client_id} is there now, give it another secret: ostiary client secret {client_id}")
         raise
+    try:
+        secret, method = str(answer.pop("client_secret")), str(answer["authentication_method"])
+        fill_secret_file(path, SecretCredential(administration.issuer, client_id, method, secret).to_json())
+    except BaseException:
+        note(f"{path} does not hold the secret that client {client_id} has now: ostiary client secret {client_id}")
+        raise
+    return answer
 
 
 def _remove(path: Path) -> None:
