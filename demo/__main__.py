@@ -15,6 +15,8 @@ NEXT = """
 What to try next:
   make dev                                  a server of your own, with a demo API and a demo client
   docs/guides/protect-a-fastapi-app.md      from pip install to 200, 401 and 403 in your own application
+  docs/guides/sign-users-in-to-a-web-application.md
+                                            from pip install to a page that greets its user by name
   docs/architecture.md                      how it is built
 """
 
