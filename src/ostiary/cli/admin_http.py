@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 from pydantic import BaseModel
@@ -52,6 +53,13 @@ class AdminHttp:
         if response.status_code >= 400:
             raise _refusal(response)
         return _members(response)
+
+
+def in_path(text: str) -> str:
+    """``text`` as one segment of a path, whatever somebody typed: no slash, no ``?``, no ``..`` leads elsewhere."""
+    quoted = quote(text, safe="")
+    # RFC 3986 5.2.4: clients take segments of dots alone for a way up, unless they are written in percent.
+    return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
 
 
 def _refusal(response: httpx2.Response) -> Exception:

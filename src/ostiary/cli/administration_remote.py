@@ -19,7 +19,7 @@ from ostiary.admin.commands import (
     Rotation,
     TokenEnd,
 )
-from ostiary.cli.admin_http import AdminHttp
+from ostiary.cli.admin_http import AdminHttp, in_path
 from ostiary.cli.administration import Row
 from ostiary.cli.user_administration_remote import RemoteUserAdministration
 from ostiary.client import ClientAuth
@@ -47,31 +47,31 @@ class RemoteAdministration:
         return await self._ask.pages("clients", "client_id")
 
     async def client(self, client_id: str) -> Row:
-        return await self._ask.one("GET", f"clients/{client_id}")
+        return await self._ask.one("GET", f"clients/{in_path(client_id)}")
 
     async def create_client(self, command: NewClient) -> Row:
         return await self._ask.one("POST", "clients", command)
 
     async def renew_secret(self, client_id: str) -> Row:
-        return await self._ask.one("POST", f"clients/{client_id}/secret")
+        return await self._ask.one("POST", f"clients/{in_path(client_id)}/secret")
 
     async def change_client(self, client_id: str, changes: ClientChanges) -> Row:
-        return await self._ask.one("PATCH", f"clients/{client_id}", changes)
+        return await self._ask.one("PATCH", f"clients/{in_path(client_id)}", changes)
 
     async def disable_client(self, client_id: str) -> Row:
-        return await self._ask.one("POST", f"clients/{client_id}/disable")
+        return await self._ask.one("POST", f"clients/{in_path(client_id)}/disable")
 
     async def enable_client(self, client_id: str) -> Row:
-        return await self._ask.one("POST", f"clients/{client_id}/enable")
+        return await self._ask.one("POST", f"clients/{in_path(client_id)}/enable")
 
     async def client_keys(self, client_id: str) -> list[Row]:
-        return await self._ask.several("GET", f"clients/{client_id}/keys")
+        return await self._ask.several("GET", f"clients/{in_path(client_id)}/keys")
 
     async def add_client_keys(self, client_id: str, command: NewKey) -> list[Row]:
-        return await self._ask.several("POST", f"clients/{client_id}/keys", command)
+        return await self._ask.several("POST", f"clients/{in_path(client_id)}/keys", command)
 
     async def end_client_key(self, client_id: str, command: KeyEnd) -> list[Row]:
-        return await self._ask.several("POST", f"clients/{client_id}/keys/end", command)
+        return await self._ask.several("POST", f"clients/{in_path(client_id)}/keys/end", command)
 
     async def apis(self) -> list[Row]:
         return await self._ask.pages("apis", "identifier")
@@ -93,7 +93,7 @@ class RemoteAdministration:
 
     async def tokens(self, client_id: str, *, after: str, limit: int) -> list[Row]:
         query = {"after": after, "limit": str(limit)}
-        return await self._ask.several("GET", f"clients/{client_id}/tokens", query=query)
+        return await self._ask.several("GET", f"clients/{in_path(client_id)}/tokens", query=query)
 
     async def revoke_token(self, jti: str) -> Row:
         return await self._ask.one("POST", "tokens/revoke", TokenEnd(jti=jti))

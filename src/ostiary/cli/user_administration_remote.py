@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from pydantic import BaseModel
 
 from ostiary.admin.user_commands import NewPassword, NewUser, UserChanges, UserImport
+from ostiary.cli.admin_http import in_path
 from ostiary.cli.user_administration import Row
 
 
@@ -59,13 +59,13 @@ class RemoteUserAdministration:
 
     async def remove_factor(self, user_id: str, factor_id: str, *, end_sessions: bool) -> Row:
         query = {"end_sessions": "true" if end_sessions else "false"}
-        return await self._ask.one("DELETE", f"{_user(user_id)}/factors/{_name(factor_id)}", query=query)
+        return await self._ask.one("DELETE", f"{_user(user_id)}/factors/{in_path(factor_id)}", query=query)
 
     async def sessions(self, user_id: str) -> list[Row]:
         return await self._ask.several("GET", f"{_user(user_id)}/sessions")
 
     async def end_session(self, session_id: str) -> Row:
-        return await self._ask.one("POST", f"sessions/{_name(session_id)}/end")
+        return await self._ask.one("POST", f"sessions/{in_path(session_id)}/end")
 
     async def end_sessions(self, user_id: str) -> list[Row]:
         return await self._ask.several("POST", f"{_user(user_id)}/sessions/end")
@@ -74,19 +74,14 @@ class RemoteUserAdministration:
         return await self._ask.several("GET", f"{_user(user_id)}/consents")
 
     async def revoke_consent(self, user_id: str, client_id: str) -> Row:
-        return await self._ask.one("DELETE", f"{_user(user_id)}/consents/{_name(client_id)}")
+        return await self._ask.one("DELETE", f"{_user(user_id)}/consents/{in_path(client_id)}")
 
     async def grants(self, user_id: str) -> list[Row]:
         return await self._ask.pages(f"{_user(user_id)}/grants", "grant_id")
 
     async def revoke_grant(self, grant_id: str) -> Row:
-        return await self._ask.one("POST", f"grants/{_name(grant_id)}/revoke")
+        return await self._ask.one("POST", f"grants/{in_path(grant_id)}/revoke")
 
 
 def _user(user_id: str) -> str:
-    return f"users/{_name(user_id)}"
-
-
-def _name(text: str) -> str:
-    # What somebody typed must not become another path.
-    return quote(text, safe="")
+    return f"users/{in_path(user_id)}"
