@@ -33,6 +33,8 @@ AUTHORIZED_PARTY: Final = "authorized_party"
 TOKEN_HASH: Final = "token_hash"
 AUTH_TIME: Final = "auth_time"
 ACR: Final = "acr"
+SENDER_CONSTRAINT: Final = "sender_constraint"
+CERTIFICATE: Final = "certificate"
 
 Note = Callable[[str, str, str], None]
 """Called after each check that passed: its name, the value seen, the value expected."""

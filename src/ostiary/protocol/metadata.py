@@ -57,6 +57,7 @@ class ProtectedResourceMetadata(msgspec.Struct, frozen=True, omit_defaults=True)
     bearer_methods_supported: list[str] | None = None
     resource_name: str | None = None
     resource_documentation: str | None = None
+    tls_client_certificate_bound_access_tokens: bool | None = None
 
 
 def well_known_urls(issuer: str) -> WellKnownUrls:

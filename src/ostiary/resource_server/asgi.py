@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ostiary.resource_server.admission import admit
 from ostiary.resource_server.errors import Refused
+from ostiary.resource_server.peer import Peer
 from ostiary.resource_server.request import ApiRequest
 
 if TYPE_CHECKING:
@@ -29,6 +31,25 @@ def api_request(scope: Scope) -> ApiRequest:
         path.split("?", 1)[0],
         headers=scope["headers"],
         query=scope.get("query_string", b""),
+        peer=partial(peer_of, scope),
+    )
+
+
+def peer_of(scope: Scope) -> Peer:
+    """The peer of an ASGI scope, from its TLS extension: DER as our own server has it, or the chain in PEM.
+
+    A Unix socket is one that ``server`` names, with a path and no port. That there is no ``client`` does not suffice:
+    where a peer has gone already, a server may not know the address of one that came by the network either.
+    """
+    tls = (scope.get("extensions") or {}).get("tls") or {}
+    certificate = tls.get("client_certificate")
+    if certificate is None:
+        certificate = next(iter(tls.get("client_cert_chain") or ()), None)
+    server = scope.get("server")
+    return Peer(
+        certificate=certificate,
+        refused=tls.get("client_cert_error") or "",
+        unix_socket=scope.get("client") is None and server is not None and server[1] is None,
     )
 
 

@@ -49,9 +49,9 @@ def read(
 
 
 def header_name(name: str) -> bytes:
-    """The lower-case name of the header for direct JWTs. Raises ConfigurationError; ``Authorization`` is not one."""
+    """The lower-case name of a header with a purpose of its own. Raises ConfigurationError for ``Authorization``."""
     if _HEADER_NAME.fullmatch(name) is None or name.lower() in ("authorization", "cookie", "host"):
-        raise ConfigurationError(f"{name[:64]!r} cannot be the header for client JWTs; use a header of its own.")
+        raise ConfigurationError(f"{name[:64]!r} cannot be the header for this; use a header of its own.")
     return name.lower().encode("ascii")
 
 

@@ -20,6 +20,7 @@ from ostiary.protocol.checks import checked_leeway
 from ostiary.protocol.credential import Credential
 from ostiary.resource_server import configuration, protected_resource
 from ostiary.resource_server.attempt import Attempt
+from ostiary.resource_server.client_certificates import ClientCertificates, FromTls
 from ostiary.resource_server.client_keys import DEFAULT_TTL as CLIENT_KEY_TTL
 from ostiary.resource_server.configuration import Configuration, Issuers
 from ostiary.resource_server.elapsed import elapsed
@@ -61,6 +62,8 @@ class ResourceServer:
     introspection_ttl, client_key_ttl: seconds; how long an answer may be kept, and so a revoked one be taken.
     token_cache_size: verified tokens kept, 0 for none. leeway: seconds between clocks, at most 60.
     revoked: asked at each request, for tokens seen before too.
+    client_certificates: where the certificate stands that a token may be bound to: ``FromTls()``, the default, or
+    ``FromProxy(...)``. require_bound_tokens: take no access token that is bound to none (RFC 8705).
     clock: seconds since the epoch, for the times in tokens; elapsed: seconds that only go forward, for the age of
     caches, which a clock that is set back does not make younger.
     Raises ConfigurationError.
@@ -84,6 +87,8 @@ class ResourceServer:
         token_cache_size: int = DEFAULT_SIZE,
         leeway: float = 10,
         revoked: RevocationHook | None = None,
+        client_certificates: ClientCertificates | None = None,
+        require_bound_tokens: bool = False,
         clock: Callable[[], float] = time.time,
         elapsed: Callable[[], float] = elapsed,
         http: HttpPort | None = None,
@@ -93,16 +98,7 @@ class ResourceServer:
         self.clock, self.elapsed, self.http = clock, elapsed, http or Http()
         self.audience, self.scopes = read.audiences[0], dict(scopes or {})
         self._given_replay, self._environment = replay, environment
-        self.sources = Sources(
-            read.issuers,
-            self.audience,
-            self.http,
-            clock,
-            elapsed,
-            replay=lambda: self.replay,
-            introspection_ttl=introspection_ttl,
-            client_key_ttl=client_key_ttl,
-        )
+        self.sources = self._sources(read, introspection_ttl, client_key_ttl)
         rules = Rules(
             audiences=read.audiences,
             public_url=read.public_url,
@@ -112,6 +108,8 @@ class ResourceServer:
             revoked=revoked,
             reference_issuer=self.sources.reference_issuer,
             direct_issuer=self.sources.direct_issuer,
+            certificates=client_certificates or FromTls(),
+            bound_only=require_bound_tokens,
         )
         self.verifier = Verifier(rules, self.sources.keys, TokenCache(token_cache_size))
         self._sinks = Sinks(traces, self.sources, self.http, clock, environment)
@@ -209,7 +207,10 @@ class ResourceServer:
 
     def protected_resource_metadata(self) -> bytes:
         """The document of RFC 9728 about this API, JSON."""
-        return protected_resource.document(self.audience, tuple(self.sources.keys), self.scopes)
+        rules = self.verifier.rules
+        return protected_resource.document(
+            self.audience, tuple(self.sources.keys), self.scopes, bound_only=rules.bound_only
+        )
 
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
@@ -249,6 +250,18 @@ class ResourceServer:
     def close(self) -> None:
         """Send the traces that wait, within two seconds; ``lifespan`` does it at the end of an ASGI application."""
         self._sinks.close()
+
+    def _sources(self, read: Configuration, introspection_ttl: float, client_key_ttl: float) -> Sources:
+        return Sources(
+            read.issuers,
+            self.audience,
+            self.http,
+            self.clock,
+            self.elapsed,
+            replay=lambda: self.replay,
+            introspection_ttl=introspection_ttl,
+            client_key_ttl=client_key_ttl,
+        )
 
     def _furnish(self, app: Any) -> None:
         if "fastapi" in sys.modules:

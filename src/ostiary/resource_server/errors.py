@@ -14,7 +14,6 @@ from ostiary.resource_server.signed_in_user import InsufficientUserAuthenticatio
 CREDENTIAL = "credential"
 REQUEST = "request"
 REVOCATION = "revocation"
-SENDER_CONSTRAINT = "sender_constraint"
 INTROSPECTION = "introspection"
 REPLAY = "replay"
 SCOPES = "scopes"

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from ostiary.protocol.certificate_binding import X5T_S256
 from ostiary.resource_server.read_only import ReadOnlyDict, read_only
 from ostiary.resource_server.signed_in_user import SignedInUser, user_of
 
@@ -38,6 +39,13 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def __post_init__(self) -> None:
         if type(self.claims) is not ReadOnlyDict:
             msgspec.structs.force_setattr(self, "claims", read_only(self.claims))
+
+    @property
+    def certificate_thumbprint(self) -> str | None:
+        """The SHA-256 (base64url) of the certificate that the token is bound to and the request came with, or None."""
+        confirmation = self.claims.get("cnf")
+        thumbprint = confirmation.get(X5T_S256) if isinstance(confirmation, Mapping) else None
+        return thumbprint if isinstance(thumbprint, str) else None
 
     @property
     def user(self) -> SignedInUser | None:

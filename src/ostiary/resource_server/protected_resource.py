@@ -23,8 +23,8 @@ def path(resource: str) -> str | None:
     return None if place is None else urlsplit(place).path
 
 
-def document(resource: str, issuers: Sequence[str], scopes: Mapping[str, str]) -> bytes:
-    """The document as JSON.
+def document(resource: str, issuers: Sequence[str], scopes: Mapping[str, str], *, bound_only: bool = False) -> bytes:
+    """The document as JSON. bound_only: tokens must be bound to a certificate, and a client is told so beforehand.
 
     "The resource value returned MUST be identical to the protected resource's resource identifier value into which the
     well-known URI path suffix was inserted" (RFC 9728 section 3.3).
@@ -35,5 +35,6 @@ def document(resource: str, issuers: Sequence[str], scopes: Mapping[str, str]) -
             authorization_servers=list(issuers),
             scopes_supported=sorted(scopes) or None,
             bearer_methods_supported=["header"],
+            tls_client_certificate_bound_access_tokens=bound_only or None,
         )
     )

@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 
 from ostiary.protocol.checks import shown
 from ostiary.resource_server.errors import MalformedRequest, MissingCredential
+from ostiary.resource_server.peer import PeerOf, nobody
 
 # RFC 6750 2.1: b64token. RFC 9110 11.4: the scheme without regard to case, then one or more spaces.
 _TOKEN = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
@@ -19,15 +20,25 @@ class ApiRequest:
 
     method: as received. path: as received, percent-encoded, without query. query: as received, without ``?``.
     headers: pairs of bytes, names in lower case; every occurrence of a header is a pair of its own.
+    peer: tells who is at the other end of the connection.
     """
 
-    __slots__ = ("headers", "method", "path", "query")
+    __slots__ = ("headers", "method", "path", "peer", "query")
 
-    def __init__(self, method: str, path: str, *, headers: Sequence[tuple[bytes, bytes]], query: bytes = b"") -> None:
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Sequence[tuple[bytes, bytes]],
+        query: bytes = b"",
+        peer: PeerOf = nobody,
+    ) -> None:
         self.method = method
         self.path = path
         self.headers = headers
         self.query = query
+        self.peer = peer
 
 
 def find_credential(request: ApiRequest, direct_header: bytes | None) -> tuple[bytes, bool]:

@@ -7,7 +7,7 @@ forgeries cannot fill its memory. RFC 9068 section 4, RFC 7662 section 4, RFC 67
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 
@@ -15,9 +15,9 @@ from ostiary.errors import VerificationError
 from ostiary.protocol import access_token, checks, claims, client_request_jwt, jws, strict_json, token_format
 from ostiary.protocol.jwk import VerificationKey
 from ostiary.resource_server.attempt import Attempt
+from ostiary.resource_server.client_certificates import ClientCertificates, FromTls
 from ostiary.resource_server.errors import (
     REPLAY,
-    SENDER_CONSTRAINT,
     InsufficientScope,
     expired,
     inactive,
@@ -39,6 +39,7 @@ from ostiary.resource_server.principal import Principal
 from ostiary.resource_server.read_only import ReadOnlyDict
 from ostiary.resource_server.request import check_syntax, find_credential
 from ostiary.resource_server.scopes import Implies, broader_by_colon, missing
+from ostiary.resource_server.sender_constraint import check_bound_token, unbound
 from ostiary.resource_server.signed_in_user import SignInDemand
 from ostiary.resource_server.token_cache import TokenCache, Verified
 
@@ -50,7 +51,8 @@ class Rules:
     """What this API demands. audiences: its identifiers, the first is its own in direct JWTs.
 
     public_url: where callers reach it; the front of ``htu``. direct_header: lower-case name, None: not accepted.
-    leeway: seconds. sign_in: every one of these demands must be met.
+    leeway: seconds. sign_in: every one of these demands must be met. certificates: where a client's certificate stands.
+    bound_only: no access token is taken that is bound to none.
     """
 
     audiences: tuple[str, ...]
@@ -62,6 +64,8 @@ class Rules:
     reference_issuer: Callable[[str], str] | None = None
     direct_issuer: str = ""
     sign_in: tuple[SignInDemand, ...] = ()
+    certificates: ClientCertificates = field(default_factory=FromTls)
+    bound_only: bool = False
 
 
 class Verifier:
@@ -244,13 +248,9 @@ class Verifier:
         attempt.principal = principal
         if "cnf" in principal.claims:
             # RFC 7800 3.1: a bound token taken as a bearer token would be worth stealing again.
-            raise VerificationError(
-                SENDER_CONSTRAINT,
-                "this token needs proof of possession",
-                seen="cnf",
-                expected="a bearer token",
-                mend="ask for a bearer token; this API cannot check the proof",
-            )
+            check_bound_token(principal.claims["cnf"], attempt.request, rules.certificates)
+        elif rules.bound_only and principal.kind == "access_token":
+            raise unbound()
         if rules.revoked is not None:
             rules.revoked(principal, attempt.now)
         held = principal.scopes

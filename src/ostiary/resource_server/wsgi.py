@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ostiary.resource_server.admission import admit_sync
 from ostiary.resource_server.errors import Refused
+from ostiary.resource_server.peer import Peer
 from ostiary.resource_server.request import ApiRequest
 
 if TYPE_CHECKING:
@@ -38,7 +40,13 @@ def api_request(environ: Environ) -> ApiRequest:
         quote(path, safe=_PATH_SAFE.replace("%", "")),
         headers=headers,
         query=environ.get("QUERY_STRING", "").encode("latin-1"),
+        peer=partial(peer_of, environ),
     )
+
+
+def peer_of(environ: Environ) -> Peer:
+    """The peer of a WSGI environ; servers leave ``REMOTE_ADDR`` empty for a Unix socket, which has no address."""
+    return Peer(unix_socket=not environ.get("REMOTE_ADDR"), variables=environ)
 
 
 class WsgiGuard:
