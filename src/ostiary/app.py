@@ -24,6 +24,7 @@ from ostiary.authorization_server.seals import Seals
 from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.authorization_server.unauthenticated import INTERVAL as SUMMARY_INTERVAL
 from ostiary.authorization_server.upstream_providers import UpstreamProviders
+from ostiary.certificate_authority.authorities import Authorities
 from ostiary.fetching.guarded import GuardedFetcher
 from ostiary.key_management.base import KeyManagement
 from ostiary.key_management.file import FileKeyManagement
@@ -145,6 +146,7 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
             signing_keys=signing_keys,
             published_keys=published_keys,
             seals=seals,
+            authorities=Authorities(storage, key_management, settings, clock),
             clock=clock,
             on_event=metrics.count,
             upstreams=UpstreamProviders(fetcher, clock),

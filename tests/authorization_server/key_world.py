@@ -12,10 +12,10 @@ from tempfile import mkdtemp
 from typing import TypeVar
 
 from ostiary.authorization_server.signing_keys import SigningKeys
-from ostiary.key_management.base import GeneratedKey, KeyManagement
+from ostiary.key_management.base import GeneratedKey, KeyManagement, KeyUse
 from ostiary.key_management.file import FileKeyManagement
 from ostiary.key_management.key_encryption_key import KeyEncryptionKey
-from ostiary.model.signing_key import InstallationKey, SigningKeyUse
+from ostiary.model.signing_key import InstallationKey
 from ostiary.settings import Settings
 from ostiary.storage.base import Storage
 from ostiary.storage.migrate import upgrade
@@ -110,7 +110,7 @@ class CountingKeyManagement(FileKeyManagement):
         self.generated: list[tuple[str, str]] = []
         self.before_generating: Callable[[], Awaitable[object]] | None = None
 
-    async def generate(self, alg: str, *, use: SigningKeyUse) -> GeneratedKey:
+    async def generate(self, alg: str, *, use: KeyUse) -> GeneratedKey:
         self.generated.append((use, alg))
         hook, self.before_generating = self.before_generating, None
         if hook is not None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ostiary.errors import ConfigurationError, OstiaryError
+from ostiary.key_management.base import KeyUse
 from ostiary.key_management.file import FileKeyManagement
 from ostiary.key_management.key_encryption_key import KeyEncryptionKey, create_key_encryption_key, wrapped_by
-from ostiary.model.signing_key import SigningKeyUse
 from ostiary.storage.sqlite import SqliteStorage
 from tests.authorization_server.key_world import (
     JWKS_MAX_AGE,
@@ -52,7 +52,7 @@ def test_rewrapping_hands_every_private_key_to_the_new_key_alone(tmp_path: Path)
 class FailingKeyManagement(FileKeyManagement):
     """Fails in the middle of rewrapping."""
 
-    def rewrap(self, kid: str, use: SigningKeyUse, alg: str, wrapped: bytes, *, new: KeyEncryptionKey) -> bytes:
+    def rewrap(self, kid: str, use: KeyUse, alg: str, wrapped: bytes, *, new: KeyEncryptionKey) -> bytes:
         if use == "audit":
             raise RuntimeError("the power went out")
         return super().rewrap(kid, use, alg, wrapped, new=new)

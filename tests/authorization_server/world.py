@@ -20,6 +20,7 @@ from ostiary.authorization_server.identifiers import new_jti
 from ostiary.authorization_server.registry import Registry
 from ostiary.authorization_server.seals import Seals
 from ostiary.authorization_server.signing_keys import SigningKeys
+from ostiary.certificate_authority.authorities import Authorities
 from ostiary.key_management.file import FileKeyManagement
 from ostiary.key_management.key_encryption_key import create_key_encryption_key
 from ostiary.model.api import Api
@@ -141,6 +142,7 @@ class World:
             self.signing_keys,
             published,
             seals,
+            Authorities(self.storage, management, self.settings, self.clock),
             self.clock,
             on_event=lambda name, labels: self.events.append((name, dict(labels))),
         )

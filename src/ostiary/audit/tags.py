@@ -73,6 +73,15 @@ SIGNING_KEY_REMOVED: Final = "signing_key:removed"
 SIGNING_KEY_WITHDRAWN: Final = "signing_key:withdrawn"
 SIGNING_KEY_REWRAPPED: Final = "signing_key:rewrapped"
 
+# The private certificate authority
+AUTHORITY_CREATED: Final = "authority:created"
+AUTHORITY_RETIRED: Final = "authority:retired"
+AUTHORITY_REVOKED: Final = "authority:revoked"
+CERTIFICATE_ISSUED: Final = "certificate:issued"
+CERTIFICATE_REFUSED: Final = "certificate:refused"
+CERTIFICATE_REVOKED: Final = "certificate:revoked"
+REVOCATION_LIST_SIGNED: Final = "revocation_list:signed"
+
 # Administration
 ADMIN_BOOTSTRAPPED: Final = "admin:bootstrapped"
 ADMIN_REFUSED: Final = "admin:refused"
@@ -144,6 +153,13 @@ MEANINGS: Final[dict[str, str]] = {
     SIGNING_KEY_REMOVED: "A signing key was removed after the last token that it signed.",
     SIGNING_KEY_WITHDRAWN: "A signing key was withdrawn as compromised; nothing it signed is good any more.",
     SIGNING_KEY_REWRAPPED: "A signing key was wrapped under another key-encryption key.",
+    AUTHORITY_CREATED: "An authority of the private CA was made; the target is its id.",
+    AUTHORITY_RETIRED: "An authority issues no more; what it issued stays good.",
+    AUTHORITY_REVOKED: "An authority was revoked: nothing that it issued is good any more.",
+    CERTIFICATE_ISSUED: "A certificate was issued; the target is the client's id or the owner.",
+    CERTIFICATE_REFUSED: "A request for a certificate was refused; the reason is the failed check.",
+    CERTIFICATE_REVOKED: "A certificate was revoked, with the tokens that it obtained; the target is its holder.",
+    REVOCATION_LIST_SIGNED: "A revocation list was signed; the target is the authority's id.",
     ADMIN_BOOTSTRAPPED: "The first administrator was made on the server's own machine.",
     ADMIN_REFUSED: "The admin API refused a request.",
     ADMIN_READ: "An administrator read over the admin API; the target is the path.",

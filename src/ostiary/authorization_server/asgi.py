@@ -44,6 +44,7 @@ class _Application:
     def __init__(self, server: AuthorizationServer) -> None:
         self._server = server
         self._routes: Mapping[str, Endpoint] = routes(server.issuer, server.settings.upstream)
+        self._folders = [(path, endpoint) for path, endpoint in self._routes.items() if path.endswith("/")]
         self._max_body: int = server.settings.server.max_body_bytes
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,7 +57,7 @@ class _Application:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         method: str = scope["method"]
-        endpoint = self._routes.get(scope["path"])
+        endpoint = self._routes.get(scope["path"]) or self._below(scope["path"])
         if endpoint is None:
             response = json_response({"error": "not_found"}, status=404)
         elif method == "OPTIONS" and endpoint.cross_origin and cross_origin.is_preflight(scope["headers"]):
@@ -74,6 +75,9 @@ class _Application:
             if endpoint.cross_origin:
                 cross_origin.allow(response)
         await send_response(scope, send, response, head=method == "HEAD")
+
+    def _below(self, path: str) -> Endpoint | None:
+        return next((endpoint for folder, endpoint in self._folders if path.startswith(folder)), None)
 
     def _refused(self, error: Exception, where: str, scope: Scope) -> Response:
         """The answer to an error that nobody recorded: it came before the request was read, or it is a fault of ours.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ostiary.authorization_server.seals import Seals
     from ostiary.authorization_server.signing_keys import SigningKeys
     from ostiary.authorization_server.upstream_providers import UpstreamProviders
+    from ostiary.certificate_authority.authorities import Authorities
     from ostiary.settings import Settings
 
 EventHook = Callable[[str, Mapping[str, str]], None]
@@ -41,6 +42,7 @@ class AuthorizationServer:
     signing_keys: SigningKeys
     published_keys: PublishedKeys
     seals: Seals
+    authorities: Authorities
     clock: Callable[[], float]
     on_event: EventHook = _ignore
     concurrency: Concurrency = field(default_factory=Concurrency)

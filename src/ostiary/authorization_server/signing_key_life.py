@@ -14,6 +14,7 @@ from ostiary.audit import tags
 from ostiary.authorization_server.seals import SEALING_KEY, from_text, to_text
 from ostiary.authorization_server.signing_key_ring import LEEWAY, KeyRing, Kind, Rotation, Schedule
 from ostiary.authorization_server.wanted_algorithms import WantedAlgorithms
+from ostiary.certificate_authority.authorities import kid_of
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.key_management.base import GeneratedKey, KeyManagement
 from ostiary.key_management.key_encryption_key import KeyEncryptionKey
@@ -82,12 +83,20 @@ class SigningKeyLife:
                 wrapped = self._key_management.rewrap(key.kid, key.use, key.alg, key.wrapped_private_key, new=new)
                 await work.signing_keys.replace(replace(key, wrapped_private_key=wrapped))
                 await work.audit.append(self._event(tags.SIGNING_KEY_REWRAPPED, key, actor))
+            authorities = await self._rewrap_authorities(work, new)
             sealing = await work.setting(SEALING_KEY)
             if sealing:
                 wrapped = self._key_management.rewrap_secret(SEALING_KEY, from_text(sealing), new=new)
                 await work.set_setting(SEALING_KEY, to_text(wrapped))
             await work.set_setting(WRAPPED_BY, new.name)
-        return len(keys)
+        return len(keys) + authorities
+
+    async def _rewrap_authorities(self, work: UnitOfWork, new: KeyEncryptionKey) -> int:
+        wrapped = [one for one in await work.authorities.list() if one.key_store == "file" and one.wrapped_private_key]
+        for one in wrapped:
+            again = self._key_management.rewrap(kid_of(one), "ca", one.alg, one.wrapped_private_key, new=new)
+            await work.authorities.replace(replace(one, wrapped_private_key=again))
+        return len(wrapped)
 
     async def _step(self, step: Callable[[KeyRing], Result], actor: str) -> Result:
         spares: Spares = {}

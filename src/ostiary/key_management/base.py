@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ostiary.key_management.key_encryption_key import KeyEncryptionKey
 from ostiary.model.signing_key import SigningKeyUse
+
+KeyUse = SigningKeyUse | Literal["ca"]
+"""What a key is for; a key wrapped for one use does not open for another."""
 
 
 class Signer(Protocol):
@@ -36,11 +39,11 @@ class KeyManagement(Protocol):
         """Names the key-encryption key that wraps new keys now; public."""
         ...
 
-    async def generate(self, alg: str, *, use: SigningKeyUse) -> GeneratedKey:
+    async def generate(self, alg: str, *, use: KeyUse) -> GeneratedKey:
         """A new key pair, wrapped for this use and algorithm alone; RSA takes a while and runs off the event loop."""
         ...
 
-    def signer(self, kid: str, use: SigningKeyUse, alg: str, wrapped: bytes) -> Signer:
+    def signer(self, kid: str, use: KeyUse, alg: str, wrapped: bytes) -> Signer:
         """What signs with a key that ``generate`` made; refuses a wrapped key of another kid, use or algorithm."""
         ...
 
@@ -56,6 +59,6 @@ class KeyManagement(Protocol):
         """The same secret wrapped by ``new``."""
         ...
 
-    def rewrap(self, kid: str, use: SigningKeyUse, alg: str, wrapped: bytes, *, new: KeyEncryptionKey) -> bytes:
+    def rewrap(self, kid: str, use: KeyUse, alg: str, wrapped: bytes, *, new: KeyEncryptionKey) -> bytes:
         """The same key wrapped by ``new``: afterwards the present key-encryption key does not open it."""
         ...

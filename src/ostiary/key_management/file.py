@@ -13,9 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ostiary.errors import ConfigurationError, VerificationError
-from ostiary.key_management.base import GeneratedKey, Signer
+from ostiary.key_management.base import GeneratedKey, KeyUse, Signer
 from ostiary.key_management.key_encryption_key import KeyEncryptionKey, Random, wrapped_by
-from ostiary.model.signing_key import SigningKeyUse
 from ostiary.protocol.jwk import SigningKey
 from ostiary.settings.sections import KeySettings
 
@@ -53,7 +52,7 @@ class FileKeyManagement:
         self._key = self._source()
         return self._key.name
 
-    async def generate(self, alg: str, *, use: SigningKeyUse) -> GeneratedKey:
+    async def generate(self, alg: str, *, use: KeyUse) -> GeneratedKey:
         """A new key pair, its private half wrapped. Raises ConfigurationError for an algorithm that is not allowed."""
         try:
             key = await asyncio.to_thread(SigningKey.generate, alg)
@@ -64,7 +63,7 @@ class FileKeyManagement:
         wrapped = self._key.wrap(key.to_pkcs8(), _context(key.kid, use, alg), self._random)
         return GeneratedKey(key.kid, alg, public, wrapped)
 
-    def signer(self, kid: str, use: SigningKeyUse, alg: str, wrapped: bytes) -> Signer:
+    def signer(self, kid: str, use: KeyUse, alg: str, wrapped: bytes) -> Signer:
         """What signs with the wrapped key. Raises ConfigurationError."""
         plain = self._opening(wrapped).unwrap(wrapped, _context(kid, use, alg))
         try:
@@ -72,7 +71,7 @@ class FileKeyManagement:
         except VerificationError:
             raise ConfigurationError(f"The stored private key {kid} cannot be read: restore the database.") from None
 
-    def rewrap(self, kid: str, use: SigningKeyUse, alg: str, wrapped: bytes, *, new: KeyEncryptionKey) -> bytes:
+    def rewrap(self, kid: str, use: KeyUse, alg: str, wrapped: bytes, *, new: KeyEncryptionKey) -> bytes:
         """The same private key wrapped by ``new``. Raises ConfigurationError."""
         context = _context(kid, use, alg)
         return new.wrap(self._opening(wrapped).unwrap(wrapped, context), context, self._random)
@@ -96,7 +95,7 @@ class FileKeyManagement:
         return self._key
 
 
-def _context(kid: str, use: SigningKeyUse, alg: str) -> bytes:
+def _context(kid: str, use: KeyUse, alg: str) -> bytes:
     # None of the three can hold a zero byte, so no two of them read the same.
     return b"installation key\0" + b"\0".join(part.encode("utf-8") for part in (kid, use, alg))
 

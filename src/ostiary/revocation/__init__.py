@@ -1,6 +1,7 @@
 """Ends a token, grant, session, user, client or key, and what hangs on it: state, audit event and log row at once."""
 
 from ostiary.revocation.act import MAX_TOKEN_LIFE, Act
+from ostiary.revocation.certificates import revoke_certificate, revoke_certificates_of
 from ostiary.revocation.client_keys import retire_client_key, revoke_client_key
 from ostiary.revocation.clients import revoke_client
 from ostiary.revocation.grants import revoke_grant
@@ -14,6 +15,8 @@ __all__ = [
     "end_everything_of",
     "end_sessions_of",
     "retire_client_key",
+    "revoke_certificate",
+    "revoke_certificates_of",
     "revoke_client",
     "revoke_client_key",
     "revoke_consent",

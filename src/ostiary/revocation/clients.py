@@ -1,4 +1,4 @@
-"""Disables a client and ends every token that it has."""
+"""Disables a client, revokes its certificates and ends every token that it has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ostiary.audit import tags
 from ostiary.revocation.act import Act
+from ostiary.revocation.certificates import revoke_certificates_of
 from ostiary.storage.base import UnitOfWork
 
 
@@ -17,6 +18,7 @@ async def revoke_client(work: UnitOfWork, client_id: str, act: Act) -> bool:
     await work.clients.replace(replace(client, state="disabled", updated_at=int(act.now)))
     # The row below ends the access tokens and is forgotten with the last of them; refresh tokens would live on.
     await work.grants.end_of_users(client_id, int(act.now))
+    await revoke_certificates_of(work, client_id, act, "cessationOfOperation")
     await work.revocations.append(act.row("client", client_id))
     await work.audit.append(act.event(tags.CLIENT_DISABLED, client_id))
     return True

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from ostiary.errors import ConfigurationError
 from ostiary.protocol.metadata import check_issuer_url
+from ostiary.settings.certificate_authority import CertificateAuthoritySettings
 from ostiary.settings.email import EmailSettings
 from ostiary.settings.fields import Algorithms, Count, FilePath, Networks, Port, Seconds, Section, is_loopback
 from ostiary.settings.static import Static
@@ -244,6 +245,7 @@ class Settings(Section):
     traces: TraceSettings = TraceSettings()
     log: LogSettings = LogSettings()
     fetching: FetchingSettings = FetchingSettings()
+    certificate_authority: CertificateAuthoritySettings = CertificateAuthoritySettings()
     static: Static = Static()
     dev: bool = Field(default=False, repr=False)
 

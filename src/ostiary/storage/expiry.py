@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Table, bindparam, delete, select, tuple_
 
+from ostiary.storage.certificate_schema import CERTIFICATES
 from ostiary.storage.connection import Connection
 from ostiary.storage.schema import (
     ACCESS_TOKENS,
@@ -40,6 +41,7 @@ _WITH_AN_END = (
     KNOWN_BROWSERS,
     FAILED_ATTEMPTS,
     DELIVERIES,
+    CERTIFICATES,
 )
 _DELETIONS = (
     _deletion(REPLAY_MARKS, REPLAY_MARKS.c.bucket),

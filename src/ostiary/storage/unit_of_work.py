@@ -9,6 +9,8 @@ from ostiary.storage.base import (
     Apis,
     Artifacts,
     Audit,
+    Authorities,
+    Certificates,
     ClientKeys,
     Clients,
     Consents,
@@ -20,12 +22,14 @@ from ostiary.storage.base import (
     Positions,
     RefreshTokens,
     Replay,
+    RevocationLists,
     Revocations,
     Sessions,
     Tokens,
     Traces,
     Users,
 )
+from ostiary.storage.certificates import SqlAuthorities, SqlCertificates, SqlRevocationLists
 from ostiary.storage.client_keys import SqlClientKeys
 from ostiary.storage.clients import SqlClients
 from ostiary.storage.connection import Connection
@@ -73,6 +77,9 @@ class SqlUnitOfWork:
         self.refresh_tokens: RefreshTokens = SqlRefreshTokens(connection)
         self.failed_attempts: FailedAttempts = SqlFailedAttempts(connection)
         self.deliveries: Deliveries = SqlDeliveries(connection)
+        self.authorities: Authorities = SqlAuthorities(connection, ledger)
+        self.certificates: Certificates = SqlCertificates(connection, ledger)
+        self.revocation_lists: RevocationLists = SqlRevocationLists(connection)
         self._settings = SqlSettings(connection)
 
     async def positions(self, *, changing: bool = False) -> Positions:

@@ -21,7 +21,8 @@ def issuer_path(issuer: str) -> str:
 class Endpoint:
     """One endpoint.
 
-    path: below the path of the issuer. metadata_key: the member of the metadata that names its URL, if one does.
+    path: below the path of the issuer; one that ends in a slash takes every path that begins so.
+    metadata_key: the member of the metadata that names its URL, if one does.
     authenticates: whether clients authenticate there. public_clients: whether those may come who only name themselves.
     places: where it is served, if not below the issuer.
     cross_origin: whether scripts of other origins may call it; never where a cookie counts.

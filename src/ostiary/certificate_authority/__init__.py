@@ -1,0 +1,1 @@
+"""The private certificate authority: who may have which certificate, its signing, its life and its end."""

@@ -1,0 +1,137 @@
+"""The authorities as one process holds them: certificates, what signs, what may be signed; followed as they change."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from ostiary.certificate_authority import subject_keys
+from ostiary.certificate_authority.ca_key import CaPrivateKey, ca_private_key
+from ostiary.certificate_authority.form import CaUrls
+from ostiary.certificate_authority.name_constraints import NameConstraints, of_certificate
+from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.key_management.base import KeyManagement
+from ostiary.model.certificate_authority import Authority
+from ostiary.protocol.jwk import parse_public_key
+from ostiary.settings import Settings
+from ostiary.storage.base import Positions, Storage
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAuthority:
+    """An authority whose private key is here. key: signs; constraints: what it may certify."""
+
+    record: Authority
+    certificate: x509.Certificate
+    key: CaPrivateKey = field(repr=False)
+    constraints: NameConstraints
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What stood in the database at one position."""
+
+    position: int = -1
+    records: tuple[Authority, ...] = ()
+    open: dict[str, OpenAuthority] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+class Authorities:
+    """The authorities of one process; other processes change them too, so ``refresh`` is called before each use."""
+
+    def __init__(
+        self, storage: Storage, key_management: KeyManagement, settings: Settings, clock: Callable[[], float]
+    ) -> None:
+        self.storage = storage
+        self.settings = settings
+        self.clock = clock
+        self._key_management = key_management
+        self._view = _View()
+
+    async def refresh(self, positions: Positions | None = None) -> None:
+        """Take in what was committed, if the registry has moved. Raises Unavailable."""
+        if positions is None:
+            positions = await self.storage.positions()
+        if positions.registry == self._view.position:
+            return
+        async with self.storage.read() as work:
+            position = (await work.positions()).registry
+            records = tuple(await work.authorities.list())
+        opened: dict[str, OpenAuthority] = {}
+        faults: dict[str, str] = {}
+        for record in records:
+            if record.key_store == "offline" or record.state == "revoked":
+                continue
+            try:
+                opened[record.authority_id] = self._view.open.get(record.authority_id) or self._open(record)
+            except ConfigurationError as error:
+                faults[record.authority_id] = str(error)
+                _log.error("the key of the authority %s cannot be used: %s", record.authority_id, error)
+        self._view = _View(position, records, opened, faults)
+
+    def records(self) -> tuple[Authority, ...]:
+        """Every authority, the one made first first."""
+        return self._view.records
+
+    def record(self, authority_id: str) -> Authority | None:
+        """The authority of this id."""
+        return next((one for one in self._view.records if one.authority_id == authority_id), None)
+
+    def exist(self) -> bool:
+        """Whether this installation has a CA at all."""
+        return bool(self._view.records)
+
+    def issuing(self) -> OpenAuthority:
+        """The authority that issues now: the active one made last. Raises Unavailable, ConfigurationError (no CA)."""
+        now = self.clock()
+        active = [one for one in self._view.records if (one.kind, one.state) == ("issuing", "active")]
+        for record in sorted(active, key=lambda one: one.created_at, reverse=True):
+            found = self._view.open.get(record.authority_id)
+            if found is not None and record.not_before <= now < record.not_after:
+                return found
+        if not active:
+            raise ConfigurationError("There is no certificate authority here: make one by `ostiary ca init`.")
+        detail = "; ".join(self._view.faults.values()) or "no issuing authority is within its life"
+        raise Unavailable("certificate authority", detail, retry_after=30)
+
+    def open(self, authority_id: str) -> OpenAuthority | None:
+        """The authority of this id, if its key is here and may sign."""
+        return self._view.open.get(authority_id)
+
+    def roots(self) -> list[Authority]:
+        """What to trust: the roots that were not revoked."""
+        return [one for one in self._view.records if one.kind == "root" and one.state != "revoked"]
+
+    def intermediates(self) -> list[Authority]:
+        """The issuing authorities that were not revoked, active and retired."""
+        return [one for one in self._view.records if one.kind == "issuing" and one.state != "revoked"]
+
+    def urls(self, authority_id: str) -> CaUrls:
+        """Where others reach what this authority tells."""
+        return urls_of(self.settings, authority_id)
+
+    def _open(self, record: Authority) -> OpenAuthority:
+        certificate = x509.load_der_x509_certificate(record.certificate)
+        public = subject_keys.checked(certificate.public_key())
+        signer = self._key_management.signer(kid_of(record), "ca", record.alg, record.wrapped_private_key)
+        return OpenAuthority(record, certificate, ca_private_key(signer, public), of_certificate(certificate))
+
+
+def urls_of(settings: Settings, authority_id: str) -> CaUrls:
+    """The URLs of an authority: made of the settings, never of a request."""
+    base = settings.certificate_authority.public_url or settings.issuer.rstrip("/")
+    return CaUrls(f"{base}/ca/crl/{authority_id}.crl", f"{base}/ca/ocsp", f"{base}/ca/certificates/{authority_id}.cer")
+
+
+def kid_of(record: Authority) -> str:
+    """The name of an authority's key in key management: its RFC 7638 thumbprint."""
+    public = x509.load_der_x509_certificate(record.certificate).public_key()
+    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return parse_public_key(pem, alg=record.alg).thumbprint

@@ -1,0 +1,111 @@
+"""The life of the authorities: a root with its first CA, the next issuing CA, the end of one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ostiary.audit import tags
+from ostiary.certificate_authority import founding, subject_keys
+from ostiary.certificate_authority.authorities import Authorities
+from ostiary.certificate_authority.founding import Root
+from ostiary.certificate_authority.name_constraints import NameConstraints
+from ostiary.errors import ConfigurationError
+from ostiary.key_management.base import GeneratedKey, KeyManagement
+from ostiary.model.certificate_authority import Authority
+from ostiary.protocol import jwk_members
+from ostiary.revocation.act import Act
+from ostiary.storage.base import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityLife:
+    """What founds, replaces and ends authorities, in the installation of ``authorities``."""
+
+    authorities: Authorities
+    key_management: KeyManagement
+
+    async def add_issuing(self, root: Root, name: str, alg: str, constraints: NameConstraints, act: Act) -> Authority:
+        """A new CA under ``root``, which issues from its commit on; the ones before issue no more and stay good.
+
+        name: the organization. Raises ConfigurationError: another root is in use, or the key cannot be made.
+        """
+        pair = await self.key_management.generate(alg, use="ca")
+        public = subject_keys.checked(jwk_members.public_key(json.loads(pair.public_jwk)))
+        root_id = founding.authority_id(subject_keys.checked(root.certificate.public_key()))
+        urls = self.authorities.urls(root_id)
+        certificate = founding.new_issuing(root, name, public, constraints, urls, act.now)
+        made = _issuing(certificate, founding.authority_id(public), root_id, name, pair, act)
+        async with self.authorities.storage.write() as work:
+            await work.positions(changing=True)
+            await self._root(work, root, root_id, name, act)
+            for other in await work.authorities.list():
+                if (other.kind, other.state) == ("issuing", "active"):
+                    await work.authorities.replace(replace(other, state="retired"))
+                    await work.audit.append(act.event(tags.AUTHORITY_RETIRED, other.authority_id))
+            await work.authorities.add(made)
+            await work.audit.append(act.event(tags.AUTHORITY_CREATED, made.authority_id, kind="issuing", alg=alg))
+        return made
+
+    async def retire(self, authority_id: str, act: Act) -> Authority:
+        """It issues no more; what it issued stays good. Raises ConfigurationError."""
+        async with self.authorities.storage.write() as work:
+            found = await _found(work, authority_id)
+            if found.state != "active":
+                raise ConfigurationError(f"The authority {authority_id} is {found.state} already.")
+            changed = replace(found, state="retired")
+            await work.authorities.replace(changed)
+            await work.audit.append(act.event(tags.AUTHORITY_RETIRED, authority_id))
+        return changed
+
+    async def _root(self, work: UnitOfWork, root: Root, root_id: str, name: str, act: Act) -> None:
+        roots = [one for one in await work.authorities.list() if one.kind == "root"]
+        if any(one.authority_id == root_id for one in roots):
+            return
+        certificate = root.certificate
+        await work.authorities.add(
+            Authority(
+                authority_id=root_id,
+                kind="root",
+                name=name,
+                state="active",
+                alg=root.alg,
+                certificate=certificate.public_bytes(Encoding.DER),
+                parent=root_id,
+                key_store="offline",
+                wrapped_private_key=b"",
+                not_before=int(certificate.not_valid_before_utc.timestamp()),
+                not_after=int(certificate.not_valid_after_utc.timestamp()),
+                created_at=int(act.now),
+            )
+        )
+        await work.audit.append(act.event(tags.AUTHORITY_CREATED, root_id, kind="root", alg=root.alg))
+
+
+def _issuing(
+    certificate: x509.Certificate, authority_id: str, root_id: str, name: str, pair: GeneratedKey, act: Act
+) -> Authority:
+    return Authority(
+        authority_id=authority_id,
+        kind="issuing",
+        name=name,
+        state="active",
+        alg=pair.alg,
+        certificate=certificate.public_bytes(Encoding.DER),
+        parent=root_id,
+        key_store="file",
+        wrapped_private_key=pair.wrapped,
+        not_before=int(certificate.not_valid_before_utc.timestamp()),
+        not_after=int(certificate.not_valid_after_utc.timestamp()),
+        created_at=int(act.now),
+    )
+
+
+async def _found(work: UnitOfWork, authority_id: str) -> Authority:
+    for one in await work.authorities.list():
+        if one.authority_id == authority_id:
+            return one
+    raise ConfigurationError(f"There is no authority {authority_id}: see `ostiary ca show`.")
