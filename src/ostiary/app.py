@@ -116,7 +116,11 @@ class Installation:
 
     async def record(self, tag: str, target: str) -> None:
         """Write an event of the server itself to the audit log."""
-        event = AuditEvent(tag, "done", int(self.clock() * 1000), "server", target, details={"version": __version__})
+        details = {"version": __version__}
+        await self.append(AuditEvent(tag, "done", int(self.clock() * 1000), "server", target, details=details))
+
+    async def append(self, event: AuditEvent) -> None:
+        """Write ``event`` to the audit log, in a unit of work of its own."""
         async with self.storage.write() as work:
             await work.audit.append(event)
 

@@ -15,7 +15,7 @@ import uvicorn
 from ostiary.serving.connections import AddressLimit
 from ostiary.serving.http_protocol import Limits, OstiaryHttpProtocol, limited_protocol
 from ostiary.serving.listeners import bind
-from ostiary.serving.process import StoppableServer, api_server, management_server
+from ostiary.serving.process import StoppableServer, api_limits, api_server, management_server
 from ostiary.settings import Settings
 
 LIMITS = Limits(max_header_bytes=2048, request_timeout=0.3)
@@ -357,7 +357,7 @@ def test_addresses_of_one_64_count_as_one() -> None:
 def test_connections_are_counted_by_address_unless_a_proxy_stands_for_all(behind_proxy: bool, limited: bool) -> None:
     server = {"behind_proxy": behind_proxy, "max_connections_per_address": 1}
     settings = Settings.model_validate({"issuer": "https://auth.example.com", "server": server})
-    limit = protocol_of(api_server(Recorder(), settings)).limits.per_address
+    limit = protocol_of(api_server(Recorder(), settings, api_limits(settings))).limits.per_address
     assert (limit is not None) == limited
     if limit is not None:
         assert [limit.enter("192.0.2.7") is not None for _ in range(2)] == [True, False]

@@ -97,6 +97,8 @@ REFUSALS_SUMMARISED: Final = "refusals:summarised"
 # The server
 SERVER_STARTED: Final = "server:started"
 SERVER_STOPPED: Final = "server:stopped"
+TLS_CERTIFICATE_TAKEN: Final = "tls_certificate:taken"
+TLS_CERTIFICATE_REFUSED: Final = "tls_certificate:refused"
 
 MEANINGS: Final[dict[str, str]] = {
     TOKEN_ISSUED: "An access token was issued; the target is its jti.",
@@ -170,4 +172,6 @@ MEANINGS: Final[dict[str, str]] = {
     REFUSALS_SUMMARISED: "So many refusals of unauthenticated callers got no rows of their own; counts by check.",
     SERVER_STARTED: "A server process started.",
     SERVER_STOPPED: "A server process stopped in an orderly way.",
+    TLS_CERTIFICATE_TAKEN: "A process shows new connections another certificate; the target is its SHA-256.",
+    TLS_CERTIFICATE_REFUSED: "A process refused the new server certificate in the target, a file; it uses the old.",
 }

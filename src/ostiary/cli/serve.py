@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from ostiary.serving.listeners import bind
 from ostiary.serving.prepare import prepare
 from ostiary.serving.run import serve_process
 from ostiary.serving.supervisor import Supervisor
+from ostiary.serving.tls.own import check as check_tls
 from ostiary.settings import Settings, load_settings, serve_checks, serve_warnings
 
 app = typer.Typer(add_completion=False)
@@ -29,7 +31,7 @@ def serve(
     settings = load_settings(config)
     serve_checks(settings)
     logs.configure(settings.log.format, settings.log.level)
-    for warning in serve_warnings(settings):
+    for warning in [*serve_warnings(settings), *check_tls(settings, time.time())]:
         note(f"Warning: {warning}")
     raise SystemExit(run(settings, config))
 
@@ -48,6 +50,8 @@ def run(settings: Settings, config: Path) -> int:
         next_step("ostiary client list")
 
     if server.workers > 1:
-        return Supervisor(config.absolute(), api_sockets, management_sockets, server.workers).run(announce)
+        supervisor = Supervisor(config.absolute(), api_sockets, management_sockets, server.workers)
+        supervisor.passes_hangup_on = server.tls_certificate_file is not None
+        return supervisor.run(announce)
     uvloop.run(serve_process(settings, api=api_sockets, management=management_sockets, on_ready=announce))
     return 0

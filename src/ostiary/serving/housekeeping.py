@@ -30,16 +30,17 @@ async def keep_house(chores: list[Chore], stop: asyncio.Event) -> None:
 
 async def _repeat(chore: Chore, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        await _once(chore)
+        await do_once(chore)
         try:
             async with asyncio.timeout(chore.interval):
                 await stop.wait()
         except TimeoutError:
             continue
-    await _once(chore)
+    await do_once(chore)
 
 
-async def _once(chore: Chore) -> None:
+async def do_once(chore: Chore) -> None:
+    """Run it now; what goes wrong is logged."""
     try:
         await chore.run()
     except Unavailable as error:

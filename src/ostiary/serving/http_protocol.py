@@ -51,7 +51,7 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
         self._receive_timer: asyncio.TimerHandle | None = None
         self._draining = False
         self._tls: dict[object, object] | None = None
-        self._counted: str | None = None
+        self.counted: str | None = None  # by its door, if it has come through one
         self._turned_away = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -65,10 +65,10 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
     def _count_connection(self) -> None:
         """Refuse at once what is one connection too many, before it has sent anything: RFC 6585 section 4."""
         limit = self.limits.per_address
-        if limit is None or self.client is None:
+        if limit is None or self.client is None or self.counted is not None:
             return
-        self._counted = limit.enter(self.client[0])
-        if self._counted is None:
+        self.counted = limit.enter(self.client[0])
+        if self.counted is None:
             self._turned_away = True
             self._disarm_receive_timer()
             self._reject(429)
@@ -76,10 +76,18 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm_receive_timer()
-        if self._counted is not None and self.limits.per_address is not None:
-            self.limits.per_address.leave(self._counted)
-            self._counted = None
+        self._give_back()
         super().connection_lost(exc)
+
+    def give_back_unless_connected(self) -> None:
+        """The handshake is over: if it has led to nothing, the connection that was counted for it has ended."""
+        if self.transport is None:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self.counted is not None and self.limits.per_address is not None:
+            self.limits.per_address.leave(self.counted)
+        self.counted = None
 
     def data_received(self, data: bytes) -> None:
         if self._turned_away:

@@ -1,4 +1,4 @@
-"""Counters in the Prometheus text format; one process or, by ``PROMETHEUS_MULTIPROC_DIR``, many."""
+"""Counters and gauges in the Prometheus text format; one process or, by ``PROMETHEUS_MULTIPROC_DIR``, many."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -18,6 +18,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
         self._children: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
 
     def count(self, name: str, labels: Mapping[str, str]) -> None:
@@ -28,6 +29,20 @@ class Metrics:
             child = self._child(name, labels)
             self._children[key] = child
         child.inc()
+
+    def set(self, name: str, value: float, labels: Mapping[str, str]) -> None:
+        """Set the gauge ``ostiary_<name>``; of several processes the one that set it last is shown."""
+        gauge = self._gauges.get(name)
+        if gauge is None:
+            gauge = Gauge(
+                f"ostiary_{name}",
+                name.replace("_", " "),
+                tuple(labels),
+                registry=self.registry,
+                multiprocess_mode="mostrecent",
+            )
+            self._gauges[name] = gauge
+        (gauge.labels(**labels) if labels else gauge).set(value)
 
     def _child(self, name: str, labels: Mapping[str, str]) -> Any:
         counter = self._counters.get(name)

@@ -13,7 +13,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ostiary.serving.connections import AddressLimit
-from ostiary.serving.http_protocol import Limits, limited_protocol
+from ostiary.serving.http_protocol import Limits, OstiaryHttpProtocol, limited_protocol
+from ostiary.serving.tls.door import Door
 from ostiary.settings import Settings
 
 GRACEFUL_SECONDS = 15  # how long requests in flight may take after a stop was asked for
@@ -22,27 +23,53 @@ _log = logging.getLogger(__name__)
 
 
 class StoppableServer(uvicorn.Server):
-    """A uvicorn server that leaves the signals to ``run_until_stopped``: several run in one loop."""
+    """A uvicorn server that leaves the signals to ``run_until_stopped``: several run in one loop.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    door: how connections come in over TLS, None without TLS.
+    """
+
+    def __init__(self, config: uvicorn.Config, door: Door | None = None) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self._door = door
+        self._accepting: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        if self._door is None:
+            await super().startup(sockets)
+        else:
+            await super().startup([])
+            accepting = (self._door.accept(one, self._protocol, self.server_state.connections) for one in sockets or ())
+            self._accepting = [asyncio.create_task(one) for one in accepting]
         self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for task in self._accepting:
+            task.cancel()
+        if self._accepting:
+            await asyncio.wait(self._accepting)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> OstiaryHttpProtocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg, return-value]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
 
-def api_server(app: ASGIApp, settings: Settings) -> StoppableServer:
-    """The server of the issuer's endpoints, with our protocol, limits and, if given, the certificate files."""
+def api_limits(settings: Settings) -> Limits:
+    """The limits of the connections to the issuer's endpoints, counted together over the listeners of one process."""
     server = settings.server
     # Behind a proxy every connection has the proxy's address.
     per_address = None if server.behind_proxy else AddressLimit(server.max_connections_per_address)
-    limits = Limits(server.max_header_bytes, server.request_timeout, per_address)
+    return Limits(server.max_header_bytes, server.request_timeout, per_address)
+
+
+def api_server(app: ASGIApp, settings: Settings, limits: Limits, door: Door | None = None) -> StoppableServer:
+    """A server of the issuer's endpoints, with our protocol and limits; door: what leads to it over TLS."""
     return StoppableServer(
         uvicorn.Config(
             app,
@@ -56,10 +83,9 @@ def api_server(app: ASGIApp, settings: Settings) -> StoppableServer:
             server_header=False,
             timeout_keep_alive=60,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
-            limit_concurrency=server.max_connections,
-            ssl_certfile=server.tls_certificate_file,
-            ssl_keyfile=server.tls_private_key_file,
-        )
+            limit_concurrency=settings.server.max_connections,
+        ),
+        door,
     )
 
 
@@ -86,8 +112,12 @@ async def run_until_stopped(
     servers: Sequence[tuple[StoppableServer, list[socket.socket]]],
     *,
     on_ready: Callable[[], None] = lambda: None,
+    on_hangup: Callable[[], None] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then stop accepting, answer what is in flight, and return."""
+    """Serve until SIGTERM or SIGINT, then stop accepting, answer what is in flight, and return.
+
+    on_hangup: is called at SIGHUP; without it that signal ends the process, as when a terminal is closed.
+    """
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -97,6 +127,8 @@ async def run_until_stopped(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    if on_hangup is not None:
+        loop.add_signal_handler(signal.SIGHUP, on_hangup)
     try:
         async with asyncio.TaskGroup() as group:
             for server, sockets in servers:
@@ -107,13 +139,13 @@ async def run_until_stopped(
 
 
 def _stop_once(loop: asyncio.AbstractEventLoop) -> None:
-    """From now on a second signal does no harm: the process is on its way out, with an answer for everyone."""
-    both = (signal.SIGTERM, signal.SIGINT)
-    signal.pthread_sigmask(signal.SIG_BLOCK, both)  # one that comes between the next two lines would kill us
-    for number in both:
+    """From now on a further signal does no harm: the process is on its way out, with an answer for everyone."""
+    all_three = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    signal.pthread_sigmask(signal.SIG_BLOCK, all_three)  # one that comes between the next two lines would kill us
+    for number in all_three:
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, all_three)
 
 
 async def _announce(servers: list[StoppableServer], on_ready: Callable[[], None]) -> None:

@@ -11,7 +11,8 @@ from ostiary.audit import tags
 from ostiary.errors import Unavailable
 from ostiary.serving.housekeeping import keep_house
 from ostiary.serving.management import ReadinessCheck, management_app
-from ostiary.serving.process import StoppableServer, api_server, management_server, run_until_stopped
+from ostiary.serving.process import StoppableServer, api_limits, api_server, management_server, run_until_stopped
+from ostiary.serving.tls.own import own_tls
 from ostiary.settings import Settings
 
 
@@ -24,19 +25,22 @@ async def serve_process(
 ) -> None:
     """Serve the sockets given, until SIGTERM or SIGINT. The process with the management sockets keeps house."""
     async with installation(settings) as parts:
+        tls = own_tls(settings, parts.append, parts.metrics, parts.clock)
         servers: list[tuple[StoppableServer, list[socket.socket]]] = []
         if api:
-            servers.append((api_server(parts.api_app(), settings), list(api)))
+            door = tls.door(tls.main)
+            servers.append((api_server(parts.api_app(), settings, api_limits(settings), door), list(api)))
         if management:
             app = management_app(_readiness(parts), parts.metrics, parts.admin_app())
             servers.append((management_server(app, settings), list(management)))
         chores = [*parts.request_chores(), *(parts.house_chores() if management else ())]
+        chores += tls.chores() if api else ()
         role = "all" if api and management else "api" if api else "management"
         stop = asyncio.Event()
         await parts.record(tags.SERVER_STARTED, role)
         house = asyncio.create_task(keep_house(chores, stop))
         try:
-            await run_until_stopped(servers, on_ready=on_ready)
+            await run_until_stopped(servers, on_ready=on_ready, on_hangup=tls.hangup if api and tls.watches else None)
             # Before the last sealing, which runs beside the other chores of the stop.
             await parts.server.summarise_refusals()
             await parts.record(tags.SERVER_STOPPED, role)

@@ -69,6 +69,11 @@ class _Worker:
         os.close(self.ready_pipe)
         return True
 
+    def hang_up(self) -> None:
+        """Let it read its certificate again, if it has one."""
+        if self.process is not None and self.ready and "api" in self.arguments:
+            self.process.send_signal(signal.SIGHUP)
+
     def _look_for_ready(self) -> None:
         if self.ready:
             return
@@ -84,12 +89,15 @@ class Supervisor:
 
     config: path of ``ostiary.toml``; api, management: bound sockets; workers: processes on the API sockets.
     One more process serves the management address and keeps house.
+    passes_hangup_on: whether SIGHUP makes the API's workers read their certificate again; else it ends the server.
     """
 
     config: Path
     api: Sequence[socket.socket]
     management: Sequence[socket.socket]
     workers: int
+    passes_hangup_on: bool = False
+    _hung_up: bool = False
     _stopping: bool = False
     _lifeline: int = -1
     _crew: list[_Worker] = field(default_factory=list)
@@ -104,6 +112,8 @@ class Supervisor:
             self._crew.append(self._worker("management", self.management))
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._stop)
+            if self.passes_hangup_on:
+                signal.signal(signal.SIGHUP, self._hang_up)
             for worker in self._crew:
                 worker.start(self._lifeline)
             started = self._wait_until_ready()
@@ -121,6 +131,17 @@ class Supervisor:
     def _stop(self, *_: object) -> None:
         self._stopping = True
 
+    def _hang_up(self, *_: object) -> None:
+        self._hung_up = True
+
+    def _pass_hangup_on(self) -> None:
+        """Only to those that serve: who is starting reads the files anyway, and the signal would end it."""
+        if not self._hung_up:
+            return
+        self._hung_up = False
+        for worker in self._crew:
+            worker.hang_up()
+
     def _wait_until_ready(self) -> bool:
         """Whether the whole crew came up; a stop that is asked for meanwhile counts as that."""
         while not self._stopping and not all(worker.ready for worker in self._crew):
@@ -132,6 +153,7 @@ class Supervisor:
 
     def _watch(self) -> None:
         while not self._stopping:
+            self._pass_hangup_on()
             for worker in self._crew:
                 worker.has_ended()
                 if worker.process is None and time.monotonic() >= worker.start_at:

@@ -143,6 +143,8 @@ def _check_file(setting: str, file: Path | None, suffixes: tuple[str, ...]) -> N
 class ServerSettings(Section):
     """Where and within which limits the issuer's endpoints are served; times in seconds, sizes in bytes.
 
+    tls_certificate_file: the certificate, then its issuers, in PEM form. tls_private_key_file: its key, of mode 0600.
+    Both are watched: what is new is taken without a restart. tls_handshake_timeout: how long a handshake may take.
     behind_proxy: a proxy in front of this server ends TLS; without it plain http is for loopback alone. The proxy must
     append the address of its peer to X-Forwarded-For: sign-ins are throttled by it. trusted_proxies: the networks of
     further proxies before that one.
@@ -157,6 +159,7 @@ class ServerSettings(Section):
     trusted_proxies: Networks = ()
     tls_certificate_file: FilePath | None = None
     tls_private_key_file: FilePath | None = None
+    tls_handshake_timeout: float = Field(default=10.0, gt=0, le=60)
     max_header_bytes: int = Field(default=32_768, ge=1024)
     max_body_bytes: int = Field(default=65_536, ge=1024)
     request_timeout: float = Field(default=10.0, gt=0)
