@@ -15,7 +15,7 @@ from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.key_management.base import GeneratedKey, KeyManagement, KeyUse
 from ostiary.key_management.file import FileKeyManagement
 from ostiary.key_management.key_encryption_key import KeyEncryptionKey
-from ostiary.model.signing_key import InstallationKey
+from ostiary.model.signing_key import InstallationKey, SigningKeyUse
 from ostiary.settings import Settings
 from ostiary.storage.base import Storage
 from ostiary.storage.migrate import upgrade
