@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -15,17 +16,21 @@ import uvicorn
 
 
 @contextmanager
-def served_asgi(app: Any) -> Iterator[str]:
-    """The URL of ``app`` under uvicorn."""
+def served_asgi(app: Any, *, tls: ssl.SSLContext | None = None, http: Any = "auto") -> Iterator[str]:
+    """The URL of ``app`` under uvicorn. http: the class of uvicorn's protocol."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", ws="none"))
+        factory = None if tls is None else lambda *_: tls
+        config = uvicorn.Config(
+            app, http=http, log_level="error", lifespan="on", ws="none", ssl_context_factory=factory
+        )
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not server.started and thread.is_alive():
             time.sleep(0.01)
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"{'http' if tls is None else 'https'}://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join(10)

@@ -142,7 +142,7 @@ def django_project(world: World, cors: bool) -> None:
     settings.MIDDLEWARE = [f"{__name__}.DjangoCors", own] if cors else [own]
     settings.OSTIARY = {
         "issuer": world.issuer.issuer, "audience": world.guard().audience, "traces": world.sink,
-        "clock": world.clock, "elapsed": world.clock.elapsed, "environment": {},
+        "clock": world.clock, "elapsed": world.clock.elapsed, "environment": {}, **world.options,
     }  # fmt: skip
     django_shell.guard.cache_clear()
 

@@ -11,7 +11,8 @@ from typing import Annotated
 import pytest
 from fastapi import FastAPI, Security
 from fastapi.testclient import TestClient
-from ostiary.resource_server import Principal, ResourceServer
+from ostiary.resource_server import ApiRequest, FromProxy, FromTls, Principal, ProxySecret, ResourceServer
+from ostiary.resource_server.wsgi import api_request
 
 guard = ResourceServer("https://auth.example.com", "https://orders.example.com")
 app = FastAPI()
@@ -38,6 +39,38 @@ def test_tokens(ostiary_tokens):
     kept = tokens.valid("orders:read")
     assert status(kept) == 200
 
+def test_bound_tokens(ostiary_tokens):
+    tokens = ostiary_tokens(guard)
+    own, other = tokens.certificate("own"), tokens.certificate("other")
+    headers = tokens.bearer(tokens.bound("orders:read", certificate=own, client_id="me"))
+    def call(certificate):
+        return TestClient(tokens.over_tls(app, certificate)).get("/orders", headers=headers)
+    assert call(own).json() == "me"
+    assert [call(each).status_code for each in (other, None)] == [401, 401]
+    assert client.get("/orders", headers=headers).status_code == 401
+
+def test_bound_tokens_behind_a_proxy(ostiary_tokens):
+    behind = ResourceServer(
+        "https://auth.example.com",
+        "https://orders.example.com",
+        client_certificates=FromProxy("client-cert", proxy=ProxySecret("X-Proxy", "x" * 32)),
+    )
+    tokens = ostiary_tokens(behind)
+    own = tokens.certificate()
+    token = tokens.bound("orders:read", certificate=own)
+    sent = [("authorization", f"Bearer {token}"), ("client-cert", own.client_cert), ("x-proxy", "x" * 32)]
+    raw = [(name.encode(), value.encode()) for name, value in sent]
+    assert behind.check_sync(ApiRequest("GET", "/orders", headers=raw)).certificate_thumbprint == own.thumbprint
+    wsgi = ResourceServer(
+        "https://auth.example.com",
+        "https://orders.example.com",
+        client_certificates=FromTls(wsgi_variable="SSL_CLIENT_CERT"),
+    )
+    tokens = ostiary_tokens(wsgi)
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/orders", "SSL_CLIENT_CERT": own.pem}
+    bearer = tokens.bearer(tokens.bound("orders:read", certificate=own))
+    assert wsgi.check_sync(api_request({**environ, "HTTP_AUTHORIZATION": bearer["Authorization"]}))
+
 def test_trust_ends_with_the_test():
     assert status(kept) == 503
 """
@@ -59,7 +92,7 @@ def test_an_apis_own_tests_get_tokens_without_a_network(tmp_path: Path) -> None:
     )
     outcome = run(tmp_path)
     assert outcome.returncode == 0, outcome.stdout
-    assert "2 passed" in outcome.stdout
+    assert "4 passed" in outcome.stdout
 
 
 def test_the_plugin_costs_other_suites_nothing(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,13 @@ def bearer(token: str) -> ApiRequest:
 
 @dataclass
 class World:
-    """One issuer, one clock, the refusals so far."""
+    """One issuer, one clock, the refusals so far. options: what each guard is told beside the rest."""
 
     issuer: IssuerServer
     clock: Clock
     sink: MemorySink
     folder: Path
+    options: dict[str, Any] = field(default_factory=dict)
 
     def guard(self, *, identity: bool = False, direct: bool = False, **options: Any) -> ResourceServer:
         """A guard of AUDIENCE that trusts the issuer. identity: with its own key; direct: taking client JWTs."""
@@ -68,6 +69,7 @@ class World:
             "clock": self.clock,
             "elapsed": self.clock.elapsed,
             "environment": {},
+            **self.options,
         }
         return ResourceServer(**{**settings, **options})
 

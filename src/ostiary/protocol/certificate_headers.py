@@ -44,6 +44,11 @@ def values_of(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> list[bytes
     return found
 
 
+def is_sent(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> bool:
+    """Whether ``headers`` hold the field ``name`` (lower case), in whatever spelling."""
+    return any(len(each) == len(name) and each.lower().replace(b"_", b"-") == name for each, _ in headers)
+
+
 def sole(values: Sequence[bytes]) -> bytes:
     """The one of ``values``. Raises VerificationError for several, and for an empty one."""
     if len(values) != 1:

@@ -74,21 +74,21 @@ class FromProxy:
                 'The kind "escaped-pem" needs a name, such as header="X-SSL-Client-Cert"; the others have their own.'
             )
         self._kind = kind
-        self._header = header_name(header if header is not None else kind)
+        names = (CLIENT_CERT, CLIENT_CERT_CHAIN) if kind == CLIENT_CERT else (header or kind,)
+        self._headers = tuple(header_name(name) for name in names)
         self._proxy = proxy
 
     def of(self, request: ApiRequest) -> bytes:
-        values = certificate_headers.values_of(request.headers, self._header)
-        is_client_cert = self._kind == CLIENT_CERT
-        chains = certificate_headers.values_of(request.headers, CLIENT_CERT_CHAIN.encode()) if is_client_cert else []
-        if not values and not chains:
+        headers = request.headers
+        if not any(certificate_headers.is_sent(headers, name) for name in self._headers):
             raise _absent(
-                f"no header {self._header.decode()}",
+                f"no header {self._headers[0].decode()}",
                 "call through the proxy with the certificate that the token is bound to; the proxy must ask for it",
             )
         self._proxy.check(request, request.peer())
-        if is_client_cert:
-            return certificate_headers.client_cert(values, chains)
+        values, *chains = (certificate_headers.values_of(headers, name) for name in self._headers)
+        if self._kind == CLIENT_CERT:
+            return certificate_headers.client_cert(values, *chains)
         if self._kind == X_FORWARDED_CLIENT_CERT:
             return certificate_headers.x_forwarded_client_cert(values)
         return certificate_headers.escaped_pem(values)

@@ -9,6 +9,13 @@ gives tokens of its issuer, for its audience::
         assert client.get("/orders", headers=tokens.bearer(tokens.scope_poor())).status_code == 403
         assert client.get("/orders", headers=tokens.bearer(tokens.expired())).status_code == 401
 
+A token that is bound to a certificate is tried with that certificate, and with another (RFC 8705)::
+
+        own = tokens.certificate("own")
+        headers = tokens.bearer(tokens.bound("orders:read", certificate=own))
+        assert TestClient(tokens.over_tls(app, own)).get("/orders", headers=headers).status_code == 200
+        assert TestClient(tokens.over_tls(app, None)).get("/orders", headers=headers).status_code == 401
+
 Every check of the guard runs as in production; only where its keys come from is different. Nothing but pytest is
 imported until the fixture is used.
 """
@@ -24,6 +31,7 @@ import pytest
 if TYPE_CHECKING:
     from ostiary.protocol.jwk import SigningKey
     from ostiary.resource_server.core import ResourceServer
+    from ostiary.resource_server.testing_certificates import App, ClientCertificate
 
 FOREIGN_ISSUER = "https://foreign-issuer.invalid"
 FOREIGN_AUDIENCE = "https://foreign-api.invalid"
@@ -78,6 +86,25 @@ class TestTokens:
         from ostiary.protocol.jwk import SigningKey
 
         return self.make(scope=" ".join(scopes), key=SigningKey.generate("ES256", kid=self._key.kid))
+
+    def bound(self, *scopes: str, certificate: ClientCertificate, client_id: str = "test-client") -> str:
+        """A token that is good in the hands of whoever has ``certificate`` alone."""
+        cnf = {"x5t#S256": certificate.thumbprint}
+        return self.make(scope=" ".join(scopes), client_id=client_id, sub=client_id, cnf=cnf)
+
+    @staticmethod
+    def certificate(name: str = "test-client") -> ClientCertificate:
+        """A new client certificate; behind a proxy, ``client_cert`` and ``escaped_pem`` are what its headers hold."""
+        from ostiary.resource_server.testing_certificates import self_signed
+
+        return self_signed(name)
+
+    @staticmethod
+    def over_tls(app: App, certificate: ClientCertificate | None) -> App:
+        """``app`` (ASGI) as if each request came over TLS, with ``certificate`` or with none."""
+        from ostiary.resource_server.testing_certificates import over_tls
+
+        return over_tls(app, certificate)
 
     def headers(self, *scopes: str) -> dict[str, str]:
         """The request headers with a valid token."""

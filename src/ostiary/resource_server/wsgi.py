@@ -45,7 +45,11 @@ def api_request(environ: Environ) -> ApiRequest:
 
 
 def peer_of(environ: Environ) -> Peer:
-    """The peer of a WSGI environ; servers leave ``REMOTE_ADDR`` empty for a Unix socket, which has no address."""
+    """The peer of a WSGI environ; servers leave ``REMOTE_ADDR`` empty for a Unix socket, which has no address.
+
+    WSGI knows no hyphens: ``Client_Cert`` is ``Client-Cert`` here. gunicorn, waitress, Werkzeug and Django's own server
+    drop such names; under a server that does not, the proxy alone keeps them out, as nginx does.
+    """
     return Peer(unix_socket=not environ.get("REMOTE_ADDR"), variables=environ)
 
 
