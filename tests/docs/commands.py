@@ -18,9 +18,11 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -145,18 +147,35 @@ class Reader:
                 start_new_session=True,
             )
         self.background.append(process)
+        socket_file = re.search(r"--uds (\S+)", text)
+        if socket_file is not None:
+            self._wait(lambda: self._answers(self.folder / socket_file[1]), process, log)
+            return
         port = self.ports["8401" if "ostiary " in text else "8000"]
+        self._wait(lambda: self._responds(port), process, log)
+
+    def _wait(self, is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
         deadline = time.monotonic() + _READY_SECONDS
-        while True:
-            try:
-                httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=2)
-                break
-            except httpx2.HTTPError:
-                said = log.read_text(errors="replace")
-                assert process.poll() is None, f"it ended: {said}"
-                assert time.monotonic() < deadline, f"it is not ready: {said}"
-                time.sleep(0.05)
+        while not is_ready():
+            said = log.read_text(errors="replace")
+            assert process.poll() is None, f"it ended: {said}"
+            assert time.monotonic() < deadline, f"it is not ready: {said}"
+            time.sleep(0.05)
         self.printed = log.read_text(errors="replace")
+
+    @staticmethod
+    def _responds(port: int) -> bool:
+        """Whether something speaks HTTP there, whatever it says: a port for TLS answers 400."""
+        try:
+            httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=2)
+        except httpx2.HTTPError:
+            return False
+        return True
+
+    @staticmethod
+    def _answers(socket_file: Path) -> bool:
+        with socket.socket(socket.AF_UNIX) as connection:
+            return connection.connect_ex(str(socket_file)) == 0
 
     def _compare(self, expected: str) -> None:
         printed = self.printed

@@ -7,7 +7,7 @@ import subprocess
 from tests.real_parts import MissingPart
 
 #: program -> the Debian package that has it
-PACKAGES = {"chromium": "chromium", "curl": "curl", "openssl": "openssl"}
+PACKAGES = {"chromium": "chromium", "curl": "curl", "nginx": "nginx", "openssl": "openssl"}
 
 
 def fetch_system_packages() -> None:

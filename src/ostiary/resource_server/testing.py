@@ -106,6 +106,13 @@ class TestTokens:
 
         return over_tls(app, certificate)
 
+    @staticmethod
+    def over_unix_socket(app: App) -> App:
+        """``app`` (ASGI) as if each request came by a Unix socket, from a proxy that is known by it."""
+        from ostiary.resource_server.testing_certificates import over_unix_socket
+
+        return over_unix_socket(app)
+
     def headers(self, *scopes: str) -> dict[str, str]:
         """The request headers with a valid token."""
         return self.bearer(self.valid(*scopes))

@@ -75,3 +75,14 @@ def over_tls(app: App, certificate: ClientCertificate | None) -> App:
         await app(scope, receive, send)
 
     return called
+
+
+def over_unix_socket(app: App) -> App:
+    """``app`` (ASGI) as if each request came by a Unix socket."""
+
+    async def called(scope: Scope, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            scope = {**scope, "client": None, "server": ("test.sock", None)}
+        await app(scope, receive, send)
+
+    return called
