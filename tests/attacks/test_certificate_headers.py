@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from werkzeug.serving import make_server
 
 from ostiary.resource_server import FromProxy, ProxySecret
 from ostiary.resource_server.wsgi import WsgiGuard
 from tests.resource_server.certificates import bound_to, client_cert, escaped, forwarded
 from tests.resource_server.conftest import clock, issuer, world
+from tests.resource_server.serving import served_by_werkzeug
 from tests.resource_server.test_methods import SHELLS, Shell
 from tests.resource_server.world import World, failed_check
 
@@ -115,17 +114,9 @@ def test_an_underscore_is_no_hyphen_for_the_server_of_werkzeug(world: World, kin
 
     certificates, name, written = KINDS[kind]
     app = WsgiGuard(inner, world.guard(client_certificates=certificates))
-    server = make_server("127.0.0.1", 0, app)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        url = f"http://127.0.0.1:{server.server_port}"
+    with served_by_werkzeug(app) as url:
         assert ask(url, world, [(name, written(OWN)), SECRET]) == 200
         assert refused(url, world, [(name.replace("-", "_"), written(OWN)), SECRET]) == f"no header {name.lower()}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
 
 
 def test_without_a_configured_proxy_no_header_counts_on_any_shell(shell: Shell, world: World) -> None:

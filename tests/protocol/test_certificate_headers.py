@@ -88,7 +88,7 @@ def test_the_certificate_in_envoys_header_is_read() -> None:
         (ENVOY.replace(f"Hash={HASH};", ""), "X-Forwarded-Client-Cert without Hash"),
         (f"Hash={HASH}", "X-Forwarded-Client-Cert without Cert"),
         (f'Hash={HASH};Chain="{ESCAPED}"', "X-Forwarded-Client-Cert without Cert"),
-        (f'Hash={HASH};Cert=""', "a value that is not percent-encoded"),
+        (f'Hash={HASH};Cert=""', "not one certificate in PEM"),
         (f'Hash={HASH};Cert="{ESCAPED}', "X-Forwarded-Client-Cert that cannot be read"),
         (f"{ENVOY} ", "X-Forwarded-Client-Cert that cannot be read"),
         (f"{ENVOY};", "X-Forwarded-Client-Cert that cannot be read"),

@@ -9,10 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler as PlainRequestHandler
+from wsgiref.simple_server import make_server
 
 import httpx2
 import uvicorn
+from werkzeug.serving import WSGIRequestHandler
+from werkzeug.serving import make_server as make_werkzeug_server
 
 
 @contextmanager
@@ -36,7 +39,26 @@ def served_asgi(app: Any, *, tls: ssl.SSLContext | None = None, http: Any = "aut
             thread.join(10)
 
 
-class _Quiet(WSGIRequestHandler):
+@contextmanager
+def served_by_werkzeug(app: Any, *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The URL of ``app`` under Werkzeug's server, which drops names with underscores and tells of certificates."""
+    server = make_werkzeug_server("127.0.0.1", 0, app, threaded=True, ssl_context=tls, request_handler=_Silent)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+class _Silent(WSGIRequestHandler):
+    def log(self, *_: object) -> None:
+        """Nothing: the output belongs to the tests."""
+
+
+class _Quiet(PlainRequestHandler):
     def log_message(self, *_: object) -> None:
         """Nothing: the output belongs to the tests."""
 

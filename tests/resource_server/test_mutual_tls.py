@@ -7,6 +7,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -16,13 +17,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from ostiary.resource_server import FromProxy, ProxyCertificate, ResourceServer
+from ostiary.resource_server import FromProxy, FromTls, ProxyCertificate, ResourceServer
 from ostiary.resource_server.asgi import AsgiGuard
 from ostiary.serving.http_protocol import OstiaryHttpProtocol
+from tests.resource_server import test_methods
 from tests.resource_server.certificates import authority, bound_to, client_cert, issued
-from tests.resource_server.serving import served_asgi
+from tests.resource_server.serving import served_asgi, served_by_werkzeug
 from tests.resource_server.test_behind_a_proxy import PROXY
 from tests.resource_server.test_bound_tokens import OTHER, OWN
+from tests.resource_server.test_methods import SHELLS, Shell
 from tests.resource_server.world import World
 
 
@@ -68,6 +71,22 @@ def test_a_bound_token_is_worth_nothing_from_another_certificate(world: World) -
             assert [each.json()["error"] for each in answers] == ["invalid_token"] * 2
         bearer = {"Authorization": f"Bearer {world.token()}"}
         assert [each.get(f"{url}/orders", headers=bearer).status_code for each in (own, nobody)] == [200, 200]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell.__name__)
+def test_every_shell_asks_for_the_certificate_of_the_handshake(
+    world: World, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """standards 79. Under WSGI the server is Werkzeug's, which puts the certificate into SSL_CLIENT_CERT."""
+    context = server_context()
+    serve_asgi = partial(served_asgi, tls=context, http=OstiaryHttpProtocol)
+    monkeypatch.setattr(test_methods, "served_asgi", serve_asgi)
+    monkeypatch.setattr(test_methods, "served_wsgi", partial(served_by_werkzeug, tls=context))
+    world.options["client_certificates"] = FromTls(wsgi_variable="SSL_CLIENT_CERT")
+    headers = {"Authorization": f"Bearer {world.token(**bound_to(OWN))}"}
+    with shell(world, False) as url, caller(OWN) as own, caller(OTHER) as other, caller(None) as nobody:
+        answers = [each.get(f"{url}/orders", headers=headers).status_code for each in (own, other, nobody, own)]
+    assert answers == [200, 401, 401, 200]
 
 
 def test_a_header_is_no_certificate_where_the_api_ends_tls(world: World) -> None:

@@ -21,7 +21,7 @@ X_FORWARDED_CLIENT_CERT: Final = "x-forwarded-client-cert"
 _BYTE_SEQUENCE = re.compile(rb":([A-Za-z0-9+/=]*):")
 _BYTE_SEQUENCES = re.compile(rb":[A-Za-z0-9+/=]+:(?:[ \t]*,[ \t]*:[A-Za-z0-9+/=]+:)*")
 # Envoy: keys without regard to case; a value with "," ";" or "=" in it is quoted, and a quote in it escaped.
-_PAIR = re.compile(rb'([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^",;=\s]*)(;|,|\Z)')
+_PAIR = re.compile(rb'([A-Za-z]+)=("[^"\\]*(?:\\.[^"\\]*)*"|[^",;=\s]*)(;|,|\Z)')
 _REPEATED = frozenset({"uri", "dns", "by"})
 
 
@@ -127,4 +127,6 @@ def _element(value: bytes) -> _Element:
 
 
 def _unquoted(value: bytes) -> bytes:
-    return re.sub(rb"\\(.)", rb"\1", value[1:-1]) if value[:1] == b'"' else value
+    if value[:1] != b'"':
+        return value
+    return re.sub(rb"\\(.)", rb"\1", value[1:-1]) if b"\\" in value else value[1:-1]

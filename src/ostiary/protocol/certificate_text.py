@@ -18,7 +18,8 @@ _LINES = rb"((?:[A-Za-z0-9+/=]{1,76}\r?\n)+)"
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\r?\n" + _LINES + rb"-----END CERTIFICATE-----(?:\r?\n)?")
 # nginx and Envoy escape all that is not unreserved (RFC 3986 section 2.3); "+", "/" and "=" stand for themselves where
 # a proxy leaves them: a form's "+" for a space occurs in no base64.
-_ESCAPED = re.compile(rb"(?:[A-Za-z0-9\-._~+/=]|%[0-9A-Fa-f]{2})+")
+_LITERAL = rb"[A-Za-z0-9\-._~+/=]*"
+_ESCAPED = re.compile(_LITERAL + rb"(?:%[0-9A-Fa-f]{2}" + _LITERAL + rb")*")
 
 
 def unusable(seen: str, *, expected: str = "", mend: str = "") -> VerificationError:
