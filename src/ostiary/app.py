@@ -14,8 +14,8 @@ from ostiary.audit.export import HeadsFile
 from ostiary.audit.folding import Folding
 from ostiary.audit.retention import drop_older
 from ostiary.audit.sealer import Sealer
-from ostiary.authorization_server import backchannel_logout
-from ostiary.authorization_server.asgi import create_asgi
+from ostiary.authorization_server import backchannel_logout, certificate_refusals
+from ostiary.authorization_server.asgi import create_asgi, create_mtls_asgi
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.deliverer import Deliverer, Handler
 from ostiary.authorization_server.published_keys import PublishedKeys
@@ -33,6 +33,7 @@ from ostiary.model.event import AuditEvent
 from ostiary.serving.housekeeping import Chore
 from ostiary.serving.late_app import LateApp
 from ostiary.serving.metrics import Metrics
+from ostiary.serving.tls.client_trust import Registered, none_registered
 from ostiary.settings import Settings
 from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
@@ -62,6 +63,18 @@ class Installation:
     def api_app(self) -> ASGIApp:
         """The issuer's endpoints."""
         return create_asgi(self.server)
+
+    def mtls_app(self, public_url: str) -> ASGIApp:
+        """The endpoints for clients with certificates."""
+        return create_mtls_asgi(self.server, public_url)
+
+    async def refused_certificate(self, address: str, reason: str) -> None:
+        """Record that the TLS door refused the client certificate of a peer."""
+        await certificate_refusals.record(self.server, address, reason)
+
+    async def registered_certificates(self) -> Registered:
+        """The self-signed certificates that clients have registered: anchors of the TLS door, never of an identity."""
+        return await none_registered()
 
     def admin_app(self) -> ASGIApp:
         """The admin API, mounted below ``/admin`` on the management address; FastAPI is imported for it."""

@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from ostiary.serving.listeners import bind
 from ostiary.serving.supervisor import Supervisor
-sys.exit(Supervisor(Path("missing.toml"), bind("127.0.0.1", 0), bind("127.0.0.1", 0), 2).run())
+sys.exit(Supervisor(Path("missing.toml"), bind("127.0.0.1", 0), [], bind("127.0.0.1", 0), 2).run())
 """
 
 

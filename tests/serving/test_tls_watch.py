@@ -46,13 +46,13 @@ class Watched:
 
 def test_a_new_pair_is_taken_once_it_has_stood_still(tmp_path: Path) -> None:
     watched, fresh = Watched(tmp_path, issue("first")), issue("second")
-    before = watched.listener.context()
+    before = asyncio.run(watched.listener.context())
     fresh.write(tmp_path)
     assert watched.look(1) == []
     assert watched.look(1) == ["tls_certificate:taken"]
     assert watched.shown.leaf == fresh.certificate
     assert watched.events[0].target == watched.shown.thumbprint
-    assert watched.listener.context() is not before
+    assert asyncio.run(watched.listener.context()) is not before
 
 
 def test_half_a_pair_is_not_complained_of_while_the_other_half_is_on_its_way(tmp_path: Path) -> None:
@@ -67,14 +67,14 @@ def test_a_pair_that_does_not_belong_together_is_refused_and_the_old_one_stays(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     watched = Watched(tmp_path, issue("first"))
-    before, context = watched.shown, watched.listener.context()
+    before, context = watched.shown, asyncio.run(watched.listener.context())
     watched.files.key.write_bytes(issue("other").key_pem)
     assert watched.look(4) == ["tls_certificate:refused"]
     assert "do not belong together" in watched.events[0].details["problem"]
     assert watched.events[0].target == str(watched.files.certificate)
     assert "the certificate in use stays" in caplog.text
     assert watched.shown is before
-    assert watched.listener.context() is context
+    assert asyncio.run(watched.listener.context()) is context
 
 
 def test_after_a_bad_pair_a_good_one_is_taken(tmp_path: Path) -> None:
@@ -93,10 +93,10 @@ def test_an_expired_one_is_not_taken(tmp_path: Path) -> None:
 
 def test_files_that_were_only_touched_change_nothing(tmp_path: Path) -> None:
     watched = Watched(tmp_path, issue("first"))
-    context = watched.listener.context()
+    context = asyncio.run(watched.listener.context())
     os.utime(watched.files.certificate, (1, 1))
     assert watched.look(3) == []
-    assert watched.listener.context() is context
+    assert asyncio.run(watched.listener.context()) is context
 
 
 def test_asked_to_reload_it_does_not_wait(tmp_path: Path) -> None:

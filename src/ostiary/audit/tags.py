@@ -99,6 +99,7 @@ SERVER_STARTED: Final = "server:started"
 SERVER_STOPPED: Final = "server:stopped"
 TLS_CERTIFICATE_TAKEN: Final = "tls_certificate:taken"
 TLS_CERTIFICATE_REFUSED: Final = "tls_certificate:refused"
+CLIENT_CERTIFICATE_REFUSED: Final = "client_certificate:refused"
 
 MEANINGS: Final[dict[str, str]] = {
     TOKEN_ISSUED: "An access token was issued; the target is its jti.",
@@ -173,5 +174,6 @@ MEANINGS: Final[dict[str, str]] = {
     SERVER_STARTED: "A server process started.",
     SERVER_STOPPED: "A server process stopped in an orderly way.",
     TLS_CERTIFICATE_TAKEN: "A process shows new connections another certificate; the target is its SHA-256.",
+    CLIENT_CERTIFICATE_REFUSED: "A client certificate was refused in the TLS handshake; the problem is OpenSSL's word.",
     TLS_CERTIFICATE_REFUSED: "A process refused the new server certificate in the target, a file; it uses the old.",
 }

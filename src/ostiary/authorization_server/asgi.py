@@ -11,6 +11,7 @@ from ostiary.authorization_server.endpoints.base import UPSTREAM
 from ostiary.authorization_server.http import (
     ASGIApp,
     ClientGone,
+    Listener,
     Receive,
     Response,
     Scope,
@@ -27,7 +28,12 @@ from ostiary.trace import new_trace_id
 
 def create_asgi(server: AuthorizationServer) -> ASGIApp:
     """The application that serves ``server`` below the path of its issuer, well-known paths at their own places."""
-    return _Application(server).serve
+    return _Application(server, routes(server.issuer, server.settings.upstream), "main").serve
+
+
+def create_mtls_asgi(server: AuthorizationServer, public_url: str) -> ASGIApp:
+    """The application of the address for clients with certificates, below the path of its ``public_url``."""
+    return _Application(server, mtls_routes(server.issuer, public_url), "mtls").serve
 
 
 def routes(issuer: str, upstreams: Iterable[str] = ()) -> dict[str, Endpoint]:
@@ -40,10 +46,22 @@ def routes(issuer: str, upstreams: Iterable[str] = ()) -> dict[str, Endpoint]:
     return found
 
 
+def mtls_routes(issuer: str, public_url: str) -> dict[str, Endpoint]:
+    """What clients with certificates are served: the aliases, and the documents that any client reads. No pages."""
+    found: dict[str, Endpoint] = {}
+    for endpoint in ENDPOINTS:
+        if endpoint.wants_certificates or endpoint.name == "jwks":
+            found |= dict.fromkeys(endpoint.paths(public_url), endpoint)
+        elif endpoint.name == "metadata":
+            found |= dict.fromkeys(endpoint.paths(issuer), endpoint)
+    return found
+
+
 class _Application:
-    def __init__(self, server: AuthorizationServer) -> None:
+    def __init__(self, server: AuthorizationServer, served: Mapping[str, Endpoint], listener: Listener) -> None:
         self._server = server
-        self._routes: Mapping[str, Endpoint] = routes(server.issuer, server.settings.upstream)
+        self._routes = served
+        self._listener: Listener = listener
         self._folders = [(path, endpoint) for path, endpoint in self._routes.items() if path.endswith("/")]
         self._max_body: int = server.settings.server.max_body_bytes
 
@@ -59,14 +77,14 @@ class _Application:
         method: str = scope["method"]
         endpoint = self._routes.get(scope["path"]) or self._below(scope["path"])
         if endpoint is None:
-            response = json_response({"error": "not_found"}, status=404)
+            response = self._not_found()
         elif method == "OPTIONS" and endpoint.cross_origin and cross_origin.is_preflight(scope["headers"]):
             response = cross_origin.preflight(endpoint.methods)
         elif method not in endpoint.methods:
             response = _method_not_allowed(endpoint)
         else:
             try:
-                request = await read_request(scope, receive, self._max_body)
+                request = await read_request(scope, receive, self._max_body, self._listener)
                 response = await endpoint.handler(self._server, request)
             except ClientGone:
                 return
@@ -78,6 +96,13 @@ class _Application:
 
     def _below(self, path: str) -> Endpoint | None:
         return next((endpoint for folder, endpoint in self._folders if path.startswith(folder)), None)
+
+    def _not_found(self) -> Response:
+        members = {"error": "not_found"}
+        if self._listener == "mtls":
+            issuer = self._server.issuer
+            members["error_description"] = f"only clients with certificates are served here; all else is at {issuer}"
+        return json_response(members, status=404)
 
     def _refused(self, error: Exception, where: str, scope: Scope) -> Response:
         """The answer to an error that nobody recorded: it came before the request was read, or it is a fault of ours.

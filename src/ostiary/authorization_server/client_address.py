@@ -26,8 +26,9 @@ def client_address(server: AuthorizationServer, request: Request) -> str:
     """The text of an IP address, or ``""`` if it is not known. The header counts only with ``server.behind_proxy``.
 
     There the peer is the proxy, never the sender: without the header nothing is known, which is said in the log once.
+    At the address for clients with certificates TLS ends here, so only the sender itself can have written that header.
     """
-    if not server.settings.server.behind_proxy:
+    if not server.settings.server.behind_proxy or request.listener == "mtls":
         return request.client_address
     proxies = [ipaddress.ip_network(text) for text in server.settings.server.trusted_proxies]
     found = ""

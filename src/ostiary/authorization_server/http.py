@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -23,6 +23,8 @@ WholeResponse = Callable[[int, Sequence[tuple[bytes, bytes]], bytes], Awaitable[
 
 WHOLE_RESPONSE = "ostiary.whole_response"
 """The ASGI extension under which a server offers a WholeResponse: one write where two messages cost two."""
+
+Listener = Literal["main", "mtls"]
 
 log = logging.getLogger("ostiary.authorization_server")
 _encode = msgspec.json.Encoder().encode
@@ -44,6 +46,7 @@ class Request:
     headers: lower-case names to values, as bytes; of a repeated one the last (those that must be single are refused).
     client_address: text of the peer's IP address, or ``""``. peer_certificate: DER, None without mutual TLS.
     query: the octets after the question mark, ``b""`` if there are none.
+    listener: where it came in, ``"mtls"`` being the address for clients with certificates; no other asks for one.
     """
 
     method: str
@@ -53,6 +56,7 @@ class Request:
     client_address: str = ""
     peer_certificate: bytes | None = None
     query: bytes = b""
+    listener: Listener = "main"
 
 
 @dataclass(slots=True)
@@ -108,7 +112,7 @@ def fault(error: Exception, where: str) -> Response:
     return error_response(error, trace_id)
 
 
-async def read_request(scope: Scope, receive: Receive, max_body: int) -> Request:
+async def read_request(scope: Scope, receive: Receive, max_body: int, listener: Listener = "main") -> Request:
     """The request of ``scope`` with its body. Raises OAuthError (413, 400) and ClientGone."""
     headers = _headers(scope["headers"])
     body = b"" if scope["method"] in ("GET", "HEAD") else await _body(headers, receive, max_body)
@@ -122,6 +126,7 @@ async def read_request(scope: Scope, receive: Receive, max_body: int) -> Request
         client[0] if client else "",
         tls.get("client_certificate"),
         scope.get("query_string", b""),
+        listener,
     )
 
 

@@ -41,17 +41,23 @@ def run(settings: Settings, config: Path) -> int:
     server, management = settings.server, settings.management
     api_sockets = bind(server.host, server.port)
     management_sockets = bind(management.host, management.port)
+    mtls_sockets = bind(settings.mtls.host, settings.mtls.port) if settings.mtls is not None else []
     uvloop.run(prepare(settings))
 
     def announce() -> None:
         port, management_port = api_sockets[0].getsockname()[1], management_sockets[0].getsockname()[1]
         note(f"Serving {settings.issuer} on {server.host} port {port}, {server.workers} worker(s)")
+        if settings.mtls is not None:
+            mtls_port = mtls_sockets[0].getsockname()[1]
+            note(f"Clients with certificates on {settings.mtls.host} port {mtls_port}: {settings.mtls.public_url}")
         note(f"Management on {management.host} port {management_port}: /livez /readyz /metrics /admin")
         next_step("ostiary client list")
 
     if server.workers > 1:
-        supervisor = Supervisor(config.absolute(), api_sockets, management_sockets, server.workers)
-        supervisor.passes_hangup_on = server.tls_certificate_file is not None
+        supervisor = Supervisor(config.absolute(), api_sockets, mtls_sockets, management_sockets, server.workers)
+        supervisor.passes_hangup_on = server.tls_certificate_file is not None or settings.mtls is not None
         return supervisor.run(announce)
-    uvloop.run(serve_process(settings, api=api_sockets, management=management_sockets, on_ready=announce))
+    uvloop.run(
+        serve_process(settings, api=api_sockets, mtls=mtls_sockets, management=management_sockets, on_ready=announce)
+    )
     return 0

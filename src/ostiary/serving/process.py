@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -66,6 +67,13 @@ def api_limits(settings: Settings) -> Limits:
     # Behind a proxy every connection has the proxy's address.
     per_address = None if server.behind_proxy else AddressLimit(server.max_connections_per_address)
     return Limits(server.max_header_bytes, server.request_timeout, per_address)
+
+
+def counted(limits: Limits, settings: Settings) -> Limits:
+    """``limits``, but with connections counted by address also behind a proxy: for a listener where TLS ends here."""
+    if limits.per_address is not None:
+        return limits
+    return replace(limits, per_address=AddressLimit(settings.server.max_connections_per_address))
 
 
 def api_server(app: ASGIApp, settings: Settings, limits: Limits, door: Door | None = None) -> StoppableServer:

@@ -11,7 +11,14 @@ from ostiary.audit import tags
 from ostiary.errors import Unavailable
 from ostiary.serving.housekeeping import keep_house
 from ostiary.serving.management import ReadinessCheck, management_app
-from ostiary.serving.process import StoppableServer, api_limits, api_server, management_server, run_until_stopped
+from ostiary.serving.process import (
+    StoppableServer,
+    api_limits,
+    api_server,
+    counted,
+    management_server,
+    run_until_stopped,
+)
 from ostiary.serving.tls.own import own_tls
 from ostiary.settings import Settings
 
@@ -20,16 +27,20 @@ async def serve_process(
     settings: Settings,
     *,
     api: Sequence[socket.socket] = (),
+    mtls: Sequence[socket.socket] = (),
     management: Sequence[socket.socket] = (),
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve the sockets given, until SIGTERM or SIGINT. The process with the management sockets keeps house."""
     async with installation(settings) as parts:
-        tls = own_tls(settings, parts.append, parts.metrics, parts.clock)
+        tls, limits = own_tls(settings, parts), api_limits(settings)
         servers: list[tuple[StoppableServer, list[socket.socket]]] = []
         if api:
-            door = tls.door(tls.main)
-            servers.append((api_server(parts.api_app(), settings, api_limits(settings), door), list(api)))
+            servers.append((api_server(parts.api_app(), settings, limits, tls.door(tls.main)), list(api)))
+        if mtls and settings.mtls is not None:
+            mtls_app = parts.mtls_app(settings.mtls.public_url)
+            mtls_limits = counted(limits, settings)
+            servers.append((api_server(mtls_app, settings, mtls_limits, tls.door(tls.mtls)), list(mtls)))
         if management:
             app = management_app(_readiness(parts), parts.metrics, parts.admin_app())
             servers.append((management_server(app, settings), list(management)))

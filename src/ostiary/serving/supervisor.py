@@ -87,13 +87,14 @@ class _Worker:
 class Supervisor:
     """Runs ``python -m ostiary.serving.worker`` once per worker, with the listening sockets inherited.
 
-    config: path of ``ostiary.toml``; api, management: bound sockets; workers: processes on the API sockets.
+    config: path of ``ostiary.toml``; api, mtls, management: bound sockets; workers: processes on the first two.
     One more process serves the management address and keeps house.
     passes_hangup_on: whether SIGHUP makes the API's workers read their certificate again; else it ends the server.
     """
 
     config: Path
     api: Sequence[socket.socket]
+    mtls: Sequence[socket.socket]
     management: Sequence[socket.socket]
     workers: int
     passes_hangup_on: bool = False
@@ -108,7 +109,7 @@ class Supervisor:
             os.environ[MULTIPROCESS_VARIABLE] = folder
             # Our end stays open until this process is gone; it is never inherited.
             self._lifeline, _ours = os.pipe()
-            self._crew = [self._worker("api", self.api) for _ in range(self.workers)]
+            self._crew = [self._worker("api", self.api, self.mtls) for _ in range(self.workers)]
             self._crew.append(self._worker("management", self.management))
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._stop)
@@ -123,10 +124,10 @@ class Supervisor:
             stopped = self._wait_for_all()
             return 0 if started and stopped else 1
 
-    def _worker(self, role: str, sockets: Sequence[socket.socket]) -> _Worker:
-        descriptors = tuple(listener.fileno() for listener in sockets)
-        numbers = ",".join(map(str, descriptors))
-        return _Worker(["--role", role, "--config", str(self.config), "--descriptors", numbers], descriptors)
+    def _worker(self, role: str, sockets: Sequence[socket.socket], mtls: Sequence[socket.socket] = ()) -> _Worker:
+        arguments = ["--role", role, "--config", str(self.config), "--descriptors", _numbers(sockets)]
+        arguments += ["--mtls-descriptors", _numbers(mtls)] if mtls else []
+        return _Worker(arguments, tuple(listener.fileno() for listener in (*sockets, *mtls)))
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
@@ -162,13 +163,17 @@ class Supervisor:
 
     def _wait_for_all(self) -> bool:
         """Stop everybody; whether nobody had to be killed."""
-        for listener in (*self.api, *self.management):
+        for listener in (*self.api, *self.mtls, *self.management):
             listener.close()  # so that the address refuses as soon as the workers have left it
         running = [worker.process for worker in self._crew if worker.process is not None]
         for process in running:
             process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         return all([_ended(process, deadline) for process in running])  # noqa: C419 - everybody is waited for
+
+
+def _numbers(sockets: Sequence[socket.socket]) -> str:
+    return ",".join(str(listener.fileno()) for listener in sockets)
 
 
 def _ended(process: subprocess.Popen[bytes], deadline: float) -> bool:

@@ -17,15 +17,20 @@ def main() -> None:
     parser.add_argument("--role", choices=("api", "management"), required=True)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--descriptors", required=True)
+    parser.add_argument("--mtls-descriptors", default="")
     parser.add_argument("--lifeline", type=int, required=True)
     parser.add_argument("--ready", type=int, required=True)
     arguments = parser.parse_args()
     threading.Thread(target=_stop_with_the_supervisor, args=(arguments.lifeline,), daemon=True).start()
-    sockets = [socket.socket(fileno=int(number)) for number in arguments.descriptors.split(",")]
-    _serve(arguments.role, arguments.config, sockets, arguments.ready)
+    sockets, mtls = _sockets(arguments.descriptors), _sockets(arguments.mtls_descriptors)
+    _serve(arguments.role, arguments.config, sockets, mtls, arguments.ready)
 
 
-def _serve(role: str, config: Path, sockets: list[socket.socket], ready: int) -> None:
+def _sockets(numbers: str) -> list[socket.socket]:
+    return [socket.socket(fileno=int(number)) for number in numbers.split(",") if number]
+
+
+def _serve(role: str, config: Path, sockets: list[socket.socket], mtls: list[socket.socket], ready: int) -> None:
     # Imported only now: the supervisor may be gone before this second is over.
     import uvloop
 
@@ -42,7 +47,7 @@ def _serve(role: str, config: Path, sockets: list[socket.socket], ready: int) ->
         settings = load_settings(config)
         logs.configure(settings.log.format, settings.log.level)
         if role == "api":
-            uvloop.run(serve_process(settings, api=sockets, on_ready=tell))
+            uvloop.run(serve_process(settings, api=sockets, mtls=mtls, on_ready=tell))
         else:
             uvloop.run(serve_process(settings, management=sockets, on_ready=tell))
     except OstiaryError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -12,6 +13,7 @@ from ostiary.protocol.metadata import check_issuer_url
 from ostiary.settings.certificate_authority import CertificateAuthoritySettings
 from ostiary.settings.email import EmailSettings
 from ostiary.settings.fields import Algorithms, Count, FilePath, Networks, Port, Seconds, Section, is_loopback
+from ostiary.settings.mutual_tls import MutualTlsSettings
 from ostiary.settings.static import Static
 from ostiary.settings.upstream import UpstreamName, UpstreamSettings
 
@@ -243,6 +245,7 @@ class Settings(Section):
     email: EmailSettings = EmailSettings()
     upstream: dict[UpstreamName, UpstreamSettings] = Field(default_factory=dict)
     server: ServerSettings = ServerSettings()
+    mtls: MutualTlsSettings | None = None
     management: ManagementSettings = ManagementSettings()
     audit: AuditSettings = AuditSettings()
     traces: TraceSettings = TraceSettings()
@@ -262,6 +265,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _agree(self) -> Settings:
+        self._check_mtls()
         identifiers = [api.identifier for api in self.static.apis.values()]
         if len(set(identifiers)) != len(identifiers):
             raise ValueError("two of static.apis have the same identifier: give each its own")
@@ -276,6 +280,16 @@ class Settings(Section):
             if life is not None and life > self.tokens.max_life:
                 raise ValueError(f"{name} is longer than tokens.max_life ({self.tokens.max_life} s): lower it")
         return self
+
+    def _check_mtls(self) -> None:
+        mtls = self.mtls
+        if mtls is None:
+            return
+        if mtls.tls_certificate_file is None and self.server.tls_certificate_file is None:
+            raise ValueError("mtls has no certificate to show: give mtls.tls_certificate_file and tls_private_key_file")
+        # RFC 8705 5: browsers must not be asked, so it is an address of its own.
+        if urlsplit(mtls.public_url).netloc == urlsplit(self.issuer).netloc:
+            raise ValueError("mtls.public_url must differ from the issuer in host or port")
 
     def _lives(self) -> list[tuple[str, int | None]]:
         clients = [(f"static.clients.{name}.token_life", one.token_life) for name, one in self.static.clients.items()]

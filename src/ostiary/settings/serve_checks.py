@@ -35,8 +35,10 @@ def serve_checks(settings: Settings) -> None:
         for file in (upstream.client_secret_file, upstream.private_key_file):
             if file is not None:
                 read_secret_file(file)
-    if settings.server.tls_private_key_file is not None:
-        read_secret_file(settings.server.tls_private_key_file)
+    mtls_key = settings.mtls.tls_private_key_file if settings.mtls is not None else None
+    for key in (settings.server.tls_private_key_file, mtls_key):
+        if key is not None:
+            read_secret_file(key)
 
 
 def serve_warnings(settings: Settings) -> list[str]:

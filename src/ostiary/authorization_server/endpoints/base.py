@@ -25,6 +25,7 @@ class Endpoint:
     metadata_key: the member of the metadata that names its URL, if one does.
     authenticates: whether clients authenticate there. public_clients: whether those may come who only name themselves.
     places: where it is served, if not below the issuer.
+    takes_bound_tokens: whether clients show access tokens there, which may be bound to their certificate.
     cross_origin: whether scripts of other origins may call it; never where a cookie counts.
     """
 
@@ -37,6 +38,12 @@ class Endpoint:
     public_clients: bool = False
     places: Callable[[str], tuple[str, ...]] | None = field(default=None)
     cross_origin: bool = False
+    takes_bound_tokens: bool = False
+
+    @property
+    def wants_certificates(self) -> bool:
+        """Whether a client may have to show its certificate there, so that it is among the aliases: RFC 8705 5."""
+        return self.metadata_key is not None and (self.authenticates or self.takes_bound_tokens)
 
     def paths(self, issuer: str) -> tuple[str, ...]:
         """Every path at which it is served under this issuer."""

@@ -32,13 +32,14 @@ _NAMED_AUTHENTICATION = ("token_endpoint", "introspection_endpoint", "revocation
 
 def endpoint(published: Sequence[Endpoint]) -> Endpoint:
     """The endpoint that tells of those that are ``published``."""
-    documents: dict[str, bytes] = {}
+    documents: dict[tuple[str, str | None], bytes] = {}
 
     async def handler(server: AuthorizationServer, request: Request) -> Response:
-        issuer = server.issuer
-        if issuer not in documents:
-            documents[issuer] = msgspec.json.encode(members(issuer, published))
-        return Response(200, HEADERS, documents[issuer])
+        mtls = server.settings.mtls
+        key = server.issuer, mtls.public_url if mtls is not None else None
+        if key not in documents:
+            documents[key] = msgspec.json.encode(members(server.issuer, published) | aliases(key[1], published))
+        return Response(200, HEADERS, documents[key])
 
     path = "/.well-known/oauth-authorization-server"
     return Endpoint("metadata", path, ("GET", "HEAD"), handler, places=_places, cross_origin=True)
@@ -53,6 +54,18 @@ def members(issuer: str, published: Sequence[Endpoint]) -> dict[str, object]:
             found.update(_authentication(one.metadata_key, one.public_clients))
     found["grant_types_supported"] = [grant.name for grant in GRANTS]
     return found | _for_users()
+
+
+def aliases(mtls_url: str | None, published: Sequence[Endpoint]) -> dict[str, object]:
+    """Where clients with certificates go instead, if they have an address of their own.
+
+    "A JSON object containing alternative authorization server endpoints that, when present, an OAuth client intending
+    to do mutual TLS uses in preference to the conventional endpoints." RFC 8705 section 5
+    """
+    if mtls_url is None:
+        return {}
+    found = {one.metadata_key: one.url(mtls_url) for one in published if one.wants_certificates}
+    return {"mtls_endpoint_aliases": found}
 
 
 def _for_users() -> dict[str, object]:

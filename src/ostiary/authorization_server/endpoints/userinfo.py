@@ -119,4 +119,12 @@ def _bad_token(seen: str) -> OAuthError:
     return OAuthError("invalid_token", "the access token is not good", status=401, check="access_token", seen=seen)
 
 
-ENDPOINT = Endpoint("userinfo", "/userinfo", ("GET", "POST"), _userinfo, "userinfo_endpoint", cross_origin=True)
+ENDPOINT = Endpoint(
+    "userinfo",
+    "/userinfo",
+    ("GET", "POST"),
+    _userinfo,
+    "userinfo_endpoint",
+    cross_origin=True,
+    takes_bound_tokens=True,
+)

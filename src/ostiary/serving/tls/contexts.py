@@ -8,6 +8,7 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 
+from ostiary.serving.tls.alerts import AlertingContext
 from ostiary.serving.tls.certificate import ServerCertificate
 
 # RFC 9325 4.2 for TLS 1.2; those of TLS 1.3 are all good and OpenSSL's own.
@@ -23,7 +24,7 @@ def server_context(certificate: ServerCertificate) -> ssl.SSLContext:
 
     The groups are OpenSSL's own, which from 3.5 on offer X25519MLKEM768 first.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = AlertingContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     # A ticket is sealed with a key that lives as long as this context: whoever gets it opens what was recorded

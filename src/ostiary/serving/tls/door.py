@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ostiary.serving.http_protocol import LINGER_SECONDS, OstiaryHttpProtocol
+from ostiary.serving.tls.alerts import PEER
 from ostiary.serving.tls.listener import ListenerTls
 
 OnRefused = Callable[[str, Exception], None]
@@ -85,11 +86,12 @@ class _Handshake:
             self._task.cancel()
 
     async def _shake_hands(self, http: OstiaryHttpProtocol) -> None:
+        PEER.set(self._accepted)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: http,
                 self._accepted,
-                ssl=self._door.tls.context(),
+                ssl=await self._door.tls.context(),
                 ssl_handshake_timeout=self._door.handshake_timeout,
                 ssl_shutdown_timeout=LINGER_SECONDS,
             )

@@ -1,0 +1,151 @@
+"""Whose client certificates the TLS door of the second listener lets in: RFC 8705 section 2, RFC 5280 section 6.
+
+A certificate that nobody vouches for cannot be let through to the application: Python's TLS knows a certificate that
+verifies, none at all, or an alert. So the self-signed certificates that are registered become anchors themselves, in a
+context that is built anew when the registrations change. What follows from that:
+
+- ``VERIFY_X509_PARTIAL_CHAIN`` is needed: without it OpenSSL looks for an anchor by its name, and of two registered
+  certificates of the same name one is shut out, so one client could shut out another.
+- With it a chain ends at the first certificate that is trusted, so an authority below another would take away what
+  the one above it restricts. Such ones are kept out of the trusted, and their clients send them.
+- A registered certificate that bears the name of an authority would be taken for it, and is kept out.
+- A registered certificate that may issue (CA:TRUE, as ``openssl req -x509`` makes them) vouches at this door for
+  others. **"TLS has verified it" therefore never says who it is**: the application compares thumbprints, or validates
+  against the authorities alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ostiary.errors import ConfigurationError, Unavailable
+
+_MAX_BYTES: Final = 1_048_576
+_log = logging.getLogger(__name__)
+
+
+class Registered(NamedTuple):
+    """The self-signed certificates that are registered now, as DER; version: is another when they are."""
+
+    version: int
+    certificates: Sequence[bytes]
+
+
+RegisteredCertificates = Callable[[], Awaitable[Registered]]
+"""Asked before each handshake, so it must be cheap while nothing changes. May raise Unavailable."""
+
+
+async def none_registered() -> Registered:
+    """The port of an installation in which nobody has registered one."""
+    return Registered(0, ())
+
+
+def read_authorities(files: Sequence[Path]) -> tuple[x509.Certificate, ...]:
+    """The certificates in ``files``. Raises ConfigurationError: no PEM, or a certificate that is no authority's."""
+    found: list[x509.Certificate] = []
+    for file in files:
+        try:
+            with file.open("rb") as opened:
+                found += x509.load_pem_x509_certificates(opened.read(_MAX_BYTES))
+        except OSError as error:
+            raise ConfigurationError(f"The file {file} cannot be read: {error.strerror}.") from None
+        except ValueError:
+            raise ConfigurationError(f"{file}: there is no certificate in PEM form: name the right file.") from None
+    for certificate in found:
+        if not _constraints(certificate).ca:
+            raise ConfigurationError(
+                f"{certificate.subject.rfc4514_string()} in mtls.client_ca_files is no authority's certificate: "
+                "register the certificate of a single client at that client."
+            )
+    return tuple(found)
+
+
+def kept_out(authorities: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+    """Those below one that restricts more than they do themselves: trusted, they would lift what it restricts."""
+    return [one for one in authorities if _is_restricted_from_above(one, authorities, len(authorities))]
+
+
+class ClientTrust:
+    """authorities: of ``mtls.client_ca_files``; nothing else is ever an authority, the system's store least of all."""
+
+    def __init__(self, authorities: Sequence[x509.Certificate], registered: RegisteredCertificates) -> None:
+        left_out = kept_out(authorities)
+        self._authorities = [one for one in authorities if one not in left_out]
+        self._names = {one.subject for one in authorities}
+        self._registered = registered
+        self.known = Registered(-1, ())
+
+    async def has_changed(self) -> bool:
+        """Look at what is registered now; whether a new context is due. If it cannot be known, nothing has changed."""
+        before = self.known
+        try:
+            self.known = await self._registered()
+        except Unavailable as error:
+            _log.warning("the registered certificates cannot be read; those of before stay trusted: %s", error)
+        return self.known.version != before.version
+
+    def ask_for_certificates(self, context: ssl.SSLContext) -> None:
+        """Make ``context`` ask each client for a certificate, which it may refuse to give.
+
+        Who is trusted is our list alone, for a chain to any public authority would name whoever it likes: RFC 8705 7.4.
+        """
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        for authority in self._authorities:
+            context.load_verify_locations(cadata=authority.public_bytes(Encoding.DER))
+        for certificate in self.known.certificates:
+            if self._is_fit(certificate):
+                _trust_one(context, certificate)
+
+    def _is_fit(self, der: bytes) -> bool:
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+        except ValueError:
+            _log.warning("a registered certificate cannot be read and is left aside")
+            return False
+        if certificate.subject in self._names:
+            _log.warning("a registered certificate bears the name of an authority and is left aside")
+            return False
+        return True
+
+
+def _is_restricted_from_above(
+    certificate: x509.Certificate, authorities: Sequence[x509.Certificate], depth: int
+) -> bool:
+    if certificate.issuer == certificate.subject or not depth:
+        return False
+    own = _constraints(certificate).path_length
+    for above in authorities:
+        if above.subject != certificate.issuer:
+            continue
+        length = _constraints(above).path_length
+        if length is not None and (own is None or own >= length):
+            return True
+        if _has_name_constraints(above) or _is_restricted_from_above(above, authorities, depth - 1):
+            return True
+    return False
+
+
+def _trust_one(context: ssl.SSLContext, der: bytes) -> None:
+    try:
+        context.load_verify_locations(cadata=der)
+    except ssl.SSLError as error:  # it must not keep everybody else out
+        _log.warning("a registered certificate is left aside: %s", error.reason)
+
+
+def _constraints(certificate: x509.Certificate) -> x509.BasicConstraints:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        return x509.BasicConstraints(ca=False, path_length=None)
+
+
+def _has_name_constraints(certificate: x509.Certificate) -> bool:
+    return any(isinstance(one.value, x509.NameConstraints) for one in certificate.extensions)
