@@ -28,6 +28,7 @@ from ostiary.certificate_authority.authorities import Authorities
 from ostiary.fetching.guarded import GuardedFetcher
 from ostiary.key_management.base import KeyManagement
 from ostiary.key_management.file import FileKeyManagement
+from ostiary.key_management.open import key_token
 from ostiary.model.delivery import DeliveryKind
 from ostiary.model.event import AuditEvent
 from ostiary.serving.housekeeping import Chore
@@ -163,7 +164,9 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
             signing_keys=signing_keys,
             published_keys=published_keys,
             seals=seals,
-            authorities=Authorities(storage, key_management, settings, clock),
+            authorities=Authorities(
+                storage, key_management, settings, clock, key_token(settings.certificate_authority)
+            ),
             clock=clock,
             on_event=metrics.count,
             upstreams=UpstreamProviders(fetcher, clock),

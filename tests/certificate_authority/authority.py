@@ -68,7 +68,8 @@ class Ca:
         return replace(plain, **changes)
 
     def prepare(self, profile: str = "server", *names: str, **changes: Any) -> Prepared:
-        return issuing.prepare(self.authorities, self.wanted(profile, *names, **changes), self.world.clock())
+        wanted = self.wanted(profile, *names, **changes)
+        return self.world.run(issuing.prepare(self.authorities, wanted, self.world.clock()))
 
     def record(self, prepared: Prepared) -> None:
         self.world.write(lambda work: issuing.record(work, prepared, self.act()))

@@ -229,4 +229,4 @@ def test_the_key_of_an_authority_is_wrapped_anew_with_the_others(ca: Ca, world: 
     elsewhere = Authorities(world.storage, management, world.settings, world.clock)
     world.run(elsewhere.refresh())
     assert elsewhere.issuing().record.wrapped_private_key != before
-    issuing.prepare(elsewhere, ca.wanted(), world.clock())
+    world.run(issuing.prepare(elsewhere, ca.wanted(), world.clock()))

@@ -7,7 +7,13 @@ import subprocess
 from tests.real_parts import MissingPart
 
 #: program -> the Debian package that has it
-PACKAGES = {"chromium": "chromium", "curl": "curl", "nginx": "nginx", "openssl": "openssl"}
+PACKAGES = {
+    "chromium": "chromium",
+    "curl": "curl",
+    "nginx": "nginx",
+    "openssl": "openssl",
+    "softhsm2-util": "softhsm2",
+}
 
 
 def fetch_system_packages() -> None:

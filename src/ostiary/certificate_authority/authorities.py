@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -14,23 +15,32 @@ from ostiary.certificate_authority.ca_key import CaPrivateKey, ca_private_key
 from ostiary.certificate_authority.form import CaUrls
 from ostiary.certificate_authority.name_constraints import NameConstraints, of_certificate
 from ostiary.errors import ConfigurationError, Unavailable
-from ostiary.key_management.base import KeyManagement
+from ostiary.key_management.base import KeyManagement, KeyToken
 from ostiary.model.certificate_authority import Authority
 from ostiary.protocol.jwk import parse_public_key
 from ostiary.settings import Settings
 from ostiary.storage.base import Positions, Storage
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAuthority:
-    """An authority whose private key is here. key: signs; constraints: what it may certify."""
+    """An authority whose private key is here. key: signs; constraints: what it may certify; token: where its key is."""
 
     record: Authority
     certificate: x509.Certificate
     key: CaPrivateKey = field(repr=False)
     constraints: NameConstraints
+    token: KeyToken | None = field(default=None, repr=False)
+
+    async def signing(self, work: Callable[[], T]) -> T:
+        """What ``work`` returns, which signs by ``key``: here, or off the event loop if the key is in a token.
+
+        Raises Unavailable: the token does not answer; and what ``work`` raises.
+        """
+        return work() if self.token is None else await self.token.run(work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +54,23 @@ class _View:
 
 
 class Authorities:
-    """The authorities of one process; other processes change them too, so ``refresh`` is called before each use."""
+    """The authorities of one process; other processes change them too, so ``refresh`` is called before each use.
+
+    token: where keys are that do not stand wrapped in the database, None if none is configured.
+    """
 
     def __init__(
-        self, storage: Storage, key_management: KeyManagement, settings: Settings, clock: Callable[[], float]
+        self,
+        storage: Storage,
+        key_management: KeyManagement,
+        settings: Settings,
+        clock: Callable[[], float],
+        token: KeyToken | None = None,
     ) -> None:
         self.storage = storage
         self.settings = settings
         self.clock = clock
+        self.token = token
         self._key_management = key_management
         self._view = _View()
 
@@ -120,8 +139,21 @@ class Authorities:
     def _open(self, record: Authority) -> OpenAuthority:
         certificate = x509.load_der_x509_certificate(record.certificate)
         public = subject_keys.checked(certificate.public_key())
-        signer = self._key_management.signer(kid_of(record), "ca", record.alg, record.wrapped_private_key)
-        return OpenAuthority(record, certificate, ca_private_key(signer, public), of_certificate(certificate))
+        token = self._token_of(record)
+        if token is not None:
+            signer = token.signer(kid_of(record), record.alg, record.wrapped_private_key)
+        else:
+            signer = self._key_management.signer(kid_of(record), "ca", record.alg, record.wrapped_private_key)
+        return OpenAuthority(record, certificate, ca_private_key(signer, public), of_certificate(certificate), token)
+
+    def _token_of(self, record: Authority) -> KeyToken | None:
+        if record.key_store != "pkcs11":
+            return None
+        if self.token is None:
+            raise ConfigurationError(
+                f"The key of {record.authority_id} is in a token: name that in certificate_authority.pkcs11."
+            )
+        return self.token
 
 
 def urls_of(settings: Settings, authority_id: str) -> CaUrls:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from cryptography import x509
@@ -61,14 +62,17 @@ class Prepared:
         return pem(self.record.certificate) + pem(self.issuer)
 
 
-def prepare(authorities: Authorities, wanted: Wanted, now: float) -> Prepared:
-    """Decide, sign, check again. Raises VerificationError (what is wanted), Unavailable, ConfigurationError (no CA)."""
+async def prepare(authorities: Authorities, wanted: Wanted, now: float) -> Prepared:
+    """Decide, sign, check again; signing leaves the event loop if the key is in a token, which takes its time.
+
+    Raises VerificationError (what is wanted), Unavailable, ConfigurationError (no CA).
+    """
     wanted.profile.check(wanted.identities)
     authority = authorities.issuing()
     for identity in wanted.identities:
         authority.constraints.check(identity)
     life = wanted.profile.life(authorities.settings.certificate_authority, wanted.life)
-    made = _signed(authorities, authority, wanted, math.floor(now), life)
+    made = await authority.signing(partial(_signed, authorities, authority, wanted, math.floor(now), life))
     return Prepared(_record(made, authority, wanted, math.floor(now)), authority.record.certificate)
 
 

@@ -15,7 +15,7 @@ from ostiary.certificate_authority.founding import Root
 from ostiary.certificate_authority.name_constraints import NameConstraints
 from ostiary.errors import ConfigurationError
 from ostiary.key_management.base import GeneratedKey, KeyManagement
-from ostiary.model.certificate_authority import Authority
+from ostiary.model.certificate_authority import Authority, IssuingKeyStore
 from ostiary.protocol import jwk_members
 from ostiary.revocation.act import Act
 from ostiary.storage.base import UnitOfWork
@@ -28,17 +28,27 @@ class AuthorityLife:
     authorities: Authorities
     key_management: KeyManagement
 
-    async def add_issuing(self, root: Root, name: str, alg: str, constraints: NameConstraints, act: Act) -> Authority:
+    async def add_issuing(
+        self,
+        root: Root,
+        name: str,
+        alg: str,
+        constraints: NameConstraints,
+        act: Act,
+        *,
+        key_store: IssuingKeyStore = "file",
+    ) -> Authority:
         """A new CA under ``root``, which issues from its commit on; the ones before issue no more and stay good.
 
-        name: the organization. Raises ConfigurationError: another root is in use, or the key cannot be made.
+        name: the organization. key_store: where its key is made and stays: wrapped in the database, or in the token of
+        ``certificate_authority.pkcs11``. Raises ConfigurationError: the key cannot be made. Raises Unavailable.
         """
-        pair = await self.key_management.generate(alg, use="ca")
+        pair = await self._new_key(alg, key_store)
         public = subject_keys.checked(jwk_members.public_key(json.loads(pair.public_jwk)))
         root_id = founding.authority_id(subject_keys.checked(root.certificate.public_key()))
         urls = self.authorities.urls(root_id)
         certificate = founding.new_issuing(root, name, public, constraints, urls, act.now)
-        made = _issuing(certificate, founding.authority_id(public), root_id, name, pair, act)
+        made = _issuing(certificate, founding.authority_id(public), root_id, name, pair, key_store, act)
         async with self.authorities.storage.write() as work:
             await work.positions(changing=True)
             await self._root(work, root, root_id, name, act)
@@ -49,6 +59,15 @@ class AuthorityLife:
             await work.authorities.add(made)
             await work.audit.append(act.event(tags.AUTHORITY_CREATED, made.authority_id, kind="issuing", alg=alg))
         return made
+
+    async def _new_key(self, alg: str, key_store: IssuingKeyStore) -> GeneratedKey:
+        if key_store == "file":
+            return await self.key_management.generate(alg, use="ca")
+        if self.authorities.token is None:
+            raise ConfigurationError(
+                "There is no token to make the key in: name its module and label in certificate_authority.pkcs11."
+            )
+        return await self.authorities.token.generate(alg)
 
     async def retire(self, authority_id: str, act: Act) -> Authority:
         """It issues no more; what it issued stays good. Raises ConfigurationError."""
@@ -86,7 +105,13 @@ class AuthorityLife:
 
 
 def _issuing(
-    certificate: x509.Certificate, authority_id: str, root_id: str, name: str, pair: GeneratedKey, act: Act
+    certificate: x509.Certificate,
+    authority_id: str,
+    root_id: str,
+    name: str,
+    pair: GeneratedKey,
+    key_store: IssuingKeyStore,
+    act: Act,
 ) -> Authority:
     return Authority(
         authority_id=authority_id,
@@ -96,7 +121,7 @@ def _issuing(
         alg=pair.alg,
         certificate=certificate.public_bytes(Encoding.DER),
         parent=root_id,
-        key_store="file",
+        key_store=key_store,
         wrapped_private_key=pair.wrapped,
         not_before=int(certificate.not_valid_before_utc.timestamp()),
         not_after=int(certificate.not_valid_after_utc.timestamp()),

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ostiary.errors import ConfigurationError
-from ostiary.key_management.base import KeyManagement
+from ostiary.key_management.base import KeyManagement, KeyToken
 from ostiary.key_management.file import FileKeyManagement
+from ostiary.key_management.open import key_token
 from ostiary.settings import Settings, dev_settings, load_settings
 from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
@@ -28,6 +29,10 @@ class Local:
     def key_management(self) -> KeyManagement:
         """Raises ConfigurationError: there is no key-encryption key, or it cannot be read."""
         return FileKeyManagement.from_settings(self.settings.keys)
+
+    def key_token(self) -> KeyToken | None:
+        """The token that keeps keys of authorities, None if none is configured. Raises ConfigurationError."""
+        return key_token(self.settings.certificate_authority)
 
 
 def local_settings(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from ostiary.key_management.key_encryption_key import KeyEncryptionKey
 from ostiary.model.signing_key import SigningKeyUse
+
+T = TypeVar("T")
 
 KeyUse = SigningKeyUse | Literal["ca"]
 """What a key is for; a key wrapped for one use does not open for another."""
@@ -61,4 +64,20 @@ class KeyManagement(Protocol):
 
     def rewrap(self, kid: str, use: KeyUse, alg: str, wrapped: bytes, *, new: KeyEncryptionKey) -> bytes:
         """The same key wrapped by ``new``: afterwards the present key-encryption key does not open it."""
+        ...
+
+
+class KeyToken(Protocol):
+    """What keeps keys of authorities so that nobody, this program included, can take them out."""
+
+    async def generate(self, alg: str) -> GeneratedKey:
+        """A new key pair in the token; ``wrapped`` names it there. Raises ConfigurationError with the mend."""
+        ...
+
+    def signer(self, kid: str, alg: str, reference: bytes) -> Signer:
+        """What signs with the key of that name. It waits for the token, and raises Unavailable if that is not there."""
+        ...
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What ``work``, which signs, returns: done off the event loop, within a time. Raises Unavailable."""
         ...

@@ -7,6 +7,7 @@ from typing import Literal
 
 AuthorityKind = Literal["root", "issuing"]
 AuthorityState = Literal["active", "retired", "revoked"]
+IssuingKeyStore = Literal["file", "pkcs11"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +17,8 @@ class Authority:
     state: ``"active"`` issues; ``"retired"`` issues no more, what it issued stays good and it still answers for it;
     ``"revoked"``: its own certificate was revoked, so nothing it issued is good.
     alg: the JOSE name of how it signs. certificate: DER. parent: authority_id of its issuer, its own for a root.
-    key_store: where its private key is: ``"file"`` (wrapped in ``wrapped_private_key``), ``"pkcs11"`` (which then names
-    it there) or ``"offline"`` (nowhere here).
+    key_store: where its private key is: ``"file"`` (wrapped in ``wrapped_private_key``), ``"pkcs11"`` (then that is its
+    PKCS #11 URI, RFC 7512) or ``"offline"`` (nowhere here).
     not_before, not_after, created_at: seconds since the epoch.
     """
 
@@ -28,7 +29,7 @@ class Authority:
     alg: str
     certificate: bytes
     parent: str
-    key_store: Literal["file", "pkcs11", "offline"]
+    key_store: IssuingKeyStore | Literal["offline"]
     wrapped_private_key: bytes
     not_before: int
     not_after: int

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from ostiary.settings.fields import Section
+from ostiary.settings.fields import FilePath, Section
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -41,6 +41,26 @@ class Lives(Section):
         return self
 
 
+class Pkcs11Settings(Section):
+    """A token that keeps the keys of authorities, by PKCS #11.
+
+    module: the shared library of its maker. token: its label. pin_file: the user PIN, in a file of mode 0600; pin: the
+    same from the environment. timeout: seconds after which a call to the token counts as failed.
+    """
+
+    module: FilePath
+    token: str = Field(min_length=1, max_length=32)
+    pin_file: FilePath | None = None
+    pin: SecretStr | None = None
+    timeout: float = Field(default=10.0, gt=0, le=60)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Pkcs11Settings:
+        if (self.pin is None) == (self.pin_file is None):
+            raise ValueError("give pin_file, or the PIN in OSTIARY_CERTIFICATE_AUTHORITY__PKCS11__PIN: one of both")
+        return self
+
+
 class CertificateAuthoritySettings(Section):
     """The private CA; times in seconds.
 
@@ -48,6 +68,7 @@ class CertificateAuthoritySettings(Section):
     the issuer. trust_domain: of SPIFFE IDs; None: no workload gets one.
     crl_life: how long a revocation list is good; it is renewed after half of that and after each revocation.
     ocsp_life: how long an OCSP answer is good.
+    pkcs11: the token that keeps the keys of authorities made with ``--key-store pkcs11``.
     client, server, workload: the lives of certificates of these profiles.
     """
 
@@ -55,6 +76,7 @@ class CertificateAuthoritySettings(Section):
     trust_domain: Annotated[str, AfterValidator(_domain)] | None = None
     crl_life: int = Field(default=DAY, ge=60, le=30 * DAY)
     ocsp_life: int = Field(default=10 * 60, ge=60, le=7 * DAY)
+    pkcs11: Pkcs11Settings | None = None
     client: Lives = Lives(life=DAY, max_life=30 * DAY)
     server: Lives = Lives(life=7 * DAY, max_life=90 * DAY)
     workload: Lives = Lives(life=DAY, max_life=7 * DAY)

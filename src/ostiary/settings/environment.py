@@ -27,8 +27,10 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """
     settings: dict[str, Any] = {}
     for key, value in _entries(environ):
-        section, _, name = key.rpartition(".")
-        table = settings.setdefault(section, {}) if section else settings
+        *sections, name = key.split(".")
+        table = settings
+        for section in sections:
+            table = table.setdefault(section, {})
         if name in table:
             raise ConfigurationError(f"{_variable(key)} and {_variable(key)}_FILE are both set: keep one.")
         table[name] = value

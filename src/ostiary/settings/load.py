@@ -61,6 +61,13 @@ def _check_secrets(path: Path, tables: Mapping[str, Any]) -> None:
             f"{path}: keys.key_encryption_key is a secret: put it into a file that keys.key_encryption_key_file names, "
             "or into the environment."
         )
+    authority = tables.get("certificate_authority")
+    token = authority.get("pkcs11") if isinstance(authority, dict) else None
+    if isinstance(token, dict) and "pin" in token:
+        raise ConfigurationError(
+            f"{path}: certificate_authority.pkcs11.pin is a secret: put it into a file that pin_file names, "
+            "or into the environment."
+        )
     for name in _written_secrets(tables):
         if _is_open(path):
             raise ConfigurationError(
