@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler as PlainRequestHandler
 from wsgiref.simple_server import make_server
@@ -19,10 +20,12 @@ from werkzeug.serving import make_server as make_werkzeug_server
 
 
 @contextmanager
-def served_asgi(app: Any, *, tls: ssl.SSLContext | None = None, http: Any = "auto") -> Iterator[str]:
-    """The URL of ``app`` under uvicorn. http: the class of uvicorn's protocol."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+def served_asgi(
+    app: Any, *, tls: ssl.SSLContext | None = None, http: Any = "auto", unix_socket: Path | None = None
+) -> Iterator[str]:
+    """The URL of ``app`` under uvicorn. http: the class of uvicorn's protocol; unix_socket: where to listen instead."""
+    with socket.socket(socket.AF_INET if unix_socket is None else socket.AF_UNIX) as listener:
+        listener.bind(("127.0.0.1", 0) if unix_socket is None else str(unix_socket))
         factory = None if tls is None else lambda *_: tls
         config = uvicorn.Config(
             app, http=http, log_level="error", lifespan="on", ws="none", ssl_context_factory=factory
@@ -33,7 +36,8 @@ def served_asgi(app: Any, *, tls: ssl.SSLContext | None = None, http: Any = "aut
         while not server.started and thread.is_alive():
             time.sleep(0.01)
         try:
-            yield f"{'http' if tls is None else 'https'}://127.0.0.1:{listener.getsockname()[1]}"
+            place = "api" if unix_socket is not None else f"127.0.0.1:{listener.getsockname()[1]}"
+            yield f"{'http' if tls is None else 'https'}://{place}"
         finally:
             server.should_exit = True
             thread.join(10)

@@ -160,6 +160,8 @@ def test_a_wsgi_peer_without_an_address_came_by_a_unix_socket() -> None:
     assert wsgi_peer({}).unix_socket
     assert wsgi_peer({"REMOTE_ADDR": ""}).unix_socket
     assert not wsgi_peer({"REMOTE_ADDR": "127.0.0.1"}).unix_socket
+    # A middleware that takes the address from a header can be made to take an empty one.
+    assert not wsgi_peer({"REMOTE_ADDR": "", "REMOTE_PORT": "4711"}).unix_socket
 
 
 def test_a_proxy_with_a_secret_is_known_by_it(world: World) -> None:

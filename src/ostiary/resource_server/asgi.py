@@ -39,7 +39,7 @@ def peer_of(scope: Scope) -> Peer:
     """The peer of an ASGI scope, from its TLS extension: DER as our own server has it, or the chain in PEM.
 
     A Unix socket is one that ``server`` names, with a path and no port. That there is no ``client`` does not suffice:
-    where a peer has gone already, a server may not know the address of one that came by the network either.
+    of a peer that has reset its connection, uvicorn knows no address either, and still runs the request.
     """
     tls = (scope.get("extensions") or {}).get("tls") or {}
     certificate = tls.get("client_certificate")

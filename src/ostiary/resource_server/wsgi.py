@@ -50,7 +50,8 @@ def peer_of(environ: Environ) -> Peer:
     WSGI knows no hyphens: ``Client_Cert`` is ``Client-Cert`` here. gunicorn, waitress, Werkzeug and Django's own server
     drop such names; under a server that does not, the proxy alone keeps them out, as nginx does.
     """
-    return Peer(unix_socket=not environ.get("REMOTE_ADDR"), variables=environ)
+    by_network = environ.get("REMOTE_ADDR") or environ.get("REMOTE_PORT")
+    return Peer(unix_socket=not by_network, variables=environ)
 
 
 class WsgiGuard:
