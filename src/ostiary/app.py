@@ -16,6 +16,7 @@ from ostiary.audit.retention import drop_older
 from ostiary.audit.sealer import Sealer
 from ostiary.authorization_server import backchannel_logout, certificate_refusals
 from ostiary.authorization_server.asgi import create_asgi, create_mtls_asgi
+from ostiary.authorization_server.client_trust import ConfiguredTrust, read_authorities
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.deliverer import Deliverer, Handler
 from ostiary.authorization_server.published_keys import PublishedKeys
@@ -34,7 +35,7 @@ from ostiary.model.event import AuditEvent
 from ostiary.serving.housekeeping import Chore
 from ostiary.serving.late_app import LateApp
 from ostiary.serving.metrics import Metrics
-from ostiary.serving.tls.client_trust import Registered, none_registered
+from ostiary.serving.tls.client_trust import Registered
 from ostiary.settings import Settings
 from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
@@ -75,7 +76,8 @@ class Installation:
 
     async def registered_certificates(self) -> Registered:
         """The self-signed certificates that clients have registered: anchors of the TLS door, never of an identity."""
-        return await none_registered()
+        positions = await self.registry.current()
+        return Registered(positions.registry, await self.registry.registered_certificates())
 
     def admin_app(self) -> ASGIApp:
         """The admin API, mounted below ``/admin`` on the management address; FastAPI is imported for it."""
@@ -170,6 +172,7 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
             clock=clock,
             on_event=metrics.count,
             upstreams=UpstreamProviders(fetcher, clock),
+            client_trust=ConfiguredTrust(read_authorities(settings.mtls.client_ca_files if settings.mtls else ())),
         )
         await seals.ready()
         pages.check(settings.pages)

@@ -29,6 +29,7 @@ class Room:
         self.app = create_admin_app(self.world.server)
         self.world.run(self._bootstrap())
         self.key = signing_key("chief-1")
+        self.tls_certificate: bytes | None = None
 
     async def _bootstrap(self) -> None:
         key = signing_key("chief-1").verification_key
@@ -56,7 +57,11 @@ class Room:
         return self.world.run(self._send(method, path, body, headers, content))
 
     async def _send(self, method: str, path: str, body: object, headers: Any, content: bytes | None) -> httpx2.Response:
-        transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False, client=("192.0.2.7", 40000))
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            tls = {"client_certificate": self.tls_certificate}
+            await self.app({**scope, "extensions": {"tls": tls}}, receive, send)
+
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False, client=("192.0.2.7", 40000))
         async with httpx2.AsyncClient(transport=transport, base_url="http://management") as http:
             if content is not None:
                 return await http.request(method, path, content=content, headers=headers)

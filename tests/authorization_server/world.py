@@ -98,6 +98,8 @@ class Published:
 class World:
     """Build with ``world(folder)``; every method that acts runs the loop to its end, so tests are plain functions.
 
+    certificate: DER, that of every connection from now on.
+
     storage: what it stands on, not open yet, its schema there; default: SQLite in ``folder``.
     """
 
@@ -110,6 +112,7 @@ class World:
         self.runner = asyncio.Runner()
         self.events: list[tuple[str, dict[str, str]]] = []
         self.published = Published()
+        self.certificate: bytes | None = None
         self.settings = self._settings(issuer)
         self.server = self.run(self._open())
         self.app = create_asgi(self.server)
@@ -251,7 +254,8 @@ class World:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await self.app(scope(method, path, headers), receive, send)
+        tls = {"extensions": {"tls": {"client_certificate": self.certificate}}}
+        await self.app(scope(method, path, headers) | tls, receive, send)
         told = tuple((name.decode(), value.decode()) for name, value in sent[0]["headers"])
         return Answer(sent[0]["status"], dict(told), sent[1]["body"], told)
 

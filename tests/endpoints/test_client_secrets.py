@@ -196,8 +196,8 @@ REGISTERED = {
 }
 
 
-def test_there_is_a_client_here_for_every_method() -> None:
-    assert set(REGISTERED.values()) == {method.name for method in METHODS}
+def test_there_is_a_client_here_for_every_method_but_those_of_tls() -> None:
+    assert set(REGISTERED.values()) == {method.name for method in METHODS if not method.by_certificate}
 
 
 @pytest.mark.parametrize("client_id", REGISTERED)
@@ -305,7 +305,8 @@ def test_a_secret_is_nowhere_in_the_database(world: World) -> None:
 
 def test_the_metadata_names_each_method_where_it_may_be_used(world: World) -> None:
     document: dict[str, Any] = world.get("/.well-known/oauth-authorization-server").json
-    proving = ["private_key_jwt", "client_secret_basic", "client_secret_post"]
+    by_certificate = ["tls_client_auth", "self_signed_tls_client_auth"]
+    proving = ["private_key_jwt", *by_certificate, "client_secret_basic", "client_secret_post"]
     assert document["token_endpoint_auth_methods_supported"] == [*proving, "none"]
     assert document["revocation_endpoint_auth_methods_supported"] == [*proving, "none"]
     assert document["introspection_endpoint_auth_methods_supported"] == proving

@@ -85,7 +85,7 @@ def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
         ('[static.clients.shop]\nauthentication_method = "none"\n', "login"),
         ('[static.clients.shop]\nauthentication_method = "client_secret_basic"\n', "secret_file"),
         ('[static.clients.shop]\nsecret_file = "x"\n', "secret_file"),
-        ('[static.clients.shop]\nauthentication_method = "tls_client_auth"\n', "authentication_method"),
+        ('[static.clients.shop]\nauthentication_method = "tls_client"\n', "authentication_method"),
         ('[static.clients.shop]\ngrant_types = ["authorization_code"]\n', "grant_types"),
         ('[static.clients.shop]\ngrant_types = ["password"]\n', "grant_types"),
         ('[static.clients.shop]\nauthentication_method = "none"\nkeys = ["k.pem"]\n' + LOGIN, "keys"),

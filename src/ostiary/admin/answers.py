@@ -15,8 +15,12 @@ from ostiary.model.client import Client, ClientKind, ClientSource, ClientState
 from ostiary.model.client_key import KeySource, KeyState
 from ostiary.model.client_login import ApplicationType, SubjectType
 from ostiary.model.signing_key import SigningKeyState, SigningKeyUse
+from ostiary.protocol import certificate
+from ostiary.protocol.certificate_subject import SubjectKind
 
 Jwk = Annotated[dict[str, str], BeforeValidator(lambda text: json.loads(text) if isinstance(text, str) else text)]
+
+Pem = Annotated[str, BeforeValidator(lambda der: certificate.read(der).pem if isinstance(der, bytes) else der)]
 
 
 class Answer(BaseModel):
@@ -45,6 +49,14 @@ class LoginAnswer(Answer):
     refresh_token_idle: int | None
 
 
+class MutualTlsAnswer(Answer):
+    """What a client has registered for mutual TLS; what its members mean is told in ``model.mutual_tls``."""
+
+    subject_kind: SubjectKind | None
+    subject_value: str
+    bound_tokens: bool
+
+
 class ClientAnswer(Answer):
     """A client; what its members mean is told in ``model.client``."""
 
@@ -64,6 +76,7 @@ class ClientAnswer(Answer):
     created_at: int
     updated_at: int
     login: LoginAnswer | None
+    mutual_tls: MutualTlsAnswer
 
 
 class MadeClientAnswer(ClientAnswer):
@@ -93,6 +106,7 @@ class ClientKeyAnswer(Answer):
     parent: str | None
     created_at: int
     last_used_at: int | None
+    certificate: Pem | None
 
 
 class ApiAnswer(Answer):
@@ -151,6 +165,7 @@ class TokenAnswer(Answer):
     audience: str
     scope: str
     key_thumbprint: str
+    certificate_thumbprint: str
     signing_kid: str | None
     issued_at: int
     expires_at: int

@@ -12,6 +12,7 @@ from ostiary.errors import ConfigurationError
 from ostiary.model.client import Client, ClientKind
 from ostiary.model.client_login import ClientLogin
 from ostiary.model.login_rules import NONE, SECRET_METHODS, checked_login, grant_types_for
+from ostiary.model.mutual_tls import CERTIFICATE_METHODS, SELF_SIGNED
 
 
 def new_login(limits: Limits, command: NewLogin | None, authentication_method: str) -> ClientLogin | None:
@@ -62,8 +63,10 @@ def grant_types(command: NewClient, kind: ClientKind) -> tuple[str, ...]:
     """What the client may ask for. Raises ConfigurationError."""
     if kind == "api":
         return ()
-    if command.keys or command.jwks_uri is not None:
+    if any(one.key is not None for one in command.keys) or command.jwks_uri is not None:
         _check_has_use_for_keys(command.authentication_method)
+    if any(one.certificate is not None for one in command.keys) and command.authentication_method != SELF_SIGNED:
+        raise ConfigurationError(f"keys: a certificate is registered for {SELF_SIGNED}, no other method looks at it")
     return _grant_types(command.grant_types, command.authentication_method, command.login is not None)
 
 
@@ -77,6 +80,7 @@ def _grant_types(named: Sequence[str] | None, method: str, has_login: bool) -> t
 def _check_has_use_for_keys(method: str) -> None:
     if method != "private_key_jwt":
         said = "names itself only" if method == NONE else "proves itself by a secret"
+        said = "proves itself by its certificate" if method in CERTIFICATE_METHODS else said
         raise ConfigurationError(f"keys: a client registered for {method} {said}: leave the keys out")
 
 

@@ -7,10 +7,12 @@ import json
 from ostiary.admin.commands import NewKey
 from ostiary.admin.existing import existing_client
 from ostiary.audit import tags
+from ostiary.authorization_server.certificate_keys import certificate_key
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.model import names
 from ostiary.model.client import Client
 from ostiary.model.client_key import ClientKey
+from ostiary.protocol import certificate
 from ostiary.protocol.jwk import VerificationKey, parse_public_key, parse_public_keys
 from ostiary.revocation.act import Act
 from ostiary.storage.base import Storage, UnitOfWork
@@ -44,6 +46,8 @@ def keys_of_command(client: Client, command: NewKey, now: int) -> list[ClientKey
         raise ConfigurationError(
             "the key would expire before it may be used: its end must lie in the future and after its beginning"
         )
+    if command.certificate is not None:
+        return _certificates(client, command, command.certificate, now)
     parsed = parse_keys(command)
     if not parsed:
         raise ConfigurationError("this key is refused: there is no key in the document")
@@ -73,13 +77,39 @@ def keys_of_command(client: Client, command: NewKey, now: int) -> list[ClientKey
     ]
 
 
+def _certificates(client: Client, command: NewKey, text: str, now: int) -> list[ClientKey]:
+    try:
+        found = certificate.read_pem(text.encode())
+        for one in found:
+            certificate.check_period(one, max(now, one.not_before))
+        if command.kid is not None and len(found) != 1:
+            raise ConfigurationError(f"a kid is given for {len(found)} certificates: give it for one")
+        return [
+            certificate_key(
+                one,
+                client,
+                now=now,
+                source="registered",
+                kid=command.kid,
+                owner=command.owner,
+                not_before=command.not_before,
+                expires_at=command.expires_at,
+            )
+            for one in found
+        ]
+    except VerificationError as error:
+        mend = error.mend or f"expected: {error.expected}"
+        raise ConfigurationError(f"this certificate is refused; seen: {error.seen}; {mend}") from None
+
+
 def parse_keys(command: NewKey) -> list[VerificationKey]:
     """Parse JWK, JWKS or PEM text. Raises ConfigurationError with the reason and the mend."""
     try:
         # A kid or an algorithm can be said of one key only.
+        text = command.key or ""
         if command.kid is not None or command.alg is not None:
-            return [parse_public_key(command.key, kid=command.kid, alg=command.alg)]
-        return parse_public_keys(command.key)
+            return [parse_public_key(text, kid=command.kid, alg=command.alg)]
+        return parse_public_keys(text)
     except VerificationError as error:
         seen = f"; seen: {error.seen}" if error.seen else ""
         mend = error.mend or (f"expected: {error.expected}" if error.expected else "")

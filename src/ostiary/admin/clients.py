@@ -12,6 +12,7 @@ from ostiary.admin.client_secrets import MadeClient, new_secret
 from ostiary.admin.commands import ClientChanges, NewClient
 from ostiary.admin.existing import existing_client, registered_client
 from ostiary.admin.limits import Limits
+from ostiary.admin.mutual_tls import changed_mutual_tls, new_mutual_tls
 from ostiary.audit import tags
 from ostiary.authorization_server.identifiers import new_grant_id
 from ostiary.errors import ConfigurationError
@@ -22,6 +23,8 @@ from ostiary.model.names import API_CLIENT_PREFIX
 from ostiary.protocol import token_format
 from ostiary.revocation.act import Act
 from ostiary.storage.base import Storage, UnitOfWork
+
+_NOT_MEMBERS = {"login", "grant_types", "certificate_subject", "bound_tokens"}
 
 
 async def create_client(storage: Storage, limits: Limits, command: NewClient, act: Act) -> MadeClient:
@@ -82,6 +85,7 @@ def _client(limits: Limits, command: NewClient, kind: ClientKind, now: float, se
         updated_at=int(now),
         login=new_login(limits, command.login, command.authentication_method),
         secret_digest=None if secret is None else token_format.digest(secret),
+        mutual_tls=new_mutual_tls(command),
     )
 
 
@@ -105,10 +109,12 @@ async def change_client(storage: Storage, limits: Limits, client_id: str, change
 
 
 def _changed(limits: Limits, client: Client, changes: ClientChanges) -> Client:
-    named: dict[str, Any] = changes.model_dump(exclude_unset=True, exclude={"login", "grant_types"})
+    named: dict[str, Any] = changes.model_dump(exclude_unset=True, exclude=_NOT_MEMBERS)
     if changes.scopes is not None:
         named["scopes"] = _distinct(changes.scopes)
-    return changed_application(limits, client, replace(client, **named), changes)
+    changed = replace(client, **named)
+    changed = replace(changed, mutual_tls=changed_mutual_tls(client, changed, changes))
+    return changed_application(limits, client, changed, changes)
 
 
 async def _tell_exemption(work: UnitOfWork, before: Client | None, after: Client, act: Act) -> None:

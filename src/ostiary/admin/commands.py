@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
 from ostiary.admin.login_commands import STRICT, AuthenticationMethod, GrantTypeName, LoginChanges, NewLogin
 from ostiary.model import names
 from ostiary.model.api import TokenFormat
+from ostiary.protocol.certificate_subject import MAX_LENGTH, SubjectKind
 
 MAX_LIFE = 86_400  # seconds; no access token is given a longer life than a day
 MAX_APIS = 100
@@ -43,14 +44,33 @@ class Command(BaseModel):
 
 
 class NewKey(Command):
-    """Public keys for a client: one JWK, a JWKS or PEM text."""
+    """Public keys for a client: ``key``, one JWK, a JWKS or PEM text; or ``certificate``, one or several in PEM.
 
-    key: Annotated[str, Field(min_length=1, max_length=65_536)]
+    A certificate is for ``self_signed_tls_client_auth``, and ends with its own period at the latest.
+    """
+
+    key: Annotated[str, Field(min_length=1, max_length=65_536)] | None = None
+    certificate: Annotated[str, Field(min_length=1, max_length=65_536)] | None = None
     kid: Kid | None = None
     alg: Alg | None = None
     not_before: Moment | None = None
     expires_at: Moment | None = None
     owner: Owner = ""
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> NewKey:
+        if (self.key is None) == (self.certificate is None):
+            raise ValueError("give either a key or a certificate")
+        if self.certificate is not None and self.alg is not None:
+            raise ValueError("alg is for a key: a certificate says which its key is for")
+        return self
+
+
+class CertificateSubject(Command):
+    """By which one value a certificate names its client, for ``tls_client_auth``: RFC 8705 section 2.1.2."""
+
+    kind: SubjectKind
+    value: Annotated[str, Field(min_length=1, max_length=MAX_LENGTH)]
 
 
 Keys = Annotated[list[NewKey], Field(max_length=MAX_KEYS)]
@@ -73,6 +93,8 @@ class NewClient(Command):
     token_life: Life | None = None
     jwks_uri: Url | None = None
     may_register_keys: bool = False
+    certificate_subject: CertificateSubject | None = None
+    bound_tokens: Annotated[bool, Field(description="its tokens are bound to its certificate (RFC 8705)")] = False
     max_concurrency: Annotated[
         Concurrency | None, Field(description="requests at once; null for server.max_concurrency_per_client")
     ] = None
@@ -82,7 +104,8 @@ class NewClient(Command):
 class ClientChanges(Command):
     """What may be changed of a client; what is absent stays. Only token_life and jwks_uri can be taken away by null.
 
-    authentication_method: a secret ends with its method; a method with a secret is for clients that have one.
+    authentication_method: a secret ends with its method; a method with a secret is for clients that have one; a
+    certificate_subject comes and goes with ``tls_client_auth``.
     """
 
     name: Name | None = None
@@ -91,6 +114,8 @@ class ClientChanges(Command):
     token_life: Life | None = None
     jwks_uri: Url | None = None
     may_register_keys: bool | None = None
+    certificate_subject: CertificateSubject | None = None
+    bound_tokens: bool | None = None
     max_concurrency: Concurrency | None = None
     authentication_method: AuthenticationMethod | None = None
     grant_types: Annotated[list[GrantTypeName], Field(max_length=3)] | None = None
@@ -101,6 +126,8 @@ class ClientChanges(Command):
         "owner",
         "scopes",
         "may_register_keys",
+        "certificate_subject",
+        "bound_tokens",
         "max_concurrency",
         "authentication_method",
         "grant_types",

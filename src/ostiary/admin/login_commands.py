@@ -13,7 +13,14 @@ STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 MAX_URIS = 50
 _DAY = 86_400
 
-AuthenticationMethod = Literal["private_key_jwt", "client_secret_basic", "client_secret_post", "none"]
+AuthenticationMethod = Literal[
+    "private_key_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+    "client_secret_basic",
+    "client_secret_post",
+    "none",
+]
 GrantTypeName = Literal["authorization_code", "refresh_token", "client_credentials"]
 IdTokenAlg = Literal["ES256", "RS256"]
 Uri = Annotated[str, Field(max_length=MAX_LENGTH)]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ostiary.authorization_server.client_trust import ClientTrust, ConfiguredTrust
 from ostiary.authorization_server.concurrency import Concurrency
 from ostiary.authorization_server.key_use import KeyUse
 from ostiary.authorization_server.password_hashing import PasswordHashing
@@ -49,6 +50,7 @@ class AuthorizationServer:
     key_use: KeyUse = field(default_factory=KeyUse)
     passwords: PasswordHashing = field(default_factory=PasswordHashing)
     upstreams: UpstreamProviders | None = None
+    client_trust: ClientTrust = field(default_factory=ConfiguredTrust)
     monotonic: Callable[[], float] = time.monotonic
     unauthenticated: UnauthenticatedRefusals = field(init=False)
 

@@ -37,7 +37,7 @@ class Exchange:
     """One request on its way. ``caller`` and ``positions`` stand once the client is authenticated.
 
     now: seconds since the epoch; one reading of the clock for the whole request. writing: its transaction was begun.
-    changes_registry: what is written is itself such a change.
+    changes_registry: what is written is itself such a change. certificate_thumbprint: what its tokens are bound to.
     """
 
     server: AuthorizationServer
@@ -50,6 +50,7 @@ class Exchange:
     caller: Authenticated | None = None
     writing: bool = False
     changes_registry: bool = False
+    certificate_thumbprint: str = ""
 
     @property
     def client(self) -> Authenticated:

@@ -32,6 +32,7 @@ class Successor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     token: str
     scope: str = ""
     resource: str = ""
+    binding: str = ""
 
 
 _SUCCESSOR = msgspec.json.Decoder(Successor)
@@ -64,6 +65,7 @@ async def first(exchange: Exchange, grant: Grant) -> Fresh | None:
         created_at=now,
         idle_until=_idle_until(exchange, now, end),
         expires_at=end,
+        certificate_thumbprint=_binding(exchange),
     )
     return Fresh(text, record)
 
@@ -81,6 +83,7 @@ async def next_of(exchange: Exchange, present: RefreshToken) -> Fresh:
         successor=None,
         successor_digest=None,
         retry_until=None,
+        certificate_thumbprint=present.certificate_thumbprint or _binding(exchange),
     )
     return Fresh(text, record)
 
@@ -88,7 +91,12 @@ async def next_of(exchange: Exchange, present: RefreshToken) -> Fresh:
 def seal(exchange: Exchange, presented: str, present: RefreshToken, fresh: Fresh) -> bytes:
     """The successor, for whoever brings ``presented`` again with the same request."""
     form = exchange.form
-    told = Successor(token=fresh.text, scope=form.get("scope", ""), resource=form.get("resource", ""))
+    told = Successor(
+        token=fresh.text,
+        scope=form.get("scope", ""),
+        resource=form.get("resource", ""),
+        binding=exchange.certificate_thumbprint,
+    )
     return exchange.server.seals.seal(
         _PURPOSE, msgspec.json.encode(told), context=present.digest, secret=presented.encode("ascii")
     )
@@ -105,8 +113,16 @@ def retried(exchange: Exchange, presented: str, present: RefreshToken) -> str | 
     except VerificationError:
         return None
     told = _SUCCESSOR.decode(plain)
-    same = (told.scope, told.resource) == (exchange.form.get("scope", ""), exchange.form.get("resource", ""))
-    return told.token if same else None
+    asked = (exchange.form.get("scope", ""), exchange.form.get("resource", ""), exchange.certificate_thumbprint)
+    return told.token if (told.scope, told.resource, told.binding) == asked else None
+
+
+def _binding(exchange: Exchange) -> str:
+    """What a refresh token is bound to, of public clients alone: RFC 8705 section 4.
+
+    A confidential client proves itself anew each time, and so may renew its certificate meanwhile (section 7.1).
+    """
+    return exchange.certificate_thumbprint if exchange.client.is_public else ""
 
 
 async def _new(server: AuthorizationServer) -> str:

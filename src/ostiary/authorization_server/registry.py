@@ -53,6 +53,7 @@ class Registry:
         self._clients: dict[str, Client] = {}
         self._keys: dict[str, tuple[StoredKey, ...]] = {}
         self._revoked: dict[str, tuple[ClientKey | None]] = {}
+        self._certificates: dict[str, tuple[bytes, ...]] = {}
         self._apis: dict[str, Api] = {}
         self._apis_of: dict[str, tuple[Api, ...]] = {}
         self._grants: dict[str, Grant] = {}
@@ -94,6 +95,17 @@ class Registry:
 
         known = await self._cached(self._revoked, thumbprint, load)
         return None if known is None else known[0]
+
+    async def registered_certificates(self) -> Sequence[bytes]:
+        """The certificates (DER) that are registered at clients and neither retired nor revoked; for the TLS door.
+
+        That one is here lets it knock, no more: whom it proves, if anybody, is decided by its client's method.
+        """
+
+        async def load(work: UnitOfWork) -> tuple[bytes, ...]:
+            return tuple(key.certificate for key in await work.client_keys.in_certificates() if key.certificate)
+
+        return await self._cached(self._certificates, "", load) or ()
 
     async def api(self, identifier: str) -> Api | None:
         """The API of this identifier, whatever its state."""

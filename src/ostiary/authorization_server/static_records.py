@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ostiary.authorization_server.certificate_keys import certificate_key
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.model.api import Api
 from ostiary.model.client import Client, ClientKind
 from ostiary.model.client_key import ClientKey
 from ostiary.model.login_rules import grant_types_for
-from ostiary.protocol import token_format
+from ostiary.protocol import certificate, token_format
 from ostiary.protocol.jwk import MAX_DOCUMENT_BYTES, VerificationKey, parse_public_keys
 from ostiary.secret_files import read_secret_file
 from ostiary.settings.sections import Settings
@@ -39,6 +40,10 @@ def static_records(settings: Settings, now: int) -> StaticRecords:
         for path in paths:
             for key in _read(path):
                 _add(keys, _record(key, clients[client_id], now), clients, path)
+    for client_id, client in settings.static.clients.items():
+        for path in client.certificates:
+            for registered in _read_certificates(path, clients[client_id], now):
+                _add(keys, registered, clients, path)
     apis = {api.identifier: _api(settings, name, api, now) for name, api in settings.static.apis.items()}
     return StaticRecords(clients, keys, apis)
 
@@ -84,6 +89,7 @@ def _client(settings: Settings, client_id: str, client: StaticClient, kind: Clie
         created_at=now,
         updated_at=now,
         login=client.login_record(),
+        mutual_tls=client.mutual_tls_record(),
         secret_digest=None if client.secret_file is None else _secret_digest(client.secret_file),
     )
 
@@ -149,6 +155,17 @@ def _record(key: VerificationKey, client: Client, now: int) -> ClientKey:
         created_at=now,
         last_used_at=None,
     )
+
+
+def _read_certificates(path: Path, client: Client, now: int) -> list[ClientKey]:
+    try:
+        with path.open("rb") as file:
+            found = certificate.read_pem(file.read(MAX_DOCUMENT_BYTES + 1))
+        return [certificate_key(one, client, now=now, source="static") for one in found]
+    except OSError as error:
+        raise ConfigurationError(f"The certificate file {path} cannot be read: {error.strerror}.") from None
+    except VerificationError as error:
+        raise ConfigurationError(f"The certificate file {path} is refused: {error.seen}; {error.mend}.") from None
 
 
 def _add(keys: dict[str, ClientKey], key: ClientKey, clients: dict[str, Client], path: Path) -> None:

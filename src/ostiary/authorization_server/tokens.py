@@ -14,6 +14,7 @@ from ostiary.model.grant import Grant
 from ostiary.model.token import AccessToken
 from ostiary.protocol import access_token, jws, token_format
 from ostiary.protocol.access_token import AccessTokenClaims
+from ostiary.protocol.certificate_binding import X5T_S256
 
 
 class SignedIn(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,6 +35,7 @@ class Order:
 
     key_thumbprint: the client key that proved it. rev: position of the revocation log, read before the decision.
     now: seconds since the epoch. claims, session_id: of a user's sign-in, as ``AccessToken`` keeps them.
+    certificate_thumbprint: of the certificate that it is bound to (``x5t#S256``), "" for a bearer token.
     """
 
     client: Client
@@ -46,6 +48,7 @@ class Order:
     now: float
     claims: str = "{}"
     session_id: str = ""
+    certificate_thumbprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ def claims(issuer: str, token: AccessToken) -> AccessTokenClaims:
         acr=signed_in.acr,
         amr=signed_in.amr,
         sid=token.session_id or None,
+        # RFC 8705 3.1 and 3.2: the same confirmation in a token and at introspection.
+        cnf={X5T_S256: token.certificate_thumbprint} if token.certificate_thumbprint else None,
     )
 
 
@@ -113,6 +118,7 @@ def _record(order: Order, life: int, digest: bytes | None, signing_kid: str | No
         expires_at=now + life,
         claims=order.claims,
         session_id=order.session_id,
+        certificate_thumbprint=order.certificate_thumbprint,
     )
 
 

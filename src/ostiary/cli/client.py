@@ -11,6 +11,7 @@ import typer
 from ostiary.admin.clients import new_client_id
 from ostiary.admin.commands import ClientChanges, NewClient, NewKey
 from ostiary.cli.administration import Administration, Row
+from ostiary.cli.client_keys import CertificateFile, KeyAlgorithm
 from ostiary.cli.client_keys import app as keys_app
 from ostiary.cli.generated import generate_key, key_from_file, public_key, with_file
 from ostiary.cli.login_options import LoginOptions, login_options
@@ -19,6 +20,7 @@ from ostiary.cli.output import Format, next_step, show
 from ostiary.cli.secret_file import with_secret_file
 from ostiary.cli.typed import grants, one_sentence, with_dates
 from ostiary.errors import ConfigurationError
+from ostiary.model.mutual_tls import CERTIFICATE_METHODS
 from ostiary.protocol import token_format
 from ostiary.protocol.credential import CLIENT, Credential
 from ostiary.protocol.jwk import SigningKey
@@ -55,9 +57,8 @@ def create(
     generate: Annotated[
         Path | None, typer.Option("--generate", help="Make a key pair and write the client's credential file.")
     ] = None,
-    alg: Annotated[
-        str | None, typer.Option("--alg", help="The algorithm of the key (default with --generate: ES256).")
-    ] = None,
+    certificate: CertificateFile = None,
+    alg: KeyAlgorithm = None,
     jwks_uri: Annotated[str | None, typer.Option("--jwks-uri", help="Where it publishes its keys.")] = None,
     token_life: Annotated[int | None, typer.Option("--token-life", help="At most so many seconds.")] = None,
     may_register_keys: Annotated[
@@ -81,7 +82,7 @@ def create(
             token_life=token_life,
             jwks_uri=jwks_uri,
             may_register_keys=may_register_keys,
-            keys=_keys(made, key, alg),
+            keys=_keys(made, key, alg, certificate),
         )
     row = where.run(lambda administration: _create(administration, command, made, generate))
     _tell(where.output, row, generate, next(iter(command.scopes), None))
@@ -93,11 +94,16 @@ def _check_credential(login: LoginOptions, key: Path | None, generate: Path | No
     method = login.authentication_method
     if method == "none" and (key is not None or generate is not None):
         raise ConfigurationError("--public: such a client can keep no key and no secret: leave out --key, --generate")
-    if method not in (None, "none") and (key is not None or generate is None):
+    if method in CERTIFICATE_METHODS:
+        if key is not None or generate is not None:
+            raise ConfigurationError(f"{method}: such a client proves itself by TLS: leave out --key, --generate")
+    elif method not in (None, "none") and (key is not None or generate is None):
         raise ConfigurationError("--secret-method needs --generate FILE, into which the secret is written")
 
 
-def _keys(made: SigningKey | None, key: Path | None, alg: str | None) -> list[NewKey]:
+def _keys(made: SigningKey | None, key: Path | None, alg: str | None, certificate: Path | None) -> list[NewKey]:
+    if certificate is not None:
+        return [NewKey(certificate=key_from_file(certificate))]
     if made is not None:
         return [public_key(made)]
     return [] if key is None else [NewKey(key=key_from_file(key), alg=alg)]
@@ -136,8 +142,10 @@ def show_row(row: Row, output: Format) -> None:
     if output is Format.JSON:
         show(row, output)
         return
-    login = {name: value for name, value in (row.get("login") or {}).items() if value not in (None, "", [])}
-    show({**with_dates({name: value for name, value in row.items() if name != "login"}), **login}, output)
+    parts = {**(row.get("login") or {}), **(row.get("mutual_tls") or {})}
+    parts = {name: value for name, value in parts.items() if value not in (None, "", [], False)}
+    own = {name: value for name, value in row.items() if name not in ("login", "mutual_tls")}
+    show({**with_dates(own), **parts}, output)
 
 
 @app.command("new-secret")
@@ -223,7 +231,7 @@ def change(
         "grant_types": login.grant_types(has_login=True),
     }
     with one_sentence():
-        given["login"] = login.changes()
+        given |= {"login": login.changes(), **login.mutual_tls()}
         changes = ClientChanges(**{member: value for member, value in given.items() if value is not None})
     if not changes.model_fields_set:
         raise ConfigurationError("nothing to change was named: see ostiary client change --help")

@@ -24,6 +24,13 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Add, list, r
 _COLUMNS = ("kid", "alg", "state", "source", "owner", "not_before", "expires_at", "last_used_at")
 
 ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="The client's id.")]
+KeyAlgorithm = Annotated[
+    str | None, typer.Option("--alg", help="The algorithm of the key (default with --generate: ES256).")
+]
+CertificateFile = Annotated[
+    Path | None,
+    typer.Option("--certificate", help="A certificate for mutual TLS, PEM, of a --self-signed client."),
+]
 Kid = Annotated[str, typer.Argument(metavar="KID", help="The key's kid, as `client keys list` shows it.")]
 
 
@@ -36,9 +43,8 @@ def add(
     generate: Annotated[
         Path | None, typer.Option("--generate", help="Make a key pair and write the client's new credential file.")
     ] = None,
-    alg: Annotated[
-        str | None, typer.Option("--alg", help="The algorithm of the key (default with --generate: ES256).")
-    ] = None,
+    certificate: CertificateFile = None,
+    alg: KeyAlgorithm = None,
     kid: Annotated[str | None, typer.Option("--kid", help="The kid, if the key file does not say.")] = None,
     owner: Annotated[str, typer.Option("--owner", help="Who holds it (default: the client's owner).")] = "",
     not_before: Annotated[
@@ -49,17 +55,18 @@ def add(
     ] = None,
 ) -> None:
     """Add a key beside the present ones, so that both work while the client changes over."""
-    if (key is None) == (generate is None):
-        raise ConfigurationError("give either --key FILE, a public key, or --generate FILE, a new credential file")
+    if [key, generate, certificate].count(None) != 2:
+        raise ConfigurationError(
+            "give one of --key FILE, a public key, --certificate FILE, and --generate FILE, a new credential file"
+        )
     if generate is not None and kid is not None:
         raise ConfigurationError("--kid is for --key: a generated key is named by its thumbprint (RFC 7638)")
     made = None if generate is None else generate_key(alg or "ES256")
     with one_sentence():
-        given = NewKey(key=key_from_file(key), kid=kid, alg=alg) if key is not None else None
-        named = given or public_key(made) if made is not None else given
+        named = public_key(made) if made is not None else _given(key, certificate, kid, alg)
         command = NewKey(
             **{
-                **(named.model_dump() if named is not None else {}),
+                **named.model_dump(),
                 "owner": owner,
                 "not_before": moment("--not-before", not_before, now=time.time),
                 "expires_at": moment("--expires", expires, now=time.time),
@@ -68,6 +75,13 @@ def add(
     rows = where.run(lambda administration: _add(administration, client_id, command, made, generate))
     _tell(where.output, rows)
     next_step(f"let the client use {generate or 'the new key'}, then: ostiary client keys retire {client_id} OLD_KID")
+
+
+def _given(key: Path | None, certificate: Path | None, kid: str | None, alg: str | None) -> NewKey:
+    if key is not None:
+        return NewKey(key=key_from_file(key), kid=kid, alg=alg)
+    text = None if certificate is None else key_from_file(certificate)
+    return NewKey(certificate=text, kid=kid, alg=alg)
 
 
 async def _add(

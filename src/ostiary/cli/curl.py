@@ -89,7 +89,8 @@ def _sent(
     auth: httpx2.Auth, user: Path | None, verb: str, url: str, body: bytes | None, headers: list[tuple[str, str]]
 ) -> httpx2.Response:
     try:
-        with httpx2.Client(auth=auth, timeout=30.0) as http:
+        transport = auth.transport() if isinstance(auth, ClientAuth) else None
+        with httpx2.Client(auth=auth, timeout=30.0, transport=transport) as http:
             return http.request(verb, url, content=body, headers=headers)
     except (SignInRequired, StepUpRequired) as error:
         _tell_sign_in(error, user)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from ostiary.admin.login_commands import AuthenticationMethod, GrantTypeName, LoginChanges, NewLogin
+from ostiary.cli import mutual_tls_options
 from ostiary.errors import ConfigurationError
 from ostiary.model.application_uris import is_web_address
 
@@ -51,7 +52,9 @@ _BOTH: dict[str, Any] = {
     "public": Annotated[
         bool, typer.Option("--public", help="It can keep no secret: a single-page, mobile or command-line app.")
     ],
+    **mutual_tls_options.OPTIONS,
 }
+_FLAGS = ("public", "pairwise", "self_signed")
 _NEW: dict[str, Any] = _BOTH | {
     "application_type": Annotated[
         Text, typer.Option("--type", help="web, native or browser (default: by --public and the redirect URIs).")
@@ -82,7 +85,16 @@ class LoginOptions:
         """The method that was asked for, None if nothing was said of it. Raises ConfigurationError."""
         if self.given["public"] and self.given["secret_method"] is not None:
             raise ConfigurationError("--public and --secret-method are both given: a public client has no secret")
-        return "none" if self.given["public"] else self.secret_method
+        by_certificate = mutual_tls_options.method(self.given)
+        other: AuthenticationMethod | None = "none" if self.given["public"] else self.secret_method
+        if by_certificate is not None and other is not None:
+            raise ConfigurationError(f"{by_certificate} and {other} are both asked for: a client has one method")
+        return by_certificate or other
+
+    def mutual_tls(self) -> dict[str, Any]:
+        """What was said of its certificate. Raises ConfigurationError and ValidationError."""
+        named = {"certificate_subject": mutual_tls_options.subject(self.given)}
+        return {**named, "bound_tokens": self.given["bound_tokens"]}
 
     def members_of_client(self) -> dict[str, Any]:
         """What a new client has by these options. Raises ConfigurationError and ValidationError."""
@@ -91,6 +103,7 @@ class LoginOptions:
             "authentication_method": self.authentication_method or "private_key_jwt",
             "grant_types": self.grant_types(has_login=application is not None),
             "login": application,
+            **{name: value for name, value in self.mutual_tls().items() if value is not None},
         }
 
     def new(self) -> NewLogin | None:
@@ -117,7 +130,7 @@ class LoginOptions:
         return [*usual, "client_credentials"] if self.given["own_tokens"] else usual
 
     def _members(self) -> dict[str, Any]:
-        apart = ("secret_method", "public", "own_tokens", "pairwise")
+        apart = ("secret_method", "public", "own_tokens", "pairwise", *mutual_tls_options.OPTIONS)
         return {name: value for name, value in self.given.items() if value is not None and name not in apart}
 
     def _type(self, redirect_uris: list[str]) -> str:
@@ -141,7 +154,7 @@ def login_options(*, new: bool) -> Callable[[Callable[..., None]], Callable[...,
         parameters = [first.replace(annotation=hints[first.name])]
         parameters += [one.replace(annotation=hints[one.name], kind=keyword) for one in own]
         parameters += [
-            inspect.Parameter(name, keyword, default=False if name in ("public", "pairwise") else None, annotation=hint)
+            inspect.Parameter(name, keyword, default=False if name in _FLAGS else None, annotation=hint)
             for name, hint in options.items()
         ]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -20,8 +20,9 @@ from ostiary.cli.options import AdminFile, AdminUrl, ConfigOption, DirectoryOpti
 from ostiary.cli.output import Format, FormatOption, next_step, note, show
 from ostiary.client.assertion import ClientProof
 from ostiary.client.authorization_server import AuthorizationServerCalls
-from ostiary.client.credential_file import CLIENT_FILE_VARIABLE, load_api_credential, load_client_credential
+from ostiary.client.credential_file import CLIENT_FILE_VARIABLE, load_api_credential
 from ostiary.client.exchange import Shell
+from ostiary.client.own_client import own_proof
 from ostiary.client.token_request import AccessToken, scope_text
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.extras import missing_extra
@@ -49,8 +50,8 @@ def get(
 ) -> None:
     """Get an access token; it is printed alone, so that it can be piped."""
     wanted = " ".join(scope or ())
-    calls = _calls(load_client_credential(client_file))
-    token = Shell().run(calls.token(resource=resource, scope=scope_text(wanted)))
+    calls, shell = _own_calls(client_file)
+    token = shell.run(calls.token(resource=resource, scope=scope_text(wanted)))
     if output is Format.JSON:
         show(_as_answer(token), Format.JSON)
     else:
@@ -130,8 +131,8 @@ def revoke(
             f"Whose token? As its client, name the client's file by --client-file or {CLIENT_FILE_VARIABLE};"
             " as the operator, name the token by --jti (ostiary token list shows it)."
         )
-    calls = _calls(load_client_credential(client_file))
-    Shell().run(calls.revoke(read_token(file)))
+    calls, shell = _own_calls(client_file)
+    shell.run(calls.revoke(read_token(file)))
     note("The server has taken the revocation; a token that was not this client's stays as it is.")
     next_step("ostiary token get, for a new one")
 
@@ -164,6 +165,12 @@ def read_token(file: Path | None) -> str:
 def _read(file: Path) -> bytes:
     with file.open("rb") as opened:
         return opened.read(MAX_TOKEN_BYTES + 1)
+
+
+def _own_calls(client_file: Path | None) -> tuple[AuthorizationServerCalls, Shell]:
+    proof, certificate = own_proof(client_file)
+    tls = None if certificate is None else certificate.current().context
+    return AuthorizationServerCalls(proof), Shell(tls=tls)
 
 
 def _calls(credential: Credential) -> AuthorizationServerCalls:

@@ -9,6 +9,7 @@ An application signs its users in by ``Application``, and calls APIs on their be
 from ostiary.client.application import Application
 from ostiary.client.auth import ClientAuth
 from ostiary.client.authorization_request import AuthorizationRequest, PendingAuthorization
+from ostiary.client.client_certificate import ClientCertificate
 from ostiary.client.errors import AuthorizationRefused, SignInRequired, StepUpRequired, TokenRequestRefused
 from ostiary.client.refusal import ApiRefusal, read_refusal
 from ostiary.client.request_auth import ClientRequestAuth
@@ -23,6 +24,7 @@ __all__ = [
     "AuthorizationRefused",
     "AuthorizationRequest",
     "ClientAuth",
+    "ClientCertificate",
     "ClientRequestAuth",
     "ConfigurationError",
     "OstiaryError",

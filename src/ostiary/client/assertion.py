@@ -25,10 +25,24 @@ class ClientProof:
 
     method = "private_key_jwt"
 
-    def __init__(self, credential: Credential, *, clock: Clock = time.time, jti: NewJti = new_jti) -> None:
+    def __init__(
+        self, credential: Credential, *, clock: Clock = time.time, jti: NewJti = new_jti, mutual_tls: bool = False
+    ) -> None:
+        """mutual_tls: whether its requests show a certificate as well, to have the tokens bound to it."""
+        self.mutual_tls = mutual_tls
         self.credential = credential
         self._clock = clock
         self._jti = jti
+
+    @property
+    def issuer(self) -> str:
+        """The only server that the credential is for."""
+        return self.credential.issuer
+
+    @property
+    def client_id(self) -> str:
+        """Who proves itself."""
+        return self.credential.client_id
 
     @property
     def alg(self) -> str:

@@ -13,15 +13,19 @@ import httpx2
 from ostiary.client.assertion import ClientProof, Clock, NewJti, new_jti
 from ostiary.client.authorization_server import AuthorizationServerCalls
 from ostiary.client.bearer_request import can_be_sent_again, refused_here, with_token
+from ostiary.client.certificate_proof import CertificateProof
+from ostiary.client.client_certificate import EXTENSION, ClientCertificate
 from ostiary.client.credential_file import KeySource, client_credential
 from ostiary.client.credential_of_file import CredentialOfFile
 from ostiary.client.errors import TokenRequestRefused
 from ostiary.client.exchange import Exchange, Shell
 from ostiary.client.origins import is_safe, origin_of
+from ostiary.client.own_client import certificate_credential, certificate_of
 from ostiary.client.resource_discovery import find_resource
 from ostiary.client.token_request import AccessToken, scope_text
 from ostiary.client.token_source import TokenSource
 from ostiary.errors import ConfigurationError
+from ostiary.protocol.metadata import check_issuer_url
 
 MAX_ORIGINS = 64
 
@@ -31,6 +35,8 @@ class ClientAuth(httpx2.Auth):
 
     issuer, client_id, key: who this client is; the key as a path to PEM or JWK, as bytes, or as a SigningKey.
     kid: the key's registered name, where the key does not say.
+    certificate: what its connections show; without a key it proves the client (RFC 8705). Then calls need the same:
+    ``httpx2.Client(auth=auth, transport=auth.transport())``.
     resource: the identifier of the API that tokens are for; left out, the API is asked (RFC 9728).
     scope: what to ask for; left out, all that the client may have there.
     origins: where tokens may be sent, such as ``["https://orders.internal:8443"]``; default: the resource's own origin.
@@ -45,8 +51,9 @@ class ClientAuth(httpx2.Auth):
         *,
         issuer: str,
         client_id: str,
-        key: KeySource,
+        key: KeySource | None = None,
         kid: str | None = None,
+        certificate: ClientCertificate | None = None,
         resource: str | None = None,
         scope: str | Iterable[str] | None = None,
         origins: Collection[str] | None = None,
@@ -54,9 +61,20 @@ class ClientAuth(httpx2.Auth):
         clock: Clock = time.time,
         jti: NewJti = new_jti,
     ) -> None:
-        credential = client_credential(issuer=issuer, client_id=client_id, key=key, kid=kid)
-        self._issuer = credential.issuer
-        self._calls = AuthorizationServerCalls(ClientProof(credential, clock=clock, jti=jti))
+        self._proof: ClientProof | None = None
+        if key is not None:
+            own = client_credential(issuer=issuer, client_id=client_id, key=key, kid=kid)
+            self._proof = ClientProof(own, clock=clock, jti=jti, mutual_tls=certificate is not None)
+        elif certificate is None:
+            raise ConfigurationError(
+                "A client proves itself by its key or by its certificate: give key= or certificate=."
+            )
+        if certificate is not None and tls is not None:
+            raise ConfigurationError("certificate= brings its own TLS context: leave out tls=, name its CA by ca=.")
+        self._certificate = certificate
+        proof = self._proof or CertificateProof(check_issuer_url(issuer), client_id, clock=clock)
+        self._issuer = proof.issuer
+        self._calls = AuthorizationServerCalls(proof)
         self._shell = Shell(tls=tls)
         self._clock = clock
         self._resource = resource
@@ -64,7 +82,7 @@ class ClientAuth(httpx2.Auth):
         self._origins = allowed_origins(resource, origins)
         self._file: CredentialOfFile | None = None
         self._lock = threading.Lock()
-        self._sources: dict[str, TokenSource] = {}
+        self._sources: dict[tuple[str, str], TokenSource] = {}
 
     @classmethod
     def from_file(
@@ -80,8 +98,21 @@ class ClientAuth(httpx2.Auth):
     ) -> ClientAuth:
         """The authentication of the client whose credential file is at ``path`` (default: ``OSTIARY_CLIENT_FILE``).
 
-        A changed file is read before the next token request, and at once where the server no longer takes the key.
+        A changed file is read before the next token request, and at once where the server no longer takes the key. A
+        file that names a certificate is read once; the certificate and its key are followed.
         """
+        named = certificate_credential(path)
+        if named is not None:
+            return cls(
+                issuer=named.issuer,
+                client_id=named.client_id,
+                certificate=certificate_of(named),
+                resource=resource,
+                scope=scope,
+                origins=origins,
+                tls=tls,
+                clock=clock,
+            )
         file = CredentialOfFile(path)
         own = file.current()
         auth = cls(
@@ -118,29 +149,47 @@ class ClientAuth(httpx2.Auth):
             if fresh.value != token.value and (yield with_token(request, fresh)).status_code == 401:
                 source.refused_again()
 
+    @property
+    def certificate_thumbprint(self) -> str | None:
+        """The certificate (``x5t#S256``) that the next call shows; None for a client without."""
+        return None if self._certificate is None else self._certificate.current().thumbprint
+
+    def transport(self) -> httpx2.BaseTransport | None:
+        """For ``httpx2.Client(transport=...)``: connections that show the certificate; None for a client without."""
+        return None if self._certificate is None else self._certificate.transport()
+
+    def async_transport(self) -> httpx2.AsyncBaseTransport | None:
+        """For ``httpx2.AsyncClient(transport=...)``: the same."""
+        return None if self._certificate is None else self._certificate.async_transport()
+
     def __repr__(self) -> str:
-        return f"ClientAuth(client_id={self._calls.proof.credential.client_id!r}, resource={self._resource!r})"
+        return f"ClientAuth(client_id={self._calls.proof.client_id!r}, resource={self._resource!r})"
 
     def _source(self, request: httpx2.Request) -> TokenSource:
         origin = checked_origin(str(request.url), self._origins)
-        name = self._resource or origin
+        shell, name = self._shell, (self._resource or origin, "")
+        if self._certificate is not None:
+            # After a renewal a token is bound to the certificate of before, and so are the connections that showed it.
+            generation = self._certificate.current()
+            request.extensions = {**request.extensions, EXTENSION: generation}
+            shell, name = Shell(tls=generation.context), (name[0], generation.thumbprint)
         with self._lock:
             if name not in self._sources:
                 if len(self._sources) >= MAX_ORIGINS:
                     self._sources.pop(next(iter(self._sources)))
-                self._sources[name] = TokenSource(lambda: self._shell.run(self._obtain(origin)), clock=self._clock)
+                self._sources[name] = TokenSource(lambda: shell.run(self._obtain(origin)), clock=self._clock)
             return self._sources[name]
 
     def _obtain(self, origin: str) -> Exchange[AccessToken]:
         resource = self._resource or (yield from find_resource(origin, self._issuer))
-        proof = self._calls.proof
-        if self._file is not None:
-            proof.credential = self._file.current()
-        used = proof.credential
+        proof = self._proof
+        if self._file is None or proof is None:
+            return (yield from self._calls.token(resource=resource, scope=self._scope))
+        used = proof.credential = self._file.current()
         try:
             return (yield from self._calls.token(resource=resource, scope=self._scope))
         except TokenRequestRefused as error:
-            if error.code != "invalid_client" or self._file is None:
+            if error.code != "invalid_client":
                 raise
             proof.credential = self._file.current(whatever_it_looks_like=True)
             if proof.credential is used:

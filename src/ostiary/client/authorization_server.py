@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ostiary.client import answers
-from ostiary.client.assertion import ClientProof
+from ostiary.client.client_authentication import OwnProof
 from ostiary.client.discovery import endpoint
 from ostiary.client.exchange import Exchange, Question
 from ostiary.client.known_issuer import KnownIssuer
@@ -17,9 +17,9 @@ class AuthorizationServerCalls:
     Every exchange raises TokenRequestRefused, Unavailable, VerificationError or ConfigurationError.
     """
 
-    def __init__(self, proof: ClientProof) -> None:
+    def __init__(self, proof: OwnProof) -> None:
         self.proof = proof
-        self._known = KnownIssuer(proof.credential.issuer, proof.now)
+        self._known = KnownIssuer(proof.issuer, proof.now)
 
     def metadata(self) -> Exchange[AuthorizationServerMetadata]:
         """The issuer's metadata, at most an hour old."""
@@ -33,7 +33,8 @@ class AuthorizationServerCalls:
     def introspect(self, token: str) -> Exchange[dict[str, object]]:
         """What the server knows of ``token`` (RFC 7662 section 2)."""
         metadata = yield from self.metadata()
-        question = self._question(endpoint(metadata, "introspection_endpoint"), "introspection endpoint", token)
+        url = endpoint(metadata, "introspection_endpoint", mutual_tls=self.proof.mutual_tls)
+        question = self._question(url, "introspection endpoint", token)
         members = answers.read_object(question, (yield question))
         if not isinstance(members.get("active"), bool):
             raise answers.unusable(question, '"active" missing', "true or false (RFC 7662 section 2.2)")
@@ -42,7 +43,8 @@ class AuthorizationServerCalls:
     def revoke(self, token: str) -> Exchange[None]:
         """End ``token`` (RFC 7009 section 2); a token that is unknown or not this client's gives no error."""
         metadata = yield from self.metadata()
-        question = self._question(endpoint(metadata, "revocation_endpoint"), "revocation endpoint", token)
+        url = endpoint(metadata, "revocation_endpoint", mutual_tls=self.proof.mutual_tls)
+        question = self._question(url, "revocation endpoint", token)
         answers.require_success(question, (yield question))
 
     def _question(self, url: str, purpose: str, token: str) -> Question:

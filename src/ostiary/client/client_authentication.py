@@ -22,6 +22,18 @@ class ClientAuthentication(Protocol):
     def headers(self) -> dict[str, str]: ...
 
 
+class OwnProof(ClientAuthentication, Protocol):
+    """One that a client uses for itself. mutual_tls: whether its requests show a certificate."""
+
+    @property
+    def issuer(self) -> str: ...
+    @property
+    def client_id(self) -> str: ...
+    @property
+    def mutual_tls(self) -> bool: ...
+    def now(self) -> float: ...
+
+
 class PublicClient:
     """``none``: a client that can keep no secret names itself; what proves its code is PKCE (RFC 7636)."""
 
@@ -88,7 +100,8 @@ class ClientSecretPost:
 def check_method(metadata: AuthorizationServerMetadata, authentication: ClientAuthentication) -> None:
     """Raise ConfigurationError where the server says that it does not take this way, or not this algorithm."""
     methods = metadata.token_endpoint_auth_methods_supported
-    if methods is not None and authentication.method not in methods:
+    possible = {authentication.method, *getattr(authentication, "also", ())}
+    if methods is not None and possible.isdisjoint(methods):
         raise ConfigurationError(
             f"{metadata.issuer} does not take {authentication.method}; it takes {shown(', '.join(methods))}."
         )

@@ -32,13 +32,17 @@ def discover(issuer: str) -> Exchange[AuthorizationServerMetadata]:
     raise ConfigurationError(f"{issuer} publishes no authorization server metadata; check the issuer's spelling.")
 
 
-def endpoint(metadata: AuthorizationServerMetadata, name: str) -> str:
+def endpoint(metadata: AuthorizationServerMetadata, name: str, *, mutual_tls: bool = False) -> str:
     """The URL of the endpoint whose metadata name is ``name``, such as ``"token_endpoint"``.
 
+    mutual_tls: for a client that shows a certificate. "A client intending to do mutual TLS ... when making a request
+    directly to the authorization server MUST use the alias URL of the endpoint within the mtls_endpoint_aliases, when
+    present, in preference to the endpoint URL of the same name at the top level of metadata" (RFC 8705 section 5).
     Raises ConfigurationError if the server has none, VerificationError("transport") for one without TLS; plain http
     is for an issuer that is itself on loopback.
     """
-    url = getattr(metadata, name)
+    aliases = (metadata.mtls_endpoint_aliases or {}) if mutual_tls else {}
+    url = aliases.get(name) or getattr(metadata, name)
     if not url:
         raise ConfigurationError(f"{metadata.issuer} publishes no {name}: that server cannot do this.")
     if not url.startswith("https://") and not (metadata.issuer.startswith("http://") and is_safe(url)):

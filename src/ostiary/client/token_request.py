@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ostiary.client import answers
-from ostiary.client.assertion import ClientProof
-from ostiary.client.client_authentication import check_method
+from ostiary.client.client_authentication import OwnProof, check_method
 from ostiary.client.discovery import endpoint
 from ostiary.client.exchange import Exchange, Question
 from ostiary.protocol.checks import shown
@@ -41,7 +40,7 @@ def scope_text(scope: str | Iterable[str] | None) -> str | None:
 
 
 def request_token(
-    proof: ClientProof, metadata: AuthorizationServerMetadata, *, resource: str | None, scope: str | None
+    proof: OwnProof, metadata: AuthorizationServerMetadata, *, resource: str | None, scope: str | None
 ) -> Exchange[AccessToken]:
     """Get a token for the API ``resource`` with ``scope`` (None: the server's default).
 
@@ -51,7 +50,8 @@ def request_token(
     check_method(metadata, proof)
     form = {"grant_type": "client_credentials"}
     form |= {name: value for name, value in (("resource", resource), ("scope", scope)) if value is not None}
-    question = Question(endpoint(metadata, "token_endpoint"), "token endpoint", form | proof.parameters())
+    url = endpoint(metadata, "token_endpoint", mutual_tls=proof.mutual_tls)
+    question = Question(url, "token endpoint", form | proof.parameters())
     asked_at = proof.now()
     answer = yield question
     return parse_token(question, answers.read_object(question, answer), asked_at=asked_at)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Final
 
-SubjectKind = Literal["subject_dn", "san_dns", "san_uri", "san_ip", "san_email"]
-SUBJECT_KINDS: Final[tuple[SubjectKind, ...]] = get_args(SubjectKind)
+from ostiary.protocol.certificate_subject import SubjectKind, normal
+
+TLS_CLIENT_AUTH: Final = "tls_client_auth"
+SELF_SIGNED: Final = "self_signed_tls_client_auth"
+CERTIFICATE_METHODS: Final = frozenset({TLS_CLIENT_AUTH, SELF_SIGNED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +26,20 @@ class MutualTls:
     subject_kind: SubjectKind | None = None
     subject_value: str = ""
     bound_tokens: bool = False
+
+
+def checked_mutual_tls(registered: MutualTls, authentication_method: str) -> MutualTls:
+    """``registered``, its value in one spelling, if it fits together and fits the method.
+
+    Raises ValueError with a sentence that begins with the member and names the mend.
+    """
+    if (registered.subject_kind is not None) != (authentication_method == TLS_CLIENT_AUTH):
+        raise ValueError(
+            "certificate_subject: goes together with tls_client_auth: give both or neither, and exactly one subject"
+        )
+    if registered.subject_kind is None:
+        return registered
+    try:
+        return replace(registered, subject_value=normal(registered.subject_kind, registered.subject_value))
+    except ValueError as error:
+        raise ValueError(f"certificate_subject: {error}") from None

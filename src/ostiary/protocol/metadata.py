@@ -43,6 +43,7 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, omit_defaults=Tru
     token_endpoint_auth_signing_alg_values_supported: list[str] | None = None
     code_challenge_methods_supported: list[str] | None = None
     authorization_response_iss_parameter_supported: bool = False
+    mtls_endpoint_aliases: dict[str, str] | None = None
     ostiary_client_keys_endpoint: str | None = None
     ostiary_next_key_endpoint: str | None = None
     ostiary_traces_endpoint: str | None = None

@@ -10,6 +10,8 @@ from ostiary.model import names
 from ostiary.model.api import TokenFormat
 from ostiary.model.client_login import ClientLogin
 from ostiary.model.login_rules import GRANT_TYPES, SECRET_METHODS, checked_login, grant_types_for
+from ostiary.model.mutual_tls import SELF_SIGNED, MutualTls, checked_mutual_tls
+from ostiary.protocol.certificate_subject import SubjectKind
 from ostiary.settings.fields import ClientId, FilePath, Paths, Seconds, Section, SigningAlgorithm, Texts
 from ostiary.settings.static_login import AuthenticationMethod, StaticLogin
 
@@ -27,6 +29,9 @@ class StaticClient(Section):
     client may have. token_life: seconds, upper bound of its access tokens. jwks_uri: where it publishes its keys.
     authentication_method: how it proves itself; secret_file: what ``ostiary client new-secret`` wrote, for the legacy
     methods. login: if it signs users in. grant_types: what it may ask for, if not the usual.
+    certificates: PEM files, the very certificates of ``self_signed_tls_client_auth``. certificate_subject: for
+    ``tls_client_auth``, one kind and its value, as in ``{ san_dns = "billing.example.com" }``. bound_tokens: whether
+    its tokens are bound to the certificate that it shows.
     """
 
     name: str = ""
@@ -39,6 +44,9 @@ class StaticClient(Section):
     secret_file: FilePath | None = None
     grant_types: Texts | None = None
     login: StaticLogin | None = None
+    certificates: Paths = ()
+    certificate_subject: Annotated[dict[SubjectKind, str], Field(min_length=1, max_length=1)] | None = None
+    bound_tokens: bool = False
 
     @model_validator(mode="after")
     def _fits_together(self) -> StaticClient:
@@ -47,6 +55,9 @@ class StaticClient(Section):
             raise ValueError("secret_file and a client_secret_... method go together: give both or neither")
         if self.authentication_method != "private_key_jwt" and (self.keys or self.jwks_uri is not None):
             raise ValueError("keys and jwks_uri are for private_key_jwt: leave them out")
+        if self.certificates and self.authentication_method != SELF_SIGNED:
+            raise ValueError(f"certificates are for {SELF_SIGNED}: leave them out")
+        self.mutual_tls_record()
         if unknown := sorted(set(self.grant_types or ()) - set(GRANT_TYPES)):
             raise ValueError(f"grant_types knows no {unknown[0]!r}: choose from {', '.join(GRANT_TYPES)}")
         grant_types_for(self.grant_types, self.authentication_method, has_login=self.login is not None)
@@ -56,6 +67,11 @@ class StaticClient(Section):
     def login_record(self) -> ClientLogin | None:
         """Its registration as an application with users. Raises ValueError if it does not fit together."""
         return None if self.login is None else checked_login(self.login.record(), self.authentication_method)
+
+    def mutual_tls_record(self) -> MutualTls:
+        """Its registration for mutual TLS. Raises ValueError if it does not fit together."""
+        kind, value = next(iter((self.certificate_subject or {}).items()), (None, ""))
+        return checked_mutual_tls(MutualTls(kind, value, self.bound_tokens), self.authentication_method)
 
     @field_validator("jwks_uri")
     @classmethod

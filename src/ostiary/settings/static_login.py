@@ -10,7 +10,14 @@ from ostiary.model.client_login import ApplicationType, ClientLogin, SubjectType
 from ostiary.settings.fields import Section, Texts
 
 _DAY = 86_400
-AuthenticationMethod = Literal["private_key_jwt", "client_secret_basic", "client_secret_post", "none"]
+AuthenticationMethod = Literal[
+    "private_key_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+    "client_secret_basic",
+    "client_secret_post",
+    "none",
+]
 LoginAlgorithm = Literal["ES256", "RS256"]
 
 

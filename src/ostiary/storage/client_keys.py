@@ -25,6 +25,11 @@ _OF_CLIENT = Statement(
     .where(_KEYS.tenant == bindparam("tenant"), _KEYS.client_id == bindparam("client_id"))
     .order_by(_KEYS.created_at, _KEYS.kid)
 )
+_IN_CERTIFICATES = Statement(
+    select(*_SELECTED)
+    .where(_KEYS.tenant == bindparam("tenant"), _KEYS.certificate.is_not(None), _KEYS.state == "active")
+    .order_by(_KEYS.thumbprint)
+)
 _CHILDREN = (
     select(_KEYS.thumbprint)
     .where(_KEYS.tenant == bindparam("tenant"), _KEYS.parent == bindparam("parent"))
@@ -77,6 +82,10 @@ class SqlClientKeys:
         """Every key of the client, the oldest first."""
         rows = await self._connection.all(_OF_CLIENT, {"tenant": tenant, "client_id": client_id})
         return [_from_row(row) for row in rows]
+
+    async def in_certificates(self, *, tenant: str = TENANT) -> list[ClientKey]:
+        """The active ones of every client that stand in a certificate; some may have expired."""
+        return [_from_row(row) for row in await self._connection.all(_IN_CERTIFICATES, {"tenant": tenant})]
 
     async def descendants(self, thumbprint: str, *, tenant: str = TENANT) -> list[ClientKey]:
         """The keys that this key registered, and those that they registered, without the key itself."""

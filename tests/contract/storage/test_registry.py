@@ -176,6 +176,16 @@ async def test_what_is_registered_for_mutual_tls_is_kept_and_replaced(storage: S
         assert await work.client_keys.by_thumbprint("thumb-1") == client_key(certificate=b"\x30\x00der")
 
 
+async def test_the_active_keys_in_certificates_are_found_whosever_they_are(storage: Storage) -> None:
+    found = [client_key("a", certificate=b"one"), client_key("c", certificate=b"two", client_id="other")]
+    ended = client_key("b", certificate=b"three", state="revoked")
+    async with storage.write() as work:
+        for key in (*found, ended, client_key("d")):
+            await work.client_keys.add(key)
+    async with storage.read() as work:
+        assert await work.client_keys.in_certificates() == found
+
+
 async def test_the_same_key_is_refused_for_another_client_and_the_sentence_names_whose_it_is(storage: Storage) -> None:
     async with storage.write() as work:
         await work.client_keys.add(client_key())

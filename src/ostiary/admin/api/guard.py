@@ -10,6 +10,7 @@ from ostiary.audit import tags
 from ostiary.authorization_server import issued_tokens
 from ostiary.authorization_server.admin_resource import READ, WRITE, admin_identifier, metadata_url
 from ostiary.authorization_server.context import AuthorizationServer
+from ostiary.authorization_server.sender_constraint import check_bound
 from ostiary.errors import OAuthError
 from ostiary.model.event import AuditEvent
 from ostiary.model.token import AccessToken
@@ -93,6 +94,7 @@ class AdminGuard:
             if (fault := await issued_tokens.fault(server, work, token, api, now)) is not None:
                 raise _unauthorized("state", "the token is not active", fault, "an active token")
         trace.note("state", "active", "active")
+        check_bound(token, (request.scope.get("extensions") or {}).get("tls", {}).get("client_certificate"))
         return token
 
     async def _recorded(self, error: OAuthError, trace: Trace, now: float, address: str, scope: str) -> OAuthError:

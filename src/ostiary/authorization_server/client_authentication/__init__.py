@@ -9,6 +9,8 @@ from ostiary.authorization_server.client_authentication import (
     client_secret_post,
     none,
     private_key_jwt,
+    self_signed_tls_client_auth,
+    tls_client_auth,
 )
 from ostiary.authorization_server.client_authentication.base import (
     Attempt,
@@ -28,10 +30,15 @@ if TYPE_CHECKING:
 
 METHODS: tuple[Method, ...] = (
     private_key_jwt.METHOD,
+    tls_client_auth.METHOD,
+    self_signed_tls_client_auth.METHOD,
     client_secret_basic.METHOD,
     client_secret_post.METHOD,
     none.METHOD,
 )
+
+_BY_MESSAGE = tuple(method for method in METHODS if method.proves and not method.by_certificate)
+_BY_CERTIFICATE = tuple(method for method in METHODS if method.by_certificate)
 
 __all__ = ["METHODS", "Authenticated", "Method", "authenticate"]
 
@@ -50,7 +57,7 @@ async def authenticate(
     now: seconds since the epoch. Raises OAuthError("invalid_client", 401), Unavailable.
     """
     try:
-        method = _presented_method(request, form, public_clients)
+        method = await _presented_method(server, request, form, public_clients)
         attempt = method.attempt(request, form)
         trace.context["client_id"] = attempt.client_id
         return await attempt.prove(server, await _registered(server, method, attempt, trace), now, trace.note)
@@ -69,8 +76,8 @@ async def _registered(server: AuthorizationServer, method: Method, attempt: Atte
     return client
 
 
-def _presented_method(request: Request, form: Form, public_clients: bool) -> Method:
-    presented = [method for method in METHODS if method.proves and method.presented(request, form)]
+async def _presented_method(server: AuthorizationServer, request: Request, form: Form, public_clients: bool) -> Method:
+    presented = [method for method in _BY_MESSAGE if method.presented(request, form)]
     # Another scheme than Basic is no method of ours, and beside one of them it is a second one.
     foreign = b"authorization" in request.headers and not client_secret_basic.tried(request)
     # "The client MUST NOT use more than one authentication method in each request." RFC 6749 2.3
@@ -84,6 +91,14 @@ def _presented_method(request: Request, form: Form, public_clients: bool) -> Met
         )
     if presented:
         return presented[0]
+    # A certificate is no credential in the message: any client may show one, to bind its tokens to it. So it counts
+    # where the client of this client_id is registered for it; who is no client, or another one, is refused alike.
+    by_certificate = [method for method in _BY_CERTIFICATE if method.presented(request, form)]
+    if by_certificate:
+        client = await server.registry.client(form["client_id"])
+        registered = "" if client is None else client.authentication_method
+        if not (public_clients and registered == none.METHOD.name):
+            return next((method for method in by_certificate if method.name == registered), by_certificate[0])
     named = [method for method in METHODS if not method.proves and method.presented(request, form)]
     if named and public_clients:
         return named[0]

@@ -33,7 +33,7 @@ def _nothing_to_repeat(note: Note) -> None:
 class Authenticated:
     """A client that has proven itself.
 
-    key_thumbprint: RFC 7638, of the key that proved it; "" if no key did.
+    key_thumbprint: of the key that proved it (RFC 7638) or the certificate (``x5t#S256``); "" if neither did.
     jti, mark_until: what must be marked as used, and until when (seconds since the epoch), in the answer's transaction;
         "" if nothing is used up.
     retrace: repeats the checks for a trace; called for refusals only, so that successes need not describe themselves.
@@ -66,6 +66,7 @@ class Method:
     presented: whether a request carries its credential. attempt: takes the credential apart (VerificationError).
     signing_algorithms: for the metadata, empty if the method has none.
     proves: False for the method of public clients, which name themselves only; it is for endpoints that say so.
+    by_certificate: whether the credential is the certificate of the connection, which every kind of client may show.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Method:
     attempt: Callable[[Request, Form], Attempt]
     signing_algorithms: tuple[str, ...] = ()
     proves: bool = True
+    by_certificate: bool = False
 
 
 def invalid_client(error: VerificationError) -> OAuthError:

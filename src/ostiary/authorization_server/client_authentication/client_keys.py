@@ -42,7 +42,7 @@ async def candidates(server: AuthorizationServer, client: Client, header: Header
 
     Stored keys come before published ones. Raises Unavailable if a published set is needed and cannot be had.
     """
-    stored = await server.registry.client_keys(client.client_id)
+    stored = await _bare_keys(server, client)
     found = _stored(stored, header)
     if not found and client.jwks_uri is not None:
         published = await server.published_keys.find(client, header.kid)
@@ -52,13 +52,18 @@ async def candidates(server: AuthorizationServer, client: Client, header: Header
 
 async def usable_keys(server: AuthorizationServer, client: Client, kid: str | None, now: float) -> list[CandidateKey]:
     """The keys by which ``client`` may prove itself now: all, or those called ``kid``."""
-    stored = await server.registry.client_keys(client.client_id)
+    stored = await _bare_keys(server, client)
     found = [_with_ancestors(key, stored) for key in stored if kid is None or key.record.kid == kid]
     if client.jwks_uri is not None and not (kid and found):
         known = {key.record.kid for key in stored}
         published = await _fetched(server, client, kid)
         found += [await _as_candidate(server, key, stored) for key in published if key.kid not in known]
     return [key for key in found if fault(key, now) is None]
+
+
+async def _bare_keys(server: AuthorizationServer, client: Client) -> list[StoredKey]:
+    """Its stored keys without those in certificates, which prove it by TLS alone and sign nothing."""
+    return [key for key in await server.registry.client_keys(client.client_id) if key.record.certificate is None]
 
 
 async def _fetched(server: AuthorizationServer, client: Client, kid: str | None) -> Sequence[VerificationKey]:

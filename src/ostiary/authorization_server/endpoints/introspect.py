@@ -19,7 +19,7 @@ from ostiary.model.token import AccessToken
 from ostiary.storage.base import UnitOfWork
 
 INACTIVE = {"active": False}
-_OF_A_USER = ("auth_time", "acr", "amr", "sid")
+_OF_SOME = ("auth_time", "acr", "amr", "sid", "cnf")
 
 
 async def _decide(exchange: Exchange) -> Answer:
@@ -71,9 +71,9 @@ def _event(exchange: Exchange, token: AccessToken | None, fault: str | None) -> 
 def members(issuer: str, token: AccessToken) -> dict[str, object]:
     """What an API is told of a good token: RFC 7662 section 2.2, and the same claims as in a self-contained one."""
     claims = tokens.claims(issuer, token)
-    # Two formats, one rule: how its user signed in stands here as it stands in a self-contained token.
-    signed_in = {name: getattr(claims, name) for name in _OF_A_USER if getattr(claims, name) is not None}
-    return signed_in | {
+    # Two formats, one rule: what only some tokens say stands here as it stands in a self-contained one.
+    of_some = {name: getattr(claims, name) for name in _OF_SOME if getattr(claims, name) is not None}
+    return of_some | {
         "active": True,
         "iss": claims.iss,
         "sub": claims.sub,

@@ -53,6 +53,8 @@ def members(issuer: str, published: Sequence[Endpoint]) -> dict[str, object]:
         if one.metadata_key in _NAMED_AUTHENTICATION:
             found.update(_authentication(one.metadata_key, one.public_clients))
     found["grant_types_supported"] = [grant.name for grant in GRANTS]
+    # RFC 8705 3.3: "indicating server support for mutual-TLS client certificate-bound access tokens".
+    found["tls_client_certificate_bound_access_tokens"] = True
     return found | _for_users()
 
 

@@ -56,9 +56,14 @@ async def _parent(exchange: Exchange) -> tuple[StoredKey, list[StoredKey]]:
     caller = exchange.client
     stored = list(await exchange.server.registry.client_keys(caller.client.client_id))
     for key in stored:
-        if key.record.thumbprint == caller.key_thumbprint:
+        if key.record.thumbprint == caller.key_thumbprint and key.record.certificate is None:
             return key, stored
-    raise _refused(KEY, "the present key is not in the key store", seen="a published key", expected="a registered key")
+    raise _refused(
+        KEY,
+        "the present key is not in the key store",
+        seen="a published key, or a certificate",
+        expected="a key that is registered",
+    )
 
 
 def _verified(exchange: Exchange, present: VerificationKey) -> NextKey:

@@ -10,6 +10,7 @@ from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.exchange import Answer, Exchange, authenticated
 from ostiary.authorization_server.grants import GRANTS, Approval, Burnt, GrantType
 from ostiary.authorization_server.http import Response, json_response
+from ostiary.authorization_server.sender_constraint import binding_for
 from ostiary.authorization_server.tokens import Issued, Order
 from ostiary.errors import OAuthError
 from ostiary.model.event import AuditEvent
@@ -21,6 +22,14 @@ _GRANTS = {grant.name: grant for grant in GRANTS}
 
 async def _decide(exchange: Exchange) -> Answer:
     grant = _grant_type(exchange)
+    # Before the grant, so that a call over the wrong endpoint spends no code.
+    exchange.certificate_thumbprint = await binding_for(
+        exchange.server,
+        exchange.client.client,
+        exchange.request.peer_certificate,
+        exchange.now,
+        exchange.trace.note,
+    )
     try:
         approval = await grant.handler(exchange)
     except OAuthError:
@@ -49,6 +58,7 @@ def _order(exchange: Exchange, approval: Approval) -> Order:
         now=exchange.now,
         claims=approval.claims,
         session_id=approval.session_id,
+        certificate_thumbprint=exchange.certificate_thumbprint,
     )
 
 

@@ -11,6 +11,7 @@ from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.exchange import Exchange, read_form
 from ostiary.authorization_server.http import Request, Response, json_response
+from ostiary.authorization_server.sender_constraint import check_bound
 from ostiary.authorization_server.user_claims import told
 from ostiary.errors import OAuthError
 from ostiary.model.client import Client
@@ -58,6 +59,7 @@ async def _told(exchange: Exchange, name: issued_tokens.Named, work: UnitOfWork)
     fault = await issued_tokens.fault(exchange.server, work, token, api, exchange.now)
     if fault is not None:
         raise _bad_token(fault)
+    check_bound(token, exchange.request.peer_certificate)
     scopes = token.scope.split()
     if OPENID not in scopes:
         raise OAuthError(

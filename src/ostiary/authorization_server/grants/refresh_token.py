@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ostiary.audit import tags
-from ostiary.authorization_server import refresh, user_tokens
+from ostiary.authorization_server import peer_certificate, refresh, user_tokens
 from ostiary.authorization_server.exchange import Exchange
 from ostiary.authorization_server.grants.base import Approval, Burnt, GrantType, Members
 from ostiary.authorization_server.refresh import Fresh
@@ -15,6 +15,8 @@ from ostiary.model.grant import Grant
 from ostiary.model.refresh_token import RefreshToken
 from ostiary.model.user import User
 from ostiary.protocol import token_format
+from ostiary.protocol.certificate_binding import thumbprint
+from ostiary.protocol.checks import SENDER_CONSTRAINT
 from ostiary.revocation import Act, revoke_grant
 from ostiary.storage.base import UnitOfWork
 
@@ -26,6 +28,7 @@ async def _approve(exchange: Exchange) -> Approval | Burnt:
         if present is None or present.client_id != exchange.client.client.client_id:
             # RFC 6749 6: "the refresh token is bound to the client to which it was issued"
             raise _refused("refresh_token", "no refresh token of this client")
+        _check_binding(exchange, present)
         # Before its age: a used token's own idle time ends long before its family does, and reuse stays reuse.
         if present.used_at is not None and refresh.retried(exchange, presented, present) is None:
             return Burnt(_reused(), partial(_end_family, exchange, present))
@@ -46,6 +49,20 @@ async def _approve(exchange: Exchange) -> Approval | Burnt:
         members=partial(_id_token, exchange, grant, user),
         settle=partial(_settle, exchange, presented, present, fresh),
     )
+
+
+def _check_binding(exchange: Exchange, present: RefreshToken) -> None:
+    """A public client's token is good with its certificate alone: RFC 8705 sections 4 and 7.1.
+
+    Before reuse: whoever lacks the certificate can neither use a token nor end a family.
+    """
+    bound, certificate = present.certificate_thumbprint, exchange.request.peer_certificate
+    if bound and (certificate is None or thumbprint(certificate) != bound):
+        raise _refused(
+            SENDER_CONSTRAINT,
+            peer_certificate.told(certificate) or "no client certificate",
+            expected=f"the certificate {bound}",
+        )
 
 
 def _presented(exchange: Exchange) -> str:

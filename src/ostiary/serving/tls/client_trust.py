@@ -42,11 +42,6 @@ RegisteredCertificates = Callable[[], Awaitable[Registered]]
 """Asked before each handshake, so it must be cheap while nothing changes. May raise Unavailable."""
 
 
-async def none_registered() -> Registered:
-    """The port of an installation in which nobody has registered one."""
-    return Registered(0, ())
-
-
 def read_authorities(files: Sequence[Path]) -> tuple[x509.Certificate, ...]:
     """The certificates in ``files``. Raises ConfigurationError: no PEM, or a certificate that is no authority's."""
     found: list[x509.Certificate] = []
