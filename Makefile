@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo dev check test test-real bench pictures format lock real-parts clean
+.PHONY: help demo dev check test test-real test-tls bench pictures format lock real-parts clean
 
 # The demo belongs to its reader: no output of make itself, and nothing else is installed than what a server needs.
 MAKEFLAGS += --no-print-directory
@@ -29,6 +29,9 @@ test: real-parts ## the fast tests, real PostgreSQL and Valkey included
 
 test-real: real-parts ## the slow tests: foreign clients, faults, real servers under load
 	.venv/bin/python -m pytest -m real
+
+test-tls: real-parts ## everything that testssl.sh knows, against our own TLS, in some minutes
+	TESTSSL=whole .venv/bin/python -m pytest -m real tests/real/test_testssl.py
 
 bench: real-parts ## measure speed and memory, as ratios in one run
 	.venv/bin/python -m bench

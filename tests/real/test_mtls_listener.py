@@ -28,7 +28,7 @@ class Mtls:
         self.root, self.ca = issue("server root", ca=True), issue("client root", ca=True)
         (folder / "root.pem").write_bytes(self.root.chain)
         (folder / "clients.pem").write_bytes(self.ca.chain)
-        certificate, key = issue("server", self.root).write(folder)
+        certificate, key = issue("server", self.root, ends=90 * DAY, crl="http://localhost/server.crl").write(folder)
         trust = ssl.create_default_context()
         trust.load_verify_locations(cadata=self.root.der)
         self.port = free_port()

@@ -13,6 +13,7 @@ PACKAGES = {
     "nginx": "nginx",
     "openssl": "openssl",
     "softhsm2-util": "softhsm2",
+    "testssl": "testssl.sh",
 }
 
 

@@ -66,8 +66,12 @@ def issue(
     ends: datetime.timedelta = 30 * DAY,
     key: CertificateIssuerPrivateKeyTypes | None = None,
     signs: bool = True,
+    crl: str | None = None,
 ) -> Issued:
-    """A certificate below ``issuer``, or one signed by itself. begins, ends: from now. permitted: a DNS name."""
+    """A certificate below ``issuer``, or one signed by itself. begins, ends: from now. permitted: a DNS name.
+
+    crl: the URL of a list of revoked ones, which nobody fetches.
+    """
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
@@ -82,6 +86,9 @@ def issue(
     )
     if permitted is not None:
         builder = builder.add_extension(x509.NameConstraints([x509.DNSName(permitted)], None), critical=True)
+    if crl is not None:
+        point = x509.DistributionPoint([x509.UniformResourceIdentifier(crl)], None, None, None)
+        builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
     if not ca:
         builder = _for_a_leaf(builder, hosts, usages, signs)
     signed = builder.sign(issuer.key if issuer else key, hashes.SHA256())
