@@ -77,6 +77,7 @@ SIGNING_KEY_REWRAPPED: Final = "signing_key:rewrapped"
 AUTHORITY_CREATED: Final = "authority:created"
 AUTHORITY_RETIRED: Final = "authority:retired"
 AUTHORITY_REVOKED: Final = "authority:revoked"
+ENROLMENT_TOKEN_MADE: Final = "enrolment_token:made"
 CERTIFICATE_ISSUED: Final = "certificate:issued"
 CERTIFICATE_REFUSED: Final = "certificate:refused"
 CERTIFICATE_REVOKED: Final = "certificate:revoked"
@@ -159,6 +160,7 @@ MEANINGS: Final[dict[str, str]] = {
     AUTHORITY_CREATED: "An authority of the private CA was made; the target is its id.",
     AUTHORITY_RETIRED: "An authority issues no more; what it issued stays good.",
     AUTHORITY_REVOKED: "An authority was revoked: nothing that it issued is good any more.",
+    ENROLMENT_TOKEN_MADE: "A token by which a machine gets one certificate was made; the target is its holder.",
     CERTIFICATE_ISSUED: "A certificate was issued; the target is the client's id or the owner.",
     CERTIFICATE_REFUSED: "A request for a certificate was refused; the reason is the failed check.",
     CERTIFICATE_REVOKED: "A certificate was revoked, with the tokens that it obtained; the target is its holder.",

@@ -36,6 +36,11 @@ def authority_id(key: PublicKey) -> str:
     return subject_keys.key_identifier(key).hex()
 
 
+def authority_id_of(certificate: x509.Certificate) -> str:
+    """The same, of the certificate of an authority."""
+    return authority_id(subject_keys.checked(certificate.public_key()))
+
+
 def new_root(name: str, key: CaPrivateKey, alg: str, now: float) -> Root:
     """A root, signed by itself. name: the organization; it stands in the subject. It lives for ten years."""
     public = subject_keys.checked(key.public_key())

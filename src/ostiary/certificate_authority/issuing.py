@@ -6,7 +6,6 @@ has committed it. So a crash in between loses a certificate that nobody has, and
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +22,7 @@ from ostiary.certificate_authority.profiles import Profile
 from ostiary.certificate_authority.recheck import recheck
 from ostiary.certificate_authority.refusal import refused
 from ostiary.model.certificate import Certificate
-from ostiary.protocol import base64url
+from ostiary.protocol import certificate_binding
 from ostiary.protocol.algorithms import PublicKey
 from ostiary.revocation.act import Act
 from ostiary.storage.base import UnitOfWork
@@ -76,10 +75,10 @@ async def prepare(authorities: Authorities, wanted: Wanted, now: float) -> Prepa
     return Prepared(_record(made, authority, wanted, math.floor(now)), authority.record.certificate)
 
 
-async def record(work: UnitOfWork, prepared: Prepared, act: Act) -> None:
-    """Write what was prepared, in the transaction of the answer; from its commit on the certificate exists.
+async def check(work: UnitOfWork, prepared: Prepared) -> None:
+    """Whether what was prepared may still be given. Raises VerificationError.
 
-    Raises VerificationError: the authority issues no more, or the key is somebody else's or was compromised.
+    The authority may issue no more since, or the key be somebody else's or compromised.
     """
     new = prepared.record
     authorities = {one.authority_id: one for one in await work.authorities.list()}
@@ -103,6 +102,15 @@ async def record(work: UnitOfWork, prepared: Prepared, act: Act) -> None:
                 expected="a key of your own",
                 mend="make a new key",
             )
+
+
+async def record(work: UnitOfWork, prepared: Prepared, act: Act) -> None:
+    """Write what was prepared, in the transaction of the answer; from its commit on the certificate exists.
+
+    Raises what ``check`` raises, before anything is written.
+    """
+    await check(work, prepared)
+    new = prepared.record
     await work.certificates.add(new)
     await work.audit.append(
         act.event(
@@ -152,7 +160,7 @@ def _record(made: x509.Certificate, authority: OpenAuthority, wanted: Wanted, no
         owner=wanted.owner,
         client_id=wanted.client_id,
         identities=wanted.identities,
-        thumbprint=thumbprint_of(der),
+        thumbprint=certificate_binding.thumbprint(der),
         key_thumbprint=subject_keys.thumbprint(wanted.public_key),
         certificate=der,
         proof=wanted.proof,
@@ -161,8 +169,3 @@ def _record(made: x509.Certificate, authority: OpenAuthority, wanted: Wanted, no
         issued_at=now,
         expires_at=not_after + KEPT_AFTER_THE_END,
     )
-
-
-def thumbprint_of(der: bytes) -> str:
-    """``x5t#S256`` of RFC 8705 section 3.1: SHA-256 of the DER form, base64url."""
-    return base64url.encode(hashlib.sha256(der).digest()).decode("ascii")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from cryptography import x509
 
 from ostiary.certificate_authority import identities
 from ostiary.certificate_authority.refusal import refused
+from ostiary.errors import ConfigurationError, VerificationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ class NameConstraints:
         names += [x509.IPAddress(ipaddress.ip_network(network)) for network in self.networks]
         names += [x509.UniformResourceIdentifier(host) for host in self.hosts]
         return x509.NameConstraints(names, None) if names else None
+
+    def told(self) -> list[str]:
+        """Each with its kind, for people."""
+        kinds = (("dns", self.dns), ("ip", self.networks), ("uri", self.hosts))
+        return [f"{kind}:{one}" for kind, permitted in kinds for one in permitted]
 
     def check(self, identity: str) -> None:
         """Raises VerificationError (check "name_constraints")."""
@@ -61,3 +69,30 @@ def of_certificate(certificate: x509.Certificate) -> NameConstraints:
         networks=tuple(str(name.value) for name in names if isinstance(name, x509.IPAddress)),
         hosts=tuple(name.value for name in names if isinstance(name, x509.UniformResourceIdentifier)),
     )
+
+
+def checked(dns: Sequence[str], networks: Sequence[str], issuer: str, trust_domain: str | None) -> NameConstraints:
+    """The constraints that an operator asks for, with the hosts of our own URIs. Raises ConfigurationError.
+
+    issuer: names clients (``identities.of_client``); an IP address as its host cannot stand in a constraint, so then
+    URIs are not constrained.
+    """
+    try:
+        found = [str(ipaddress.ip_network(network)) for network in networks]
+    except ValueError:
+        raise ConfigurationError("--permit-network is a network, such as 10.0.0.0/8 or fd00::/8") from None
+    try:
+        names = [identities.value(identities.dns(name.removeprefix("."))) for name in dns]
+    except VerificationError as error:
+        raise ConfigurationError(f"--permit-dns {error.seen!r} is no domain, such as example.com") from None
+    host = urlsplit(issuer).hostname or ""
+    hosts = [host, *([trust_domain] if trust_domain and trust_domain != host else [])]
+    return NameConstraints(tuple(names), tuple(found), () if _is_address(host) else tuple(hosts))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -43,6 +43,8 @@ NOUNS: Final[dict[str, Noun]] = {
     "grant": Noun("ostiary.cli.grant", "What applications were given by users: list, revoke", "server"),
     "api": Noun("ostiary.cli.api", "Register, list, show, change, disable APIs", "server"),
     "keys": Noun("ostiary.cli.keys", "The installation's signing keys: list, rotate, rewrap", "server"),
+    "ca": Noun("ostiary.cli.ca", "The private certificate authority: init, show, export, rotate, trust", "cli"),
+    "cert": Noun("ostiary.cli.cert", "Certificates: request, renew; issue, list, show, revoke", "cli"),
     "audit": Noun("ostiary.cli.audit", "Read and verify the audit log", "server"),
     "explain": Noun("ostiary.cli.explain", "Show each check behind a refusal, by its trace id", "server"),
     "token": Noun("ostiary.cli.token", "Get, inspect, revoke access tokens as a client; list them", "cli"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ostiary.admin.commands import ApiChanges, ClientChanges, KeyEnd, NewApi, NewClient, NewKey, Rotation
+from ostiary.cli.certificate_administration import CertificateAdministration
 from ostiary.cli.user_administration import Row, UserAdministration
 
 __all__ = ["Administration", "Row"]
@@ -25,6 +26,11 @@ class Administration(Protocol):
     @property
     def users(self) -> UserAdministration:
         """What can be done about users."""
+        ...
+
+    @property
+    def certificates(self) -> CertificateAdministration:
+        """What can be done about certificates."""
         ...
 
     async def clients(self) -> list[Row]: ...

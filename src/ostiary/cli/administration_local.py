@@ -25,6 +25,7 @@ from ostiary.admin.limits import Limits
 from ostiary.authorization_server import wanted_algorithms
 from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.cli.administration import Row
+from ostiary.cli.certificate_administration_local import LocalCertificateAdministration
 from ostiary.cli.local import Local, local_settings, open_local
 from ostiary.cli.user_administration_local import LocalUserAdministration
 from ostiary.model.api import Api
@@ -48,6 +49,7 @@ class LocalAdministration:
         self._storage = local.storage
         self._limits = Limits.of(local.settings)
         self.users = LocalUserAdministration(local, self._act)
+        self.certificates = LocalCertificateAdministration(local, self._act)
 
     @property
     def issuer(self) -> str:

@@ -21,6 +21,7 @@ from ostiary.admin.commands import (
 )
 from ostiary.cli.admin_http import AdminHttp, in_path
 from ostiary.cli.administration import Row
+from ostiary.cli.certificate_administration_remote import RemoteCertificateAdministration
 from ostiary.cli.user_administration_remote import RemoteUserAdministration
 from ostiary.client import ClientAuth
 from ostiary.client.credential_file import load_client_credential
@@ -37,6 +38,7 @@ class RemoteAdministration:
         self._ask = ask
         self._issuer = issuer
         self.users = RemoteUserAdministration(ask)
+        self.certificates = RemoteCertificateAdministration(ask)
 
     @property
     def issuer(self) -> str:

@@ -83,7 +83,7 @@ _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _MOMENTS = frozenset(
     {"issued_at", "not_before", "expires_at", "created_at", "updated_at", "last_used_at", "at"}
     | {"auth_time", "last_seen_at", "idle_until", "ended_at"}
-    | {"published_at", "activated_at", "retired_at", "remove_after"}
+    | {"published_at", "activated_at", "retired_at", "remove_after", "not_after", "revoked_at"}
 )
 
 

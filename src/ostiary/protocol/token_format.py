@@ -27,6 +27,7 @@ BOOTSTRAP: Final = "bt"
 SESSION: Final = "ss"
 BROWSER: Final = "br"
 EMAIL_LINK: Final = "el"
+ENROLMENT: Final = "en"
 
 LENGTH: Final = 4 + 3 + 7 + 43 + 6
 PATTERN: Final = re.compile(r"(?<![0-9A-Za-z])ost_[a-z]{2}_[0-9A-Za-z]{6}_[0-9A-Za-z]{49}(?![0-9A-Za-z])")

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from ostiary.admin.api import refusals
 from ostiary.admin.api.apis import apis_router
+from ostiary.admin.api.certificates import certificates_router
 from ostiary.admin.api.client_keys import client_keys_router
 from ostiary.admin.api.clients import clients_router
 from ostiary.admin.api.door import Door
@@ -27,6 +28,7 @@ _ROUTERS = (
     apis_router,
     tokens_router,
     signing_keys_router,
+    certificates_router,
     history_router,
     users_router,
     user_acts_router,
@@ -49,7 +51,7 @@ def create_admin_app(server: AuthorizationServer) -> FastAPI:
     """The application to mount at ``/admin``. Tokens are for the API ``<issuer>/admin``; see ``admin bootstrap``."""
     app = FastAPI(
         title="Ostiary admin API",
-        description="Clients, keys, APIs, tokens, audit. Every change is audited and binds the next request.",
+        description="Clients, keys, APIs, tokens, certificates. Every change is audited and binds the next request.",
         openapi_url="/openapi.json",
         # The page loads its script from elsewhere, and an administrator types a token into it: for trying out only.
         docs_url="/docs" if server.settings.dev else None,

@@ -5,6 +5,7 @@ from ostiary.authorization_server.endpoints import (
     admin_metadata,
     assets,
     authorize,
+    certificates,
     choose_account,
     client_keys,
     consent,
@@ -52,6 +53,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     passkey_options.ENDPOINT,
     sign_out.ENDPOINT,
     *account.ENDPOINTS,
+    *certificates.ENDPOINTS,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED), admin_metadata.ENDPOINT)
 

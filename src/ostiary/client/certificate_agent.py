@@ -1,0 +1,110 @@
+"""Renews a certificate at two thirds of its life, replaces its files and tells whoever reads them.
+
+The next key is made anew each time. Whatever goes wrong, the present certificate stays where it is, and a new try
+follows, soon at first and then at longer intervals, always well before the end.
+"""
+
+from __future__ import annotations
+
+import random
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ostiary.client.certificate_file import CertificateFile
+from ostiary.client.certificate_request import IssuedCertificate, new_key, renew
+from ostiary.client.exchange import Shell
+from ostiary.errors import ConfigurationError, OstiaryError
+
+FIRST_PAUSE = 10.0  # seconds after a failure; doubled with each further one
+LONGEST_PAUSE = 3600.0
+HOOK_SECONDS = 60.0
+_EARLIER = 0.05  # share of the life by which machines that began together are spread
+
+
+@dataclass(slots=True)
+class RenewalAgent:
+    """file: what is renewed. reload: a program with its arguments, run after each renewal, without a shell.
+
+    key: the kind of the next key (``certificate_request.new_key``). tell: called with a sentence for the log.
+    clock: seconds since the epoch; sleep: waits that many seconds.
+    """
+
+    file: CertificateFile
+    reload: Sequence[str] = ()
+    key: str = "p256"
+    shell: Shell = field(default_factory=Shell)
+    tell: Callable[[str], None] = lambda _: None
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    spread: Callable[[], float] = random.random
+
+    def due_at(self, present: IssuedCertificate) -> float:
+        """Two thirds through the life, a little earlier on some machines; seconds since the epoch."""
+        leaf = present.leaf
+        begin, end = leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp()
+        return begin + (end - begin) * (2 / 3 - _EARLIER * self.spread())
+
+    def renew(self) -> IssuedCertificate:
+        """Renew now. Raises what ``certificate_request.renew`` raises; the present files then stay as they are."""
+        present = self.file.load()
+        made = self.shell.run(renew(present, new_key(self.key), clock=self.clock))
+        self.file.save(made)
+        self.run_hook()
+        return made
+
+    def run(self, rounds: int | None = None) -> None:
+        """Renew whenever it is due, for ever, or as often as ``rounds``. Raises ConfigurationError: no good file."""
+        present = self.file.load()
+        if not self.file.is_whole(present):
+            self.tell("the copies were behind; they are written anew")
+            self.file.copy(present)
+            self.run_hook()
+        failures = 0
+        due = self.due_at(present)
+        while rounds is None or rounds > 0:
+            if (wait := due - self.clock()) > 0:
+                # In steps: the clock may be set, and a machine may sleep.
+                self.sleep(min(wait, LONGEST_PAUSE))
+                continue
+            try:
+                present, failures = self.renew(), 0
+            except OstiaryError as error:
+                failures += 1
+                due = self.clock() + self._pause(present, failures)
+                self.tell(f"not renewed: {error}; the next try follows")
+                continue
+            due = self.due_at(present)
+            self.tell(
+                f"renewed: serial {present.leaf.serial_number:x}, until {present.leaf.not_valid_after_utc:%F %T}Z"
+            )
+            rounds = None if rounds is None else rounds - 1
+
+    def run_hook(self) -> None:
+        """Run the program that is to read the new files. A failure is told and changes nothing."""
+        if not self.reload:
+            return
+        try:
+            done = subprocess.run(list(self.reload), timeout=HOOK_SECONDS, capture_output=True, check=False)  # noqa: S603 - the operator's own command
+        except (OSError, subprocess.TimeoutExpired) as error:
+            self.tell(f"the reload command failed: {error}")
+            return
+        if done.returncode:
+            said = done.stderr.decode("utf-8", "replace").strip()[-300:]
+            self.tell(f"the reload command ended with {done.returncode}: {said}")
+
+    def _pause(self, present: IssuedCertificate, failures: int) -> float:
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (failures - 1))
+        left = present.leaf.not_valid_after_utc.timestamp() - self.clock()
+        # Never so long that the end comes first.
+        return max(1.0, min(pause, left / 4)) if left > 0 else pause
+
+
+def command(text: str) -> list[str]:
+    """A command line as program and arguments; no shell sees it. Raises ConfigurationError."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--reload {text!r} cannot be read: {error}") from None

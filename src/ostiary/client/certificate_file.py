@@ -1,0 +1,93 @@
+"""A certificate with its key in one PEM file of mode 0600, as programs read it; replaced in one step.
+
+The file holds the key, the certificate and its issuers; beside it, in ``<file>.issuer``, stands from whom it came.
+Programs that want two files get them besides (``key_file``, ``certificate_file``); the key's is replaced first, so that
+what a crash leaves half done is seen and mended at the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ostiary.client.certificate_request import IssuedCertificate
+from ostiary.errors import ConfigurationError, VerificationError
+from ostiary.protocol import pem
+from ostiary.secret_files import read_secret_file, replace_secret_file
+
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?")
+_KEY: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----\n?")
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFile:
+    """path: key and certificate in one file. key_file, certificate_file: the same in two; roots_file: what to trust."""
+
+    path: Path
+    key_file: Path | None = None
+    certificate_file: Path | None = None
+    roots_file: Path | None = None
+
+    def load(self) -> IssuedCertificate:
+        """What stands in the file. Raises ConfigurationError."""
+        text = read_secret_file(self.path).decode("ascii", "replace")
+        try:
+            issuer = json.loads(self._issuer_file().read_text("utf-8"))["issuer"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ConfigurationError(
+                f"{self._issuer_file()} does not say from whom {self.path} came: request the certificate anew."
+            ) from None
+        chain, key = "".join(_CERTIFICATE.findall(text)), _KEY.search(text)
+        if not chain or key is None:
+            raise ConfigurationError(f"{self.path} does not hold a key and its certificate: request it anew.")
+        try:
+            made = IssuedCertificate(str(issuer), pem.private_key(key[0].encode("ascii")), chain, "")
+            belongs = made.belongs_together()
+        except (VerificationError, ValueError):
+            raise ConfigurationError(f"{self.path} cannot be read: request the certificate anew.") from None
+        if not belongs:
+            raise ConfigurationError(f"The key in {self.path} is not that of its certificate: request it anew.")
+        return made
+
+    def save(self, made: IssuedCertificate) -> None:
+        """Put ``made`` in the place of what was there. Raises ConfigurationError."""
+        document = json.dumps({"issuer": made.issuer}).encode("utf-8")
+        replace_public_file(self._issuer_file(), document + b"\n")
+        replace_secret_file(self.path, made.key_pem() + made.chain.encode("ascii"))
+        self.copy(made)
+
+    def copy(self, made: IssuedCertificate) -> None:
+        """Write the files that hold the same once more."""
+        if self.key_file is not None:
+            replace_secret_file(self.key_file, made.key_pem())
+        if self.certificate_file is not None:
+            replace_public_file(self.certificate_file, made.chain.encode("ascii"))
+        if self.roots_file is not None and made.roots:
+            replace_public_file(self.roots_file, made.roots.encode("ascii"))
+
+    def is_whole(self, made: IssuedCertificate) -> bool:
+        """Whether the copies hold what ``path`` holds; a crash between two of them leaves them apart."""
+        wanted = {self.key_file: made.key_pem(), self.certificate_file: made.chain.encode("ascii")}
+        return all(file is None or (file.exists() and file.read_bytes() == text) for file, text in wanted.items())
+
+    def _issuer_file(self) -> Path:
+        return self.path.with_name(self.path.name + ".issuer")
+
+
+def replace_public_file(path: Path, content: bytes) -> None:
+    """Put ``content`` in the place of ``path`` in one step. Raises ConfigurationError."""
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        with fresh.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise ConfigurationError(f"The file {path} cannot be written: {error.strerror}.") from None

@@ -1,0 +1,169 @@
+"""``ostiary ca`` and ``ostiary cert`` for operators, on a local installation."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.operator import Operator
+from tests.cli.operator_fixture import operator
+
+__all__ = ["operator"]
+
+SERVER = ("--profile", "server", "--dns", "api.example.com")
+
+
+@pytest.fixture
+def founded(operator: Operator) -> Operator:
+    operator.done("ca", "init", "--name", "Example", "--permit-dns", "example.com")
+    return operator
+
+
+def verify(openssl: str, folder: Path, leaf: str, root: str = "root.pem") -> str:
+    command = [openssl, "verify", "-x509_strict", "-CAfile", root, "-untrusted", leaf, leaf]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_init_makes_a_root_in_files_and_an_authority_that_issues(founded: Operator) -> None:
+    rows = {row["kind"]: row for row in founded.done("ca", "show")}
+    assert rows["issuing"]["permits"] == ["dns:example.com", "uri:auth.example.com"]
+    assert (rows["issuing"]["key_store"], rows["root"]["key_store"]) == ("file", "offline")
+    assert stat.S_IMODE((founded.folder / "root-key.pem").stat().st_mode) == 0o600
+    assert "wrapped_private_key" not in rows["issuing"]
+    founded.refused(3, ["ca show"], "ca", "init", "--name", "Again", "--root-key", "b.pem", "--root", "c.pem")
+    assert not (founded.folder / "b.pem").exists()
+
+
+def test_init_writes_over_no_file(operator: Operator) -> None:
+    (operator.folder / "root.pem").write_text("mine")
+    operator.refused(3, ["not overwritten"], "ca", "init", "--name", "Example")
+    assert not (operator.folder / "root-key.pem").exists()
+    assert operator.done("ca", "show") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--name", ""), "--name"),
+        (("--name", "Example", "--permit-dns", "*.example.com"), "--permit-dns"),
+        (("--name", "Example", "--permit-network", "10.0.0.1/8"), "--permit-network"),
+        (("--name", "Example", "--key", "rsa1024"), "rsa3072"),
+        (("--name", "Example", "--key-store", "cloud"), "pkcs11"),
+        (("--name", "Example", "--key-store", "pkcs11"), "certificate_authority.pkcs11"),
+    ],
+)
+def test_init_with_a_bad_argument_leaves_nothing_behind(
+    operator: Operator, arguments: tuple[str, ...], word: str
+) -> None:
+    operator.refused(3, [word], "ca", "init", *arguments)
+    assert not list(operator.folder.glob("root*"))
+    assert operator.done("ca", "show") == []
+
+
+def test_issue_writes_key_and_certificate_that_openssl_accepts(founded: Operator, openssl: str) -> None:
+    made = founded.done("cert", "issue", *SERVER, "--generate", "api.pem")
+    assert made["identities"] == ["dns:api.example.com"]
+    assert verify(openssl, founded.folder, "api.pem") == "api.pem: OK\n"
+    assert stat.S_IMODE((founded.folder / "api.pem").stat().st_mode) == 0o600
+    founded.refused(3, ["not overwritten"], "cert", "issue", *SERVER, "--generate", "api.pem")
+    assert founded.tags().count("certificate:issued") == 1
+
+
+def test_issue_takes_a_request_of_openssl(founded: Operator, openssl: str) -> None:
+    new = [openssl, "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-subj", "/CN=x"]
+    subprocess.run([*new, "-keyout", "key.pem", "-out", "r.csr"], cwd=founded.folder, check=True, capture_output=True)
+    founded.done("cert", "issue", *SERVER, "--csr", "r.csr", "--out", "api.pem")
+    assert verify(openssl, founded.folder, "api.pem") == "api.pem: OK\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--profile", "server"), "say what it is for"),
+        (("--profile", "server", "--dns", "api.example.org"), "example.com"),
+        (("--profile", "server", "--dns", "*.example.com"), "wildcard"),
+        (("--profile", "client"), "client"),
+        (("--profile", "client", "--client", "nobody"), "nobody"),
+        (("--profile", "workload", "--uri", "spiffe://elsewhere/x"), "auth.example.com"),
+        (("--profile", "toaster", "--dns", "api.example.com"), "profile"),
+        (("--profile", "server", "--dns", "api.example.com", "--life", "99999999"), "max_life"),
+    ],
+)
+def test_a_certificate_that_nobody_may_have_is_refused_with_the_reason(
+    founded: Operator, arguments: tuple[str, ...], word: str
+) -> None:
+    founded.refused(3, [word], "cert", "issue", *arguments, "--generate", "x.pem")
+    assert not (founded.folder / "x.pem").exists()
+    assert founded.done("cert", "list", "--all") == []
+
+
+def test_a_client_is_named_by_its_id(founded: Operator) -> None:
+    founded.done("client", "create", "shop", "--generate", "shop.json")
+    made = founded.done("cert", "issue", "--profile", "client", "--client", "shop", "--generate", "shop.pem")
+    assert made["identities"] == ["uri:https://auth.example.com/clients/shop"]
+    founded.done("client", "disable", "shop")
+    assert founded.done("cert", "show", made["serial"])["state"] == "revoked"
+    founded.refused(
+        3, ["disabled"], "cert", "issue", "--profile", "client", "--client", "shop", "--generate", "again.pem"
+    )
+
+
+def test_revoke_is_for_good_and_can_take_the_client_along(founded: Operator) -> None:
+    founded.done("client", "create", "shop", "--generate", "shop.json")
+    made = founded.done("cert", "issue", "--profile", "client", "--client", "shop", "--generate", "shop.pem")
+    ended = founded.done("cert", "revoke", made["serial"], "--reason", "keyCompromise", "--with-client")
+    assert (ended["state"], ended["reason"]) == ("revoked", "keyCompromise")
+    assert founded.done("client", "show", "shop")["state"] == "disabled"
+    founded.refused(3, ["before"], "cert", "revoke", made["serial"])
+    founded.refused(3, ["cert list"], "cert", "revoke", "abc")
+    founded.refused(3, ["reason"], "cert", "revoke", made["serial"], "--reason", "because")
+    assert founded.done("cert", "list") == []
+    assert len(founded.done("cert", "list", "--all")) == 1
+
+
+def test_rotate_makes_the_next_authority_under_the_same_root(founded: Operator, openssl: str) -> None:
+    founded.done("cert", "issue", *SERVER, "--generate", "one.pem")
+    founded.done("ca", "rotate")
+    founded.done("cert", "issue", *SERVER, "--generate", "two.pem")
+    for leaf in ("one.pem", "two.pem"):
+        assert verify(openssl, founded.folder, leaf) == f"{leaf}: OK\n"
+    issuing = [row for row in founded.done("ca", "show") if row["kind"] == "issuing"]
+    assert sorted(row["state"] for row in issuing) == ["active", "retired"]
+    assert issuing[0]["permits"] == issuing[1]["permits"]
+
+
+def test_rotate_refuses_another_root(founded: Operator, openssl: str) -> None:
+    new = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/O=x"]
+    subprocess.run([*new, "-keyout", "k.pem", "-out", "other.pem"], cwd=founded.folder, check=True, capture_output=True)
+    (founded.folder / "k.pem").chmod(0o600)
+    founded.refused(3, ["another root"], "ca", "rotate", "--root", "other.pem", "--root-key", "k.pem")
+    founded.refused(3, ["does not belong"], "ca", "rotate", "--root", "root.pem", "--root-key", "k.pem")
+
+
+def test_export_writes_what_others_trust(founded: Operator) -> None:
+    assert founded.done("ca", "export", "--out", "trust.pem")["certificates"] == 1
+    assert (founded.folder / "trust.pem").read_bytes() == (founded.folder / "root.pem").read_bytes()
+    assert founded.done("ca", "export", "--out", "all.pem", "--chain")["certificates"] == 2
+
+
+def test_enrol_keeps_its_token_in_a_file_alone(founded: Operator) -> None:
+    outcome = founded.run("cert", "enrol", *SERVER, "--token-file", "api.token", "--format", "json")
+    token = (founded.folder / "api.token").read_text().strip()
+    assert token.startswith("ost_en_")
+    assert token not in outcome.out + outcome.err
+    assert stat.S_IMODE((founded.folder / "api.token").stat().st_mode) == 0o600
+    founded.refused(3, ["exists"], "cert", "enrol", *SERVER, "--token-file", "api.token")
+    founded.refused(
+        3, ["example.com"], "cert", "enrol", "--profile", "server", "--dns", "x.org", "--token-file", "x.token"
+    )
+    assert not (founded.folder / "x.token").exists()
+
+
+def test_without_a_ca_the_commands_say_how_to_make_one(operator: Operator) -> None:
+    operator.refused(3, ["ca init"], "cert", "issue", *SERVER, "--generate", "api.pem")
+    operator.refused(3, ["ca init"], "cert", "enrol", *SERVER, "--token-file", "api.token")
+    operator.refused(3, ["ca init"], "ca", "export")
