@@ -26,6 +26,7 @@ from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.authorization_server.unauthenticated import INTERVAL as SUMMARY_INTERVAL
 from ostiary.authorization_server.upstream_providers import UpstreamProviders
 from ostiary.certificate_authority.authorities import Authorities
+from ostiary.certificate_authority.revocation_lists import RevocationLists
 from ostiary.fetching.guarded import GuardedFetcher
 from ostiary.key_management.base import KeyManagement
 from ostiary.key_management.file import FileKeyManagement
@@ -101,6 +102,7 @@ class Installation:
         return [
             Chore("seal", 0.5, self.sealer.seal_once),
             Chore("signing-keys", 30.0, self.signing_keys.tick),
+            Chore("revocation-lists", 1.0, RevocationLists(self.server.authorities).renew),
             Chore("expire", 20.0, self.expire),
             *(Chore(f"deliveries:{kind}", 2.0, one) for kind, one in self.deliverer.rounds().items()),
             Chore("refresh-windows", 1.0, self.close_refresh_windows),

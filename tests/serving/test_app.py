@@ -14,8 +14,13 @@ from ostiary.audit import head as heads
 from ostiary.audit import tags
 from ostiary.audit.export import HeadsFile
 from ostiary.audit.verify import verify
+from ostiary.certificate_authority import founding
+from ostiary.certificate_authority.life import AuthorityLife
+from ostiary.certificate_authority.name_constraints import NameConstraints
 from ostiary.key_management.key_encryption_key import create_key_encryption_key
 from ostiary.model.audit_row import AuditRow
+from ostiary.protocol import algorithms
+from ostiary.revocation import Act
 from ostiary.serving.prepare import prepare
 from ostiary.settings import Settings
 from tests.authorization_server.world import ISSUER, NOW, Clock
@@ -93,5 +98,19 @@ def test_start_and_stop_are_audited_with_the_version(tmp_path: Path) -> None:
         await parts.record(tags.SERVER_STARTED, "all")
         [row] = await rows(parts, tags.SERVER_STARTED)
         assert (row.actor, row.target, list(row.details)) == ("server", "all", ["version"])
+
+    within(settings_in(tmp_path), Clock(), act)
+
+
+def test_the_house_keeps_the_revocation_lists_of_the_ca(tmp_path: Path) -> None:
+    async def act(parts: Installation) -> None:
+        [chore] = [chore for chore in parts.house_chores() if chore.name == "revocation-lists"]
+        assert chore.interval <= 1.0
+        root = founding.new_root("Example", algorithms.generate("ES256"), "ES256", NOW)
+        life = AuthorityLife(parts.server.authorities, parts.key_management)
+        made = await life.add_issuing(root, "Example", "ES256", NameConstraints(), Act("cli", NOW))
+        await chore.run()
+        async with parts.storage.read() as work:
+            assert await work.revocation_lists.get(made.authority_id) is not None
 
     within(settings_in(tmp_path), Clock(), act)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from cryptography import x509
@@ -27,7 +27,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class OpenAuthority:
-    """An authority whose private key is here. key: signs; constraints: what it may certify; token: where its key is."""
+    """An authority whose private key is here, in whatever state.
+
+    key: signs; constraints: what it may certify; token: where its key is.
+    """
 
     record: Authority
     certificate: x509.Certificate
@@ -86,10 +89,10 @@ class Authorities:
         opened: dict[str, OpenAuthority] = {}
         faults: dict[str, str] = {}
         for record in records:
-            if record.key_store == "offline" or record.state == "revoked":
+            if record.key_store == "offline":
                 continue
             try:
-                opened[record.authority_id] = self._view.open.get(record.authority_id) or self._open(record)
+                opened[record.authority_id] = self._opened(record)
             except ConfigurationError as error:
                 faults[record.authority_id] = str(error)
                 _log.error("the key of the authority %s cannot be used: %s", record.authority_id, error)
@@ -121,8 +124,12 @@ class Authorities:
         raise Unavailable("certificate authority", detail, retry_after=30)
 
     def open(self, authority_id: str) -> OpenAuthority | None:
-        """The authority of this id, if its key is here and may sign."""
+        """The authority of this id, if its key is here; what it may sign still, its state says."""
         return self._view.open.get(authority_id)
+
+    def opened(self) -> list[OpenAuthority]:
+        """Every authority whose key is here, so that it answers for what it issued: retired and revoked ones too."""
+        return list(self._view.open.values())
 
     def roots(self) -> list[Authority]:
         """What to trust: the roots that were not revoked."""
@@ -135,6 +142,11 @@ class Authorities:
     def urls(self, authority_id: str) -> CaUrls:
         """Where others reach what this authority tells."""
         return urls_of(self.settings, authority_id)
+
+    def _opened(self, record: Authority) -> OpenAuthority:
+        known = self._view.open.get(record.authority_id)
+        # The key is opened once; the state is always the present one.
+        return self._open(record) if known is None else replace(known, record=record)
 
     def _open(self, record: Authority) -> OpenAuthority:
         certificate = x509.load_der_x509_certificate(record.certificate)

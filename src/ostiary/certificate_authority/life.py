@@ -11,13 +11,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ostiary.audit import tags
 from ostiary.certificate_authority import founding, subject_keys
 from ostiary.certificate_authority.authorities import Authorities
+from ostiary.certificate_authority.crl import Entry, entries_of, root_crl
 from ostiary.certificate_authority.founding import Root
 from ostiary.certificate_authority.name_constraints import NameConstraints
 from ostiary.errors import ConfigurationError
 from ostiary.key_management.base import GeneratedKey, KeyManagement
-from ostiary.model.certificate_authority import Authority, IssuingKeyStore
+from ostiary.model.certificate import RevocationReason
+from ostiary.model.certificate_authority import Authority, IssuingKeyStore, RevocationList
 from ostiary.protocol import jwk_members
-from ostiary.revocation.act import Act
+from ostiary.revocation import Act, revoke_certificate
 from ostiary.storage.base import UnitOfWork
 
 
@@ -45,7 +47,7 @@ class AuthorityLife:
         """
         pair = await self._new_key(alg, key_store)
         public = subject_keys.checked(jwk_members.public_key(json.loads(pair.public_jwk)))
-        root_id = founding.authority_id(subject_keys.checked(root.certificate.public_key()))
+        root_id = _id_of(root)
         urls = self.authorities.urls(root_id)
         certificate = founding.new_issuing(root, name, public, constraints, urls, act.now)
         made = _issuing(certificate, founding.authority_id(public), root_id, name, pair, key_store, act)
@@ -58,6 +60,7 @@ class AuthorityLife:
                     await work.audit.append(act.event(tags.AUTHORITY_RETIRED, other.authority_id))
             await work.authorities.add(made)
             await work.audit.append(act.event(tags.AUTHORITY_CREATED, made.authority_id, kind="issuing", alg=alg))
+            await renew_root_list(work, root, act.now)
         return made
 
     async def _new_key(self, alg: str, key_store: IssuingKeyStore) -> GeneratedKey:
@@ -78,6 +81,29 @@ class AuthorityLife:
             changed = replace(found, state="retired")
             await work.authorities.replace(changed)
             await work.audit.append(act.event(tags.AUTHORITY_RETIRED, authority_id))
+        return changed
+
+    async def revoke(
+        self, root: Root, authority_id: str, act: Act, reason: RevocationReason = "cACompromise"
+    ) -> Authority:
+        """End an issuing CA, and with it every certificate that it issued and every token obtained by one of those.
+
+        root: its issuer, whose revocation list says so. Raises ConfigurationError.
+        """
+        async with self.authorities.storage.write() as work:
+            await work.positions(changing=True)
+            found = await _found(work, authority_id)
+            if (found.kind, found.parent) != ("issuing", _id_of(root)):
+                raise ConfigurationError(f"The authority {authority_id} was not issued by this root.")
+            if found.state == "revoked":
+                raise ConfigurationError(f"The authority {authority_id} is revoked already.")
+            changed = replace(found, state="revoked")
+            await work.authorities.replace(changed)
+            serial = x509.load_der_x509_certificate(found.certificate).serial_number
+            await renew_root_list(work, root, act.now, Entry(serial, int(act.now), reason))
+            await work.audit.append(act.event(tags.AUTHORITY_REVOKED, authority_id, why=reason))
+            for one in await work.certificates.of_authority(authority_id, now=int(act.now)):
+                await revoke_certificate(work, one.serial, act, "cACompromise")
         return changed
 
     async def _root(self, work: UnitOfWork, root: Root, root_id: str, name: str, act: Act) -> None:
@@ -102,6 +128,23 @@ class AuthorityLife:
             )
         )
         await work.audit.append(act.event(tags.AUTHORITY_CREATED, root_id, kind="root", alg=root.alg))
+
+
+async def renew_root_list(work: UnitOfWork, root: Root, now: float, *more: Entry) -> RevocationList:
+    """Sign the next revocation list of ``root``, whatever its last one names and ``more``, and keep it.
+
+    now: seconds since the epoch. Raises ConfigurationError: somebody else did so at the same time.
+    """
+    last = await work.revocation_lists.get(_id_of(root))
+    number = 1 if last is None else last.number + 1
+    made = root_crl(root, [*entries_of(last), *more], number, now)
+    if not await work.revocation_lists.put(made):
+        raise ConfigurationError("Another revocation list of this root was made at the same time: try again.")
+    return made
+
+
+def _id_of(root: Root) -> str:
+    return founding.authority_id(subject_keys.checked(root.certificate.public_key()))
 
 
 def _issuing(

@@ -44,10 +44,11 @@ def thumbprint(key: PublicKey) -> str:
 
 def key_identifier(key: PublicKey) -> bytes:
     """The subject key identifier: the leftmost 160 bits of SHA-256 of the key's BIT STRING (RFC 7093 2, method 1)."""
-    return hashlib.sha256(_bit_string(key)).digest()[:20]
+    return hashlib.sha256(bit_string(key)).digest()[:20]
 
 
-def _bit_string(key: PublicKey) -> bytes:
+def bit_string(key: PublicKey) -> bytes:
+    """The value of the BIT STRING subjectPublicKey, without tag and length."""
     if isinstance(key, ec.EllipticCurvePublicKey):
         return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
     if isinstance(key, rsa.RSAPublicKey):

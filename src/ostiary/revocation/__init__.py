@@ -1,7 +1,8 @@
 """Ends a token, grant, session, user, client or key, and what hangs on it: state, audit event and log row at once."""
 
 from ostiary.revocation.act import MAX_TOKEN_LIFE, Act
-from ostiary.revocation.certificates import revoke_certificate, revoke_certificates_of
+from ostiary.revocation.certificate_rows import revoke_certificates_of
+from ostiary.revocation.certificates import revoke_certificate
 from ostiary.revocation.client_keys import retire_client_key, revoke_client_key
 from ostiary.revocation.clients import revoke_client
 from ostiary.revocation.grants import revoke_grant

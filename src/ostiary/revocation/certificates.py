@@ -1,30 +1,24 @@
-"""Revokes a certificate of our own CA, with every token that was obtained by it."""
+"""Revokes a certificate of our own CA, and the client that it belongs to only where that is asked for."""
 
 from __future__ import annotations
 
-from ostiary.audit import tags
 from ostiary.model.certificate import RevocationReason
 from ostiary.revocation.act import Act
+from ostiary.revocation.certificate_rows import end_certificate
+from ostiary.revocation.clients import revoke_client
 from ostiary.storage.base import UnitOfWork
 
 
-async def revoke_certificate(work: UnitOfWork, serial: str, act: Act, reason: RevocationReason = "unspecified") -> bool:
-    """Whether there was such a certificate and it was not revoked until now. It stays revoked for good."""
-    found = await work.certificates.get(serial)
-    if found is None or not await work.certificates.revoke(serial, at=int(act.now), reason=reason):
-        return False
-    # Tokens name what obtained them by its thumbprint, whether that is a key or a certificate.
-    await work.revocations.append(act.row("client_key", found.thumbprint))
-    holder = found.client_id or found.owner
-    await work.audit.append(
-        act.event(tags.CERTIFICATE_REVOKED, holder, serial=serial, thumbprint=found.thumbprint, why=reason)
-    )
-    return True
+async def revoke_certificate(
+    work: UnitOfWork, serial: str, act: Act, reason: RevocationReason = "unspecified", *, with_client: bool = False
+) -> bool:
+    """Whether there was such a certificate and it was not revoked until now. It stays revoked for good.
 
-
-async def revoke_certificates_of(work: UnitOfWork, client_id: str, act: Act, reason: RevocationReason) -> int:
-    """Revoke every certificate of the client that has not expired; how many."""
-    count = 0
-    for one in await work.certificates.of_client(client_id, now=int(act.now)):
-        count += await revoke_certificate(work, one.serial, act, reason)
-    return count
+    with_client: its client is disabled too, with everything that it has; also if the certificate was revoked before.
+    """
+    ended = await end_certificate(work, serial, act, reason)
+    if with_client:
+        found = await work.certificates.get(serial)
+        if found is not None and found.client_id:
+            await revoke_client(work, found.client_id, act)
+    return ended is not None

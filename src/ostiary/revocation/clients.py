@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ostiary.audit import tags
 from ostiary.revocation.act import Act
-from ostiary.revocation.certificates import revoke_certificates_of
+from ostiary.revocation.certificate_rows import revoke_certificates_of
 from ostiary.storage.base import UnitOfWork
 
 

@@ -29,6 +29,10 @@ class Certificates(Protocol):
         """Those that have neither expired nor been revoked."""
         ...
 
+    async def of_authority(self, authority_id: str, *, now: int, tenant: str = TENANT) -> list[Certificate]:
+        """Those of this issuer that have neither expired nor been revoked, by serial number."""
+        ...
+
     async def latest(
         self, *, before: int | None = None, limit: int = 100, tenant: str = TENANT
     ) -> list[Certificate]: ...  # the last issued first; before: issued earlier than that

@@ -43,6 +43,14 @@ _OF_CLIENT = Statement(
         _OF.revoked_at.is_(None),
     ).order_by(_OF.issued_at, _OF.serial)
 )
+_OF_AUTHORITY = Statement(
+    _SELECTED.where(
+        _HERE,
+        _OF.authority_id == bindparam("authority_id"),
+        _OF.not_after > bindparam("now"),
+        _OF.revoked_at.is_(None),
+    ).order_by(_OF.serial)
+)
 _LIST = Statement(
     _SELECTED.where(_HERE, _OF.issued_at < bindparam("before"))
     .order_by(_OF.issued_at.desc(), _OF.serial)
@@ -147,6 +155,10 @@ class SqlCertificates:
     async def of_client(self, client_id: str, *, now: int, tenant: str = TENANT) -> list[Certificate]:
         row = {"tenant": tenant, "client_id": client_id, "now": now}
         return [_from_row(found) for found in await self._connection.all(_OF_CLIENT, row)]
+
+    async def of_authority(self, authority_id: str, *, now: int, tenant: str = TENANT) -> list[Certificate]:
+        row = {"tenant": tenant, "authority_id": authority_id, "now": now}
+        return [_from_row(found) for found in await self._connection.all(_OF_AUTHORITY, row)]
 
     async def latest(self, *, before: int | None = None, limit: int = 100, tenant: str = TENANT) -> list[Certificate]:
         row = {"tenant": tenant, "before": _FOREVER if before is None else before, "limit": limit}

@@ -5,6 +5,7 @@ from ostiary.authorization_server.endpoints import (
     admin_metadata,
     assets,
     authorize,
+    certificate_authority,
     certificates,
     choose_account,
     client_keys,
@@ -53,6 +54,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     passkey_options.ENDPOINT,
     sign_out.ENDPOINT,
     *account.ENDPOINTS,
+    *certificate_authority.ENDPOINTS,
     *certificates.ENDPOINTS,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED), admin_metadata.ENDPOINT)
