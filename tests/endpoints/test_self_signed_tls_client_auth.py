@@ -56,7 +56,7 @@ def test_its_last_use_is_remembered(world: World) -> None:
 
 
 def test_another_certificate_of_the_same_key_is_another_one(world: World) -> None:
-    """attack 50: the thumbprint of the certificate counts, not its key, its subject or its issuer."""
+    """attack 47: the thumbprint of the certificate counts, not its key, its subject or its issuer."""
     refused_by(world, ask(world, self_signed(key=OWN.key)), "certificate")
 
 
@@ -141,7 +141,7 @@ def test_a_certificate_of_a_key_that_was_revoked_elsewhere_proves_nobody(world: 
 
 
 def test_the_key_of_a_certificate_signs_no_assertion(world: World) -> None:
-    """attack 50: it is registered for TLS, and neither a client nor an API takes it for a key of JWTs."""
+    """It is registered for TLS, and neither the server nor an API takes it for a key of JWTs."""
     key = signing_key("both")
     made = self_signed(key=key._private)
     record = register(world, made, "shop")

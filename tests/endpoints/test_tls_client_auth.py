@@ -1,4 +1,4 @@
-"""``tls_client_auth``: each check alone (standards 80 and 81, attacks 47 to 51, RFC 8705 section 2.1)."""
+"""``tls_client_auth``: each check alone (standards 80 and 81, attacks 50 and 51, RFC 8705 section 2.1)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_way_may_lead_over_a_configured_intermediate(world: World) -> None:
 
 
 def test_an_intermediate_that_is_not_configured_leads_nowhere(world: World) -> None:
-    """attack 48: what the peer sends along is not asked for its opinion."""
+    """Only what the operator named stands between a certificate and its CA."""
     refused_by(world, ask(world, leaf(authority("Other issuing CA", ROOT), DNS)), "certificate")
 
 
@@ -126,7 +126,7 @@ def test_each_kind_of_subject_names_a_client(world: World, kind: str, value: str
 
 
 def test_a_value_counts_only_as_what_it_is_registered_for(world: World) -> None:
-    """attack 47: a name in the subject, or of another kind, is not the registered one."""
+    """A name in the subject, or of another kind, is not the registered one."""
     tls_client(world, "by-uri", "san_uri", "urn:shop.example.com")
     tls_client(world, "by-name", "subject_dn", "CN=shop.example.com")
     elsewhere = x509.UniformResourceIdentifier("urn:shop.example.com")
@@ -159,6 +159,8 @@ SHORT = authority("Short CA", path_length=0)
 BELOW_SHORT = authority("Below", SHORT)
 NARROW = authority("Narrow CA", ROOT, constraints=x509.NameConstraints([x509.DNSName("other.example.com")], None))
 WITHOUT = authority("Without CA", ROOT, constraints=x509.NameConstraints(None, [x509.DNSName("example.com")]))
+WITHOUT_SHOP = authority("Without shop CA", ROOT, constraints=x509.NameConstraints(None, [DNS]))
+OF_URIS = x509.NameConstraints([x509.UniformResourceIdentifier("example.com")], None)
 OLD = authority("Old CA", ROOT, begins=-1000, ends=-10)
 WEAK = authority("Weak CA", key=rsa_key(1024))
 SAN = x509.SubjectAlternativeName([DNS])
@@ -196,7 +198,7 @@ VIOLATIONS: dict[str, tuple[Callable[[], Made], tuple[Made, ...], tuple[Made, ..
 
 @pytest.mark.parametrize("violation", VIOLATIONS)
 def test_what_breaks_rfc_5280_is_refused(world: World, violation: str) -> None:
-    """standards 81, attacks 48 and 49: the TLS door may have let it in; here it is judged again."""
+    """standards 81, attacks 50 and 51: the TLS door may have let it in; here it is judged again."""
     made, roots, intermediates = VIOLATIONS[violation]
     trust(world, *roots, intermediates=intermediates)
     answer = ask(world, made())
@@ -235,6 +237,23 @@ def test_one_forbidden_name_beside_a_permitted_one_is_refused(world: World) -> N
     assert ask(world, leaf(NARROW, x509.DNSName("other.example.com")), "other-name").status == 200
 
 
+def test_a_wildcard_does_not_slip_past_what_a_constraint_excludes(world: World) -> None:
+    """attack 50 (CVE-2025-61727): ``*.example.com`` covers the excluded name, and names nobody in any case."""
+    trust(world, ROOT, intermediates=(WITHOUT_SHOP,))
+    refused_by(world, ask(world, leaf(WITHOUT_SHOP, x509.DNSName("*.example.com"))), "certificate")
+    refused_by(world, ask(world, leaf(WITHOUT_SHOP, x509.DNSName("*.example.com"), DNS)), "certificate")
+
+
+def test_a_constraint_that_cannot_be_judged_refuses(world: World) -> None:
+    """attack 50: the verifier knows no constraints of URIs, so it takes no URI below a CA that has them."""
+    tls_client(world, "spiffe", "san_uri", SPIFFE)
+    of_uris = authority("Of URIs", ROOT, constraints=OF_URIS)
+    trust(world, ROOT, intermediates=(of_uris,))
+    answer = ask(world, leaf(of_uris, x509.UniformResourceIdentifier(SPIFFE)), "spiffe")
+    refused_by(world, answer, "certificate")
+    assert "unsupported name constraint" in world.trace(answer).checks[-1].seen
+
+
 def test_a_path_may_be_no_longer_than_what_is_bounded(world: World) -> None:
     """attack 51: a long path costs a bounded effort."""
     line = [ROOT]
@@ -259,7 +278,7 @@ def test_what_is_no_certificate_is_refused(world: World, octets: bytes) -> None:
 
 
 def test_a_certificate_registered_at_a_client_is_no_anchor(world: World) -> None:
-    """attack 49: who registered a self-signed certificate, which is a CA, cannot issue other clients' with it."""
+    """attack 51: who registered a self-signed certificate, which is a CA, cannot issue other clients' with it."""
     own = self_signed()
     client = world.add_client("own", key=None, authentication_method="self_signed_tls_client_auth")
     record = certificate_key(read(own.der), client, now=int(NOW), source="registered")
@@ -285,7 +304,7 @@ def test_the_certificate_of_one_client_does_not_prove_another(world: World) -> N
 
 @pytest.mark.parametrize("other", ["shop", "secret", "own"])
 def test_a_certificate_is_no_authentication_of_a_client_of_another_method(world: World, other: str) -> None:
-    """attack 47: whatever the certificate says, the registered method alone counts."""
+    """attack 20: whatever the certificate says, the registered method alone counts."""
     if other != "shop":
         method = {"secret": "client_secret_post", "own": "self_signed_tls_client_auth"}[other]
         world.add_client(other, key=None, authentication_method=method)

@@ -114,7 +114,7 @@ def test_a_confidential_client_may_refresh_with_a_renewed_certificate(
 def test_a_retry_is_the_same_request_with_the_same_binding_alone(
     world: World, confidential: dict[str, Any], same: bool
 ) -> None:
-    """attack 29: within the window the successor is told again to the same client with the same binding."""
+    """Within the window the successor is told again to the same client with the same binding."""
     first = refresh(world, confidential["refresh_token"]).json
     world.certificate = (OWN if same else OTHER).der
     again = refresh(world, confidential["refresh_token"])

@@ -123,7 +123,7 @@ def _form(client_id: str, resource: str = ORDERS) -> list[str]:
 
 @pytest.mark.parametrize("client_id", ["shop", "registered"])
 def test_curl_gets_a_bound_token_that_is_good_with_its_certificate_alone(site: Site, curl: str, client_id: str) -> None:
-    """standards 79, attack 50"""
+    """standards 79"""
     status, body = site.curl(curl, client_id, *_form(client_id), f"{site.mtls}/token")
     assert status == 200, body
     header = f"Authorization: Bearer {json.loads(body)['access_token']}"

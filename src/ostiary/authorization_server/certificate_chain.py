@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder
 
 from ostiary.authorization_server.client_trust import Authorities
 from ostiary.protocol import certificate as certificates
@@ -40,7 +40,7 @@ def check_issued(certificate: Certificate, authorities: Authorities, now: float)
         )
     verifier = (
         PolicyBuilder()
-        .store(Store(list(authorities.roots)))
+        .store(authorities.store)
         .time(datetime.fromtimestamp(now, UTC).replace(tzinfo=None))
         .max_chain_depth(MAX_DEPTH)
         .extension_policies(ca_policy=_AUTHORITY, ee_policy=_END_ENTITY)

@@ -6,12 +6,14 @@ PORT: ``ClientTrust``. What TLS let in proves possession of a key and nothing el
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.verification import Store
 
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol import certificate as certificates
@@ -20,12 +22,17 @@ from ostiary.protocol.certificate import Certificate
 MAX_FILE = 1_048_576
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Authorities:
     """roots: the anchors, which are believed; intermediates: what may stand between them and a client, not believed."""
 
     roots: tuple[x509.Certificate, ...] = ()
     intermediates: tuple[x509.Certificate, ...] = ()
+
+    @cached_property
+    def store(self) -> Store:
+        """The anchors as the verifier takes them, made once."""
+        return Store(list(self.roots))
 
 
 class ClientTrust(Protocol):

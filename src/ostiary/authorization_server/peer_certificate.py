@@ -48,7 +48,7 @@ async def possessed(server: AuthorizationServer, certificate: bytes | None, now:
     certificates.public_key_of(found)
     certificates.check_period(found, now)
     await check_not_revoked(server, found)
-    note(CERTIFICATE, found.told(), "a strong certificate within its period")
+    note(CERTIFICATE, found.thumbprint, "a strong certificate within its period")
     return found
 
 

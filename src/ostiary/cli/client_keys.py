@@ -57,7 +57,7 @@ def add(
     """Add a key beside the present ones, so that both work while the client changes over."""
     if [key, generate, certificate].count(None) != 2:
         raise ConfigurationError(
-            "give one of --key FILE, a public key, --certificate FILE, and --generate FILE, a new credential file"
+            "give either --key FILE, a public key, or --certificate FILE, or --generate FILE, a new credential file"
         )
     if generate is not None and kid is not None:
         raise ConfigurationError("--kid is for --key: a generated key is named by its thumbprint (RFC 7638)")

@@ -69,7 +69,8 @@ def read(der: bytes) -> Certificate:
     try:
         parsed = x509.load_der_x509_certificate(der)
         found = Certificate(der, thumbprint(der), parsed)
-        found.told()
+        # Asked for now, so that a name that cannot be read is no surprise later.
+        parsed.subject, parsed.issuer, parsed.not_valid_after_utc  # noqa: B018
     except ValueError:
         raise unusable("what is no certificate", "a certificate in DER") from None
     return found

@@ -53,7 +53,7 @@ async def _prove(
             expected="a client that is registered for a method by certificate",
             mend="ostiary client show CLIENT_ID tells its method; a certificate proves no client of another one",
         )
-    note(CERTIFICATE, certificate.told(), "the certificate of this client")
+    note(CERTIFICATE, certificate.thumbprint, "the certificate of this client")
     if client.state != "active":
         raise refused(CLIENT, seen=client.state, expected="active", public="the client is disabled")
     server.key_use.note(certificate.thumbprint, int(now))

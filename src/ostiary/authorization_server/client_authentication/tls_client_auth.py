@@ -20,7 +20,7 @@ async def _check(
     server: AuthorizationServer, certificate: Certificate, client: Client | None, now: float, note: Note
 ) -> None:
     check_issued(certificate, await server.client_trust.authorities(), now)
-    note("certificate_chain", certificate.told(), "issued to a client by a trusted CA")
+    note("certificate_chain", certificate.thumbprint, "issued to a client by a trusted CA")
     if client is None:
         return
     kind, registered = client.mutual_tls.subject_kind, client.mutual_tls.subject_value
