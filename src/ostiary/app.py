@@ -63,6 +63,11 @@ class Installation:
     metrics: Metrics
     clock: Clock
 
+    @property
+    def authorities(self) -> Authorities:
+        """Of our own CA."""
+        return self.server.authorities
+
     def api_app(self) -> ASGIApp:
         """The issuer's endpoints."""
         return create_asgi(self.server)

@@ -126,6 +126,7 @@ class World:
         audit = dict.fromkeys(BUDGETS, 1_000_000)
         return Settings.model_validate(
             {"issuer": issuer, "keys": {"key_encryption_key_file": str(kek)}, "audit": audit}
+            | {"certificate_authority": {"trust_domain": "trust.example.com"}}
         )
 
     async def _open(self) -> AuthorizationServer:

@@ -22,9 +22,7 @@ from ostiary.protocol import algorithms
 from ostiary.revocation.act import Act
 from tests.authorization_server.world import ISSUER, World
 
-CONSTRAINTS = NameConstraints(
-    dns=("example.com",), networks=("10.0.0.0/8",), hosts=("auth.example.com", "trust.example.com")
-)
+CONSTRAINTS = NameConstraints(dns=("example.com",), networks=("10.0.0.0/8",))
 SPIFFE_ID = "spiffe://trust.example.com/orders"
 
 

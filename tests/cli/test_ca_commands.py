@@ -30,7 +30,7 @@ def verify(openssl: str, folder: Path, leaf: str, root: str = "root.pem") -> str
 
 def test_init_makes_a_root_in_files_and_an_authority_that_issues(founded: Operator) -> None:
     rows = {row["kind"]: row for row in founded.done("ca", "show")}
-    assert rows["issuing"]["permits"] == ["dns:example.com", "uri:auth.example.com"]
+    assert rows["issuing"]["permits"] == ["dns:example.com"]
     assert (rows["issuing"]["key_store"], rows["root"]["key_store"]) == ("file", "offline")
     assert stat.S_IMODE((founded.folder / "root-key.pem").stat().st_mode) == 0o600
     assert "wrapped_private_key" not in rows["issuing"]
@@ -88,7 +88,7 @@ def test_issue_takes_a_request_of_openssl(founded: Operator, openssl: str) -> No
         (("--profile", "server", "--dns", "*.example.com"), "wildcard"),
         (("--profile", "client"), "client"),
         (("--profile", "client", "--client", "nobody"), "nobody"),
-        (("--profile", "workload", "--uri", "spiffe://elsewhere/x"), "auth.example.com"),
+        (("--profile", "workload", "--uri", "spiffe://elsewhere/x"), "trust_domain"),
         (("--profile", "toaster", "--dns", "api.example.com"), "profile"),
         (("--profile", "server", "--dns", "api.example.com", "--life", "99999999"), "max_life"),
     ],

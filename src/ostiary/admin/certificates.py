@@ -36,9 +36,7 @@ async def enrol(authorities: Authorities, command: NewEnrolment, act: Act) -> tu
     await authorities.refresh()
     try:
         granted = _granted(authorities, command)
-        authority = authorities.issuing()
-        for identity in granted.identities:
-            authority.constraints.check(identity)
+        issuing.check_names(authorities, authorities.issuing(), granted.identities)
     except VerificationError as error:
         raise unusable(error) from None
     async with authorities.storage.write() as work:

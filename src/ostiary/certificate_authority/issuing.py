@@ -7,6 +7,7 @@ has committed it. So a crash in between loses a certificate that nobody has, and
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -18,6 +19,7 @@ from ostiary.audit import tags
 from ostiary.certificate_authority import form, subject_keys
 from ostiary.certificate_authority.authorities import Authorities, OpenAuthority
 from ostiary.certificate_authority.ca_key import HASHES
+from ostiary.certificate_authority.name_constraints import check_uri
 from ostiary.certificate_authority.profiles import Profile
 from ostiary.certificate_authority.recheck import recheck
 from ostiary.certificate_authority.refusal import refused
@@ -68,11 +70,17 @@ async def prepare(authorities: Authorities, wanted: Wanted, now: float) -> Prepa
     """
     wanted.profile.check(wanted.identities)
     authority = authorities.issuing()
-    for identity in wanted.identities:
-        authority.constraints.check(identity)
+    check_names(authorities, authority, wanted.identities)
     life = wanted.profile.life(authorities.settings.certificate_authority, wanted.life)
     made = await authority.signing(partial(_signed, authorities, authority, wanted, math.floor(now), life))
     return Prepared(_record(made, authority, wanted, math.floor(now)), authority.record.certificate)
+
+
+def check_names(authorities: Authorities, authority: OpenAuthority, names: Sequence[str]) -> None:
+    """Whether this authority may certify these names. Raises VerificationError (check "name_constraints")."""
+    for identity in names:
+        authority.constraints.check(identity)
+        check_uri(authorities.settings, identity)
 
 
 async def check(work: UnitOfWork, prepared: Prepared) -> None:

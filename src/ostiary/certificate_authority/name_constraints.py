@@ -12,6 +12,7 @@ from cryptography import x509
 from ostiary.certificate_authority import identities
 from ostiary.certificate_authority.refusal import refused
 from ostiary.errors import ConfigurationError, VerificationError
+from ostiary.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,11 @@ def of_certificate(certificate: x509.Certificate) -> NameConstraints:
     )
 
 
-def checked(dns: Sequence[str], networks: Sequence[str], issuer: str, trust_domain: str | None) -> NameConstraints:
-    """The constraints that an operator asks for, with the hosts of our own URIs. Raises ConfigurationError.
+def checked(dns: Sequence[str], networks: Sequence[str]) -> NameConstraints:
+    """The constraints that an operator asks for. Raises ConfigurationError.
 
-    issuer: names clients (``identities.of_client``); an IP address as its host cannot stand in a constraint, so then
-    URIs are not constrained.
+    URIs are left unconstrained: pyca/cryptography, by which we and other Python programs verify clients, takes no chain
+    with such a constraint. Which URIs are certified ``check_uri`` decides at each issuance.
     """
     try:
         found = [str(ipaddress.ip_network(network)) for network in networks]
@@ -85,14 +86,25 @@ def checked(dns: Sequence[str], networks: Sequence[str], issuer: str, trust_doma
         names = [identities.value(identities.dns(name.removeprefix("."))) for name in dns]
     except VerificationError as error:
         raise ConfigurationError(f"--permit-dns {error.seen!r} is no domain, such as example.com") from None
-    host = urlsplit(issuer).hostname or ""
-    hosts = [host, *([trust_domain] if trust_domain and trust_domain != host else [])]
-    return NameConstraints(tuple(names), tuple(found), () if _is_address(host) else tuple(hosts))
+    return NameConstraints(tuple(names), tuple(found))
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+def check_uri(settings: Settings, identity: str) -> None:
+    """A SPIFFE ID is of our trust domain, any other URI of our issuer's host. Raises VerificationError.
+
+    The check is "name_constraints", as where the authority's certificate forbids a name.
+    """
+    if not identity.startswith("uri:"):
+        return
+    if identity.startswith("uri:spiffe:"):
+        permitted, setting = settings.certificate_authority.trust_domain, "certificate_authority.trust_domain"
+    else:
+        permitted, setting = urlsplit(settings.issuer).hostname, "issuer"
+    if not permitted or identities.host_of(identity) != permitted:
+        raise refused(
+            "name_constraints",
+            "this installation may not certify this name",
+            seen=identity,
+            expected=permitted or "no SPIFFE ID",
+            mend=f"ask for a name of its own, or set {setting}",
+        )

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
 from ostiary.certificate_authority import founding
 from ostiary.certificate_authority.founding import Root
 from ostiary.certificate_authority.name_constraints import checked, of_certificate
+from ostiary.certificate_authority.root_files import read_root, write_root
 from ostiary.cli.administration import Row
 from ostiary.cli.administration_local import LocalAdministration
 from ostiary.cli.operator import Where, operator_command
@@ -23,7 +23,6 @@ from ostiary.client.certificate_file import replace_public_file
 from ostiary.errors import ConfigurationError
 from ostiary.model.certificate_authority import Authority, IssuingKeyStore
 from ostiary.protocol import algorithms
-from ostiary.secret_files import read_secret_file, write_secret_file
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -60,7 +59,7 @@ def init(
             raise ConfigurationError("There is a certificate authority already: see `ostiary ca show`.")
         made = founding.new_root(_checked_name(name), algorithms.generate(alg), alg, time.time())
         # The files come first: an authority whose root's key is nowhere could never be replaced.
-        _write_root(made, root_key, root)
+        write_root(made, root_key, root)
         try:
             return await _add(local, made, alg, store, permit_dns, permit_network)
         except BaseException:
@@ -89,8 +88,7 @@ def rotate(
     Without --permit-dns and --permit-network it may certify what the present one may.
     """
     alg, store = _alg(key), _key_store(key_store)
-    document = read_secret_file(root_key)
-    loaded = founding.root_from_pem(root.read_bytes(), document)
+    loaded = read_root(root_key, root)
 
     async def act(local: LocalAdministration) -> Authority:
         known = [row for row in await local.certificates.authorities() if row["kind"] == "root"]
@@ -158,8 +156,7 @@ async def _add(
     dns: list[str] | None,
     networks: list[str] | None,
 ) -> Authority:
-    settings = local.settings
-    constraints = checked(dns or (), networks or (), settings.issuer, settings.certificate_authority.trust_domain)
+    constraints = checked(dns or (), networks or ())
     if not constraints.dns:
         note("No --permit-dns: this CA may certify every host name. Better is one for your own domains alone.")
     certificates = local.certificates
@@ -188,15 +185,6 @@ def _checked_name(name: str) -> str:
     if not 1 <= len(name.strip()) <= 48 or not name.isprintable():
         raise ConfigurationError("--name is 1 to 48 characters that can be seen, such as the name of your company")
     return name.strip()
-
-
-def _write_root(root: Root, key_file: Path, file: Path) -> None:
-    if file.exists():
-        raise ConfigurationError(f"The file {file} exists already and is not overwritten: name another by --root.")
-    pem = serialization.Encoding.PEM
-    private = root.key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    write_secret_file(key_file, private)
-    replace_public_file(file, root.certificate.public_bytes(pem))
 
 
 def _alg(key: str) -> str:

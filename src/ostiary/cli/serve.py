@@ -55,7 +55,7 @@ def run(settings: Settings, config: Path) -> int:
 
     if server.workers > 1:
         supervisor = Supervisor(config.absolute(), api_sockets, mtls_sockets, management_sockets, server.workers)
-        supervisor.passes_hangup_on = server.tls_certificate_file is not None or settings.mtls is not None
+        supervisor.passes_hangup_on = server.ends_tls or settings.mtls is not None
         return supervisor.run(announce)
     uvloop.run(
         serve_process(settings, api=api_sockets, mtls=mtls_sockets, management=management_sockets, on_ready=announce)

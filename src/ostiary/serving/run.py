@@ -33,7 +33,7 @@ async def serve_process(
 ) -> None:
     """Serve the sockets given, until SIGTERM or SIGINT. The process with the management sockets keeps house."""
     async with installation(settings) as parts:
-        tls, limits = own_tls(settings, parts), api_limits(settings)
+        tls, limits = await own_tls(settings, parts, serves=bool(api or mtls)), api_limits(settings)
         servers: list[tuple[StoppableServer, list[socket.socket]]] = []
         if api:
             servers.append((api_server(parts.api_app(), settings, limits, tls.door(tls.main)), list(api)))

@@ -17,6 +17,7 @@ class MutualTlsSettings(Section):
     public_url: under which clients reach it; published as ``mtls_endpoint_aliases``. client_ca_files: in PEM form, the
     authorities whose client certificates are good, and those below them; none where only registered self-signed ones
     are. tls_certificate_file, tls_private_key_file: where it shows another certificate than ``[server]``.
+    tls_from_own_ca: its certificate comes from the installation's own CA, which is also trusted to name clients.
     """
 
     host: str = "localhost"
@@ -25,6 +26,7 @@ class MutualTlsSettings(Section):
     client_ca_files: Paths = ()
     tls_certificate_file: FilePath | None = None
     tls_private_key_file: FilePath | None = None
+    tls_from_own_ca: bool = False
 
     @field_validator("public_url")
     @classmethod
@@ -41,4 +43,6 @@ class MutualTlsSettings(Section):
     def _agree(self) -> MutualTlsSettings:
         if (self.tls_certificate_file is None) != (self.tls_private_key_file is None):
             raise ValueError("tls_certificate_file and tls_private_key_file go together: give both or neither")
+        if self.tls_certificate_file is not None and self.tls_from_own_ca:
+            raise ValueError("tls_certificate_file and tls_from_own_ca exclude each other: keep one")
         return self

@@ -147,6 +147,7 @@ class ServerSettings(Section):
 
     tls_certificate_file: the certificate, then its issuers, in PEM form. tls_private_key_file: its key, of mode 0600.
     Both are watched: what is new is taken without a restart. tls_handshake_timeout: how long a handshake may take.
+    tls_from_own_ca: the server's certificate comes from the installation's own CA (``ostiary ca init``) and is renewed.
     behind_proxy: a proxy in front of this server ends TLS; without it plain http is for loopback alone. The proxy must
     append the address of its peer to X-Forwarded-For: sign-ins are throttled by it. trusted_proxies: the networks of
     further proxies before that one.
@@ -161,6 +162,7 @@ class ServerSettings(Section):
     trusted_proxies: Networks = ()
     tls_certificate_file: FilePath | None = None
     tls_private_key_file: FilePath | None = None
+    tls_from_own_ca: bool = False
     tls_handshake_timeout: float = Field(default=10.0, gt=0, le=60)
     max_header_bytes: int = Field(default=32_768, ge=1024)
     max_body_bytes: int = Field(default=65_536, ge=1024)
@@ -173,13 +175,20 @@ class ServerSettings(Section):
     def _agree(self) -> ServerSettings:
         if (self.tls_certificate_file is None) != (self.tls_private_key_file is None):
             raise ValueError("tls_certificate_file and tls_private_key_file go together: give both or neither")
-        if self.tls_certificate_file is None and not self.behind_proxy and not is_loopback(self.host):
+        if self.tls_certificate_file is not None and self.tls_from_own_ca:
+            raise ValueError("tls_certificate_file and tls_from_own_ca exclude each other: keep one")
+        if not self.ends_tls and not self.behind_proxy and not is_loopback(self.host):
             # ASVS 12.2.1: TLS for every connection that leaves the machine.
             raise ValueError(
                 "host is not loopback and there is no certificate: give tls_certificate_file and tls_private_key_file, "
-                "or set behind_proxy = true if a proxy in front ends TLS"
+                "or tls_from_own_ca = true, or set behind_proxy = true if a proxy in front ends TLS"
             )
         return self
+
+    @property
+    def ends_tls(self) -> bool:
+        """Whether the issuer's own address is served over TLS by us."""
+        return self.tls_certificate_file is not None or self.tls_from_own_ca
 
 
 class ManagementSettings(Section):
@@ -285,8 +294,11 @@ class Settings(Section):
         mtls = self.mtls
         if mtls is None:
             return
-        if mtls.tls_certificate_file is None and self.server.tls_certificate_file is None:
-            raise ValueError("mtls has no certificate to show: give mtls.tls_certificate_file and tls_private_key_file")
+        if mtls.tls_certificate_file is None and not mtls.tls_from_own_ca and not self.server.ends_tls:
+            raise ValueError(
+                "mtls has no certificate to show: give mtls.tls_certificate_file and tls_private_key_file, or "
+                "mtls.tls_from_own_ca = true"
+            )
         # RFC 8705 5: browsers must not be asked, so it is an address of its own.
         if urlsplit(mtls.public_url).netloc == urlsplit(self.issuer).netloc:
             raise ValueError("mtls.public_url must differ from the issuer in host or port")

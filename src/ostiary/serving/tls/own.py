@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from cryptography import x509
+
+from ostiary.certificate_authority.authorities import Authorities
 from ostiary.model.event import AuditEvent
 from ostiary.serving.housekeeping import Chore, do_once
 from ostiary.serving.metrics import Metrics
 from ostiary.serving.tls.certificate import ServerCertificate
 from ostiary.serving.tls.client_trust import ClientTrust, Registered, kept_out, read_authorities
 from ostiary.serving.tls.door import Door
+from ostiary.serving.tls.from_own_ca import OwnCaWatch, own_certificate
 from ostiary.serving.tls.listener import ListenerTls
 from ostiary.serving.tls.watch import INTERVAL, CertificateFiles, CertificateWatch
 from ostiary.settings import Settings
@@ -35,6 +39,10 @@ class Surroundings(Protocol):
     def clock(self) -> Callable[[], float]:
         """Seconds since the epoch."""
 
+    @property
+    def authorities(self) -> Authorities:
+        """Of our own CA."""
+
     async def append(self, event: AuditEvent) -> None:
         """Write to the audit log. May raise Unavailable."""
 
@@ -45,8 +53,46 @@ class Surroundings(Protocol):
         """The self-signed certificates that clients have registered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """What a certificate of our own CA is for."""
+
+    names: tuple[str, ...]
+
+
+class Watch(Protocol):
+    """Sees to it that listeners show a certificate that is good."""
+
+    async def look(self) -> None:
+        """Do what is due; called every few seconds."""
+
+    async def reload(self) -> None:
+        """Take what is new, now."""
+
+
+def main_source(settings: Settings) -> CertificateFiles | Hosts | None:
+    """Where the certificate of the issuer's own address comes from, None if a proxy ends TLS."""
+    if settings.server.tls_from_own_ca:
+        return Hosts((_host(settings.issuer),))
+    return main_files(settings)
+
+
+def mtls_source(settings: Settings) -> CertificateFiles | Hosts | None:
+    """The same of the address for clients with certificates, None if there is no such address."""
+    if settings.mtls is None:
+        return None
+    shares = settings.mtls.tls_certificate_file is None and settings.server.tls_from_own_ca
+    if settings.mtls.tls_from_own_ca or shares:
+        return Hosts((_host(settings.mtls.public_url),))
+    return mtls_files(settings)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
 def main_files(settings: Settings) -> CertificateFiles | None:
-    """The files of the issuer's own address, None if a proxy ends TLS."""
+    """The files of the issuer's own address, None if they are not how it gets its certificate."""
     certificate, key = settings.server.tls_certificate_file, settings.server.tls_private_key_file
     return None if certificate is None or key is None else CertificateFiles(certificate, key)
 
@@ -62,11 +108,12 @@ def mtls_files(settings: Settings) -> CertificateFiles | None:
 def check(settings: Settings, now: float) -> list[str]:
     """Read what is to be served and give what is worth a warning: one sentence each. Raises ConfigurationError."""
     found: list[str] = []
-    main, mtls = main_files(settings), mtls_files(settings)
-    if main is not None:
-        found += _warnings(main, main.read(now), urlsplit(settings.issuer).hostname or "", now)
-    if settings.mtls is not None and mtls is not None:
-        found += _warnings(mtls, mtls.read(now), urlsplit(settings.mtls.public_url).hostname or "", now)
+    main, mtls = main_source(settings), mtls_source(settings)
+    if isinstance(main, CertificateFiles):
+        found += _warnings(main, main.read(now), _host(settings.issuer), now)
+    if settings.mtls is not None and isinstance(mtls, CertificateFiles):
+        found += _warnings(mtls, mtls.read(now), _host(settings.mtls.public_url), now)
+    if settings.mtls is not None:
         found += [
             f"Clients below {one.subject.rfc4514_string()} must send its certificate with their own: an authority "
             "above it has constraints that it does not repeat, so it cannot be trusted by itself."
@@ -97,7 +144,7 @@ class OwnTls:
 
     main: ListenerTls | None
     mtls: ListenerTls | None
-    watches: list[CertificateWatch]
+    watches: list[Watch]
     surroundings: Surroundings
     handshake_timeout: float
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -146,25 +193,43 @@ class OwnTls:
                 self.surroundings.metrics.set("tls_certificate_expires_at", listener.certificate.expires_at, labels)
 
 
-def own_tls(settings: Settings, surroundings: Surroundings) -> OwnTls:
-    """The TLS that the settings name. Raises ConfigurationError."""
-    by_files: dict[CertificateFiles, list[ListenerTls]] = {}
-    main_at, mtls_at = main_files(settings), mtls_files(settings)
+async def own_tls(settings: Settings, surroundings: Surroundings, *, serves: bool = True) -> OwnTls:
+    """The TLS that the settings name; none for a process without requests. Raises ConfigurationError, Unavailable."""
+    sources: dict[CertificateFiles | Hosts, list[ListenerTls]] = {}
+    main_at, mtls_at = (main_source(settings), mtls_source(settings)) if serves else (None, None)
     main = mtls = None
-    now = surroundings.clock()
+    certificates = {one: await _certificate(one, surroundings) for one in {main_at, mtls_at} if one is not None}
     if main_at is not None:
-        main = ListenerTls(MAIN, main_at.read(now))
-        by_files.setdefault(main_at, []).append(main)
+        main = ListenerTls(MAIN, certificates[main_at])
+        sources.setdefault(main_at, []).append(main)
     if mtls_at is not None and settings.mtls is not None:
-        authorities = read_authorities(settings.mtls.client_ca_files)
-        trust = ClientTrust(authorities, surroundings.registered_certificates)
-        mtls = ListenerTls(MTLS, mtls_at.read(now), trust)
-        by_files.setdefault(mtls_at, []).append(mtls)
-    watches = [
-        CertificateWatch(files, listeners, surroundings.append, surroundings.clock)
-        for files, listeners in by_files.items()
-    ]
+        trust = ClientTrust(await _client_authorities(settings, surroundings), surroundings.registered_certificates)
+        mtls = ListenerTls(MTLS, certificates[mtls_at], trust)
+        sources.setdefault(mtls_at, []).append(mtls)
+    watches = [_watch(source, listeners, surroundings) for source, listeners in sources.items()]
     return OwnTls(main, mtls, watches, surroundings, settings.server.tls_handshake_timeout)
+
+
+async def _certificate(source: CertificateFiles | Hosts, surroundings: Surroundings) -> ServerCertificate:
+    now = surroundings.clock()
+    if isinstance(source, CertificateFiles):
+        return source.read(now)
+    return await own_certificate(surroundings.authorities, source.names, now)
+
+
+def _watch(source: CertificateFiles | Hosts, listeners: Sequence[ListenerTls], surroundings: Surroundings) -> Watch:
+    if isinstance(source, CertificateFiles):
+        return CertificateWatch(source, listeners, surroundings.append, surroundings.clock)
+    return OwnCaWatch(surroundings.authorities, source.names, listeners, surroundings.append, surroundings.clock)
+
+
+async def _client_authorities(settings: Settings, surroundings: Surroundings) -> list[x509.Certificate]:
+    """Those of the settings, and the root of our own CA; its clients send what stands between."""
+    files = settings.mtls.client_ca_files if settings.mtls is not None else ()
+    await surroundings.authorities.refresh()
+    own = [x509.load_der_x509_certificate(root.certificate) for root in surroundings.authorities.roots()]
+    found = list(read_authorities(files))
+    return [*found, *(root for root in own if root not in found)]
 
 
 def reason_of(error: Exception) -> str:
