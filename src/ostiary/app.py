@@ -25,6 +25,7 @@ from ostiary.authorization_server.seals import Seals
 from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.authorization_server.unauthenticated import INTERVAL as SUMMARY_INTERVAL
 from ostiary.authorization_server.upstream_providers import UpstreamProviders
+from ostiary.certificate_authority.acme.validation.validator import Validator
 from ostiary.certificate_authority.authorities import Authorities
 from ostiary.certificate_authority.revocation_lists import RevocationLists
 from ostiary.fetching.guarded import GuardedFetcher
@@ -110,6 +111,7 @@ class Installation:
             Chore("revocation-lists", 1.0, RevocationLists(self.server.authorities).renew),
             Chore("expire", 20.0, self.expire),
             *(Chore(f"deliveries:{kind}", 2.0, one) for kind, one in self.deliverer.rounds().items()),
+            Chore("acme-validation", 1.0, Validator(self.storage, self.settings.acme, self.clock).round),
             Chore("refresh-windows", 1.0, self.close_refresh_windows),
             Chore("audit-retention", HOUR, self.drop_old_audit),
         ]

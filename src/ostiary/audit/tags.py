@@ -83,6 +83,20 @@ CERTIFICATE_REFUSED: Final = "certificate:refused"
 CERTIFICATE_REVOKED: Final = "certificate:revoked"
 REVOCATION_LIST_SIGNED: Final = "revocation_list:signed"
 
+# ACME
+ACME_CREDENTIAL_CREATED: Final = "acme_credential:created"
+ACME_CREDENTIAL_REVOKED: Final = "acme_credential:revoked"
+ACME_ACCOUNT_CREATED: Final = "acme_account:created"
+ACME_ACCOUNT_UPDATED: Final = "acme_account:updated"
+ACME_ACCOUNT_DEACTIVATED: Final = "acme_account:deactivated"
+ACME_ACCOUNT_KEY_CHANGED: Final = "acme_account:key_changed"
+ACME_ORDER_CREATED: Final = "acme_order:created"
+ACME_AUTHORIZATION_DEACTIVATED: Final = "acme_authorization:deactivated"
+ACME_CHALLENGE_BEGUN: Final = "acme_challenge:begun"
+ACME_CHALLENGE_PASSED: Final = "acme_challenge:passed"
+ACME_CHALLENGE_FAILED: Final = "acme_challenge:failed"
+ACME_REFUSED: Final = "acme:refused"
+
 # Administration
 ADMIN_BOOTSTRAPPED: Final = "admin:bootstrapped"
 ADMIN_REFUSED: Final = "admin:refused"
@@ -165,6 +179,18 @@ MEANINGS: Final[dict[str, str]] = {
     CERTIFICATE_REFUSED: "A request for a certificate was refused; the reason is the failed check.",
     CERTIFICATE_REVOKED: "A certificate was revoked, with the tokens that it obtained; the target is its holder.",
     REVOCATION_LIST_SIGNED: "A revocation list was signed; the target is the authority's id.",
+    ACME_CREDENTIAL_CREATED: "What ACME accounts are bound with was made, with its owner and names; the target is it.",
+    ACME_CREDENTIAL_REVOKED: "What ACME accounts are bound with was revoked: they are refused from now on.",
+    ACME_ACCOUNT_CREATED: "An ACME account was made; the target is its id.",
+    ACME_ACCOUNT_UPDATED: "The contacts of an ACME account were changed.",
+    ACME_ACCOUNT_DEACTIVATED: "An ACME account was deactivated by its holder, for good.",
+    ACME_ACCOUNT_KEY_CHANGED: "An ACME account got another key.",
+    ACME_ORDER_CREATED: "An ACME account ordered a certificate; the target is the order's id.",
+    ACME_AUTHORIZATION_DEACTIVATED: "An ACME account gave up the proof of a name.",
+    ACME_CHALLENGE_BEGUN: "An ACME account is ready for the validation of a name; the target is the challenge's id.",
+    ACME_CHALLENGE_PASSED: "An ACME account proved that it controls a name; the target is the challenge's id.",
+    ACME_CHALLENGE_FAILED: "The validation of a name failed for good; the reason is what was wrong.",
+    ACME_REFUSED: "An ACME request was refused; the reason is the failed check.",
     ADMIN_BOOTSTRAPPED: "The first administrator was made on the server's own machine.",
     ADMIN_REFUSED: "The admin API refused a request.",
     ADMIN_READ: "An administrator read over the admin API; the target is the path.",

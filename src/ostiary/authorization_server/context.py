@@ -12,6 +12,7 @@ from ostiary.authorization_server.concurrency import Concurrency
 from ostiary.authorization_server.key_use import KeyUse
 from ostiary.authorization_server.password_hashing import PasswordHashing
 from ostiary.authorization_server.registry import Registry
+from ostiary.authorization_server.token_bucket import SourceBuckets
 from ostiary.authorization_server.unauthenticated import UnauthenticatedRefusals
 from ostiary.storage.base import Storage
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ostiary.authorization_server.upstream_providers import UpstreamProviders
     from ostiary.certificate_authority.authorities import Authorities
     from ostiary.settings import Settings
+
+_ACCOUNTS_AT_ONCE = 50  # so many ACME accounts may use up what each may ask for
 
 EventHook = Callable[[str, Mapping[str, str]], None]
 
@@ -53,9 +56,12 @@ class AuthorizationServer:
     client_trust: ClientTrust = field(default_factory=ConfiguredTrust)
     monotonic: Callable[[], float] = time.monotonic
     unauthenticated: UnauthenticatedRefusals = field(init=False)
+    acme_requests: SourceBuckets = field(init=False)
 
     def __post_init__(self) -> None:
         self.unauthenticated = UnauthenticatedRefusals(self.settings, self.monotonic)
+        each = self.settings.acme.requests_per_minute
+        self.acme_requests = SourceBuckets(_ACCOUNTS_AT_ONCE * each, each, self.monotonic)
 
     @property
     def issuer(self) -> str:

@@ -45,6 +45,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "keys": Noun("ostiary.cli.keys", "The installation's signing keys: list, rotate, rewrap", "server"),
     "ca": Noun("ostiary.cli.ca", "The private certificate authority: init, show, export, rotate, trust", "cli"),
     "cert": Noun("ostiary.cli.cert", "Certificates: request, renew; issue, list, show, revoke", "cli"),
+    "acme": Noun("ostiary.cli.acme", "Certificates by ACME: who may ask for them", "server"),
     "audit": Noun("ostiary.cli.audit", "Read and verify the audit log", "server"),
     "explain": Noun("ostiary.cli.explain", "Show each check behind a refusal, by its trace id", "server"),
     "token": Noun("ostiary.cli.token", "Get, inspect, revoke access tokens as a client; list them", "cli"),

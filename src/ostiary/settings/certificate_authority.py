@@ -14,13 +14,15 @@ DAY = 24 * HOUR
 _DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 
 
-def _url(value: str) -> str:
+def check_url(value: str) -> str:
+    """A field's check: an http or https URL, given back without a slash at its end."""
     if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
         raise ValueError("must be an http or https URL without query: give the address under which the CA is reached")
     return value.rstrip("/")
 
 
-def _domain(value: str) -> str:
+def check_domain(value: str) -> str:
+    """A field's check: a domain in lower case."""
     if not _DOMAIN.fullmatch(value):
         raise ValueError(
             f"{value!r} is no domain in lower case, such as example.com: write it without a dot at the end"
@@ -72,8 +74,8 @@ class CertificateAuthoritySettings(Section):
     client, server, workload: the lives of certificates of these profiles.
     """
 
-    public_url: Annotated[str, AfterValidator(_url)] | None = None
-    trust_domain: Annotated[str, AfterValidator(_domain)] | None = None
+    public_url: Annotated[str, AfterValidator(check_url)] | None = None
+    trust_domain: Annotated[str, AfterValidator(check_domain)] | None = None
     crl_life: int = Field(default=DAY, ge=60, le=30 * DAY)
     ocsp_life: int = Field(default=10 * 60, ge=60, le=7 * DAY)
     pkcs11: Pkcs11Settings | None = None

@@ -24,8 +24,8 @@ def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
     return path if folder is None else Path(folder) / path.expanduser()
 
 
-def _split(given: Any) -> Any:
-    """A list in the environment is one text with commas."""
+def split(given: Any) -> Any:
+    """A field's reading: a list in the environment is one text with commas."""
     return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
 
 
@@ -45,10 +45,10 @@ def is_loopback(host: str) -> bool:
 
 
 FilePath = Annotated[Path, AfterValidator(_beside_the_file)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
-Paths = Annotated[tuple[FilePath, ...], BeforeValidator(_split)]
-Algorithms = Annotated[tuple[SigningAlgorithm, ...], BeforeValidator(_split), Field(min_length=1)]
-Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_split)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(split)]
+Paths = Annotated[tuple[FilePath, ...], BeforeValidator(split)]
+Algorithms = Annotated[tuple[SigningAlgorithm, ...], BeforeValidator(split), Field(min_length=1)]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(split)]
 ClientId = Annotated[str, AfterValidator(names.client_id)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[int, Field(ge=1)]

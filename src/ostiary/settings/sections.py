@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from ostiary.errors import ConfigurationError
 from ostiary.protocol.metadata import check_issuer_url
+from ostiary.settings.acme import AcmeSettings
 from ostiary.settings.certificate_authority import CertificateAuthoritySettings
 from ostiary.settings.email import EmailSettings
 from ostiary.settings.fields import Algorithms, Count, FilePath, Networks, Port, Seconds, Section, is_loopback
@@ -261,6 +262,7 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     fetching: FetchingSettings = FetchingSettings()
     certificate_authority: CertificateAuthoritySettings = CertificateAuthoritySettings()
+    acme: AcmeSettings = AcmeSettings()
     static: Static = Static()
     dev: bool = Field(default=False, repr=False)
 

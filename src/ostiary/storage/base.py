@@ -35,6 +35,7 @@ from ostiary.model.revocation import Revocation
 from ostiary.model.signing_key import InstallationKey, SigningKeyUse
 from ostiary.model.tenant import TENANT
 from ostiary.model.token import AccessToken
+from ostiary.storage.acme_repositories import AcmeAccounts, AcmeCredentials, AcmeOrders
 from ostiary.storage.certificate_repositories import Authorities, Certificates, RevocationLists
 from ostiary.storage.user_repositories import (
     Consents,
@@ -49,6 +50,9 @@ from ostiary.trace import TraceRecord
 
 __all__ = [
     "TENANT",
+    "AcmeAccounts",
+    "AcmeCredentials",
+    "AcmeOrders",
     "Apis",
     "Artifacts",
     "Audit",
@@ -281,6 +285,9 @@ class UnitOfWork(Protocol):
     authorities: Authorities
     certificates: Certificates
     revocation_lists: RevocationLists
+    acme_credentials: AcmeCredentials
+    acme_accounts: AcmeAccounts
+    acme_orders: AcmeOrders
 
     async def positions(self, *, changing: bool = False) -> Positions:
         """Where the database stands as this unit of work sees it; in a write nobody else can pass it until the end.

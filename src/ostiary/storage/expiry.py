@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Table, bindparam, delete, select, tuple_
 
+from ostiary.storage.acme_schema import ACME_AUTHORIZATIONS, ACME_CHALLENGES, ACME_ORDERS
 from ostiary.storage.certificate_schema import CERTIFICATES
 from ostiary.storage.connection import Connection
 from ostiary.storage.schema import (
@@ -42,6 +43,9 @@ _WITH_AN_END = (
     FAILED_ATTEMPTS,
     DELIVERIES,
     CERTIFICATES,
+    ACME_ORDERS,
+    ACME_AUTHORIZATIONS,
+    ACME_CHALLENGES,
 )
 _DELETIONS = (
     _deletion(REPLAY_MARKS, REPLAY_MARKS.c.bucket),

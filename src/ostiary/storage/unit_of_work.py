@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from ostiary.storage.acme import SqlAcmeAccounts, SqlAcmeCredentials, SqlAcmeOrders
 from ostiary.storage.apis import SqlApis
 from ostiary.storage.artifacts import SqlArtifacts
 from ostiary.storage.audit import AuditNumbers, SqlAudit
 from ostiary.storage.base import (
+    AcmeAccounts,
+    AcmeCredentials,
+    AcmeOrders,
     Apis,
     Artifacts,
     Audit,
@@ -80,6 +84,9 @@ class SqlUnitOfWork:
         self.authorities: Authorities = SqlAuthorities(connection, ledger)
         self.certificates: Certificates = SqlCertificates(connection, ledger)
         self.revocation_lists: RevocationLists = SqlRevocationLists(connection)
+        self.acme_credentials: AcmeCredentials = SqlAcmeCredentials(connection)
+        self.acme_accounts: AcmeAccounts = SqlAcmeAccounts(connection)
+        self.acme_orders: AcmeOrders = SqlAcmeOrders(connection)
         self._settings = SqlSettings(connection)
 
     async def positions(self, *, changing: bool = False) -> Positions:

@@ -2,6 +2,7 @@
 
 from ostiary.authorization_server.endpoints import (
     account,
+    acme,
     admin_metadata,
     assets,
     authorize,
@@ -56,6 +57,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     *account.ENDPOINTS,
     *certificate_authority.ENDPOINTS,
     *certificates.ENDPOINTS,
+    *acme.ENDPOINTS,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED), admin_metadata.ENDPOINT)
 
