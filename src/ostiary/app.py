@@ -19,6 +19,7 @@ from ostiary.authorization_server.asgi import create_asgi, create_mtls_asgi
 from ostiary.authorization_server.client_trust import ConfiguredTrust, read_authorities
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.deliverer import Deliverer, Handler
+from ostiary.authorization_server.own_authorities import WithOwnAuthorities
 from ostiary.authorization_server.published_keys import PublishedKeys
 from ostiary.authorization_server.registry import Registry
 from ostiary.authorization_server.seals import Seals
@@ -168,6 +169,8 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
         published_keys = PublishedKeys(fetcher, clock)
         seals = Seals(storage, key_management)
         registry = Registry(storage, signing_keys, published_keys, clock)
+        authorities = Authorities(storage, key_management, settings, clock, key_token(settings.certificate_authority))
+        configured = ConfiguredTrust(read_authorities(settings.mtls.client_ca_files if settings.mtls else ()))
         server = AuthorizationServer(
             settings=settings,
             storage=storage,
@@ -175,13 +178,11 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
             signing_keys=signing_keys,
             published_keys=published_keys,
             seals=seals,
-            authorities=Authorities(
-                storage, key_management, settings, clock, key_token(settings.certificate_authority)
-            ),
+            authorities=authorities,
             clock=clock,
             on_event=metrics.count,
             upstreams=UpstreamProviders(fetcher, clock),
-            client_trust=ConfiguredTrust(read_authorities(settings.mtls.client_ca_files if settings.mtls else ())),
+            client_trust=WithOwnAuthorities(configured, authorities),
         )
         await seals.ready()
         pages.check(settings.pages)

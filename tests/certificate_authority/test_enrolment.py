@@ -201,15 +201,10 @@ def test_a_certificate_of_any_kind_of_key_renews_itself(ca: Ca, world: World, al
     assert world.post(RENEW, {"csr": request, "proof": proof(ca, present, key, request)}).status == 201
 
 
-def test_a_certificate_in_tls_renews_itself(ca: Ca, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.authorization_server import world as worlds
-
-    present = ca.issue()
-    plain = worlds.scope
-    tls = {"tls": {"client_certificate": present.certificate}}
-    monkeypatch.setattr(worlds, "scope", lambda *sent: plain(*sent) | {"extensions": tls})
+def test_a_certificate_in_tls_renews_itself(ca: Ca, world: World) -> None:
+    world.certificate = ca.issue().certificate
     assert world.post(RENEW, {"csr": csr()}).status == 201
-    monkeypatch.setattr(worlds, "scope", plain)
+    world.certificate = None
     assert refused_by(world, world.post(RENEW, {"csr": csr()})) == "proof"
 
 

@@ -31,9 +31,7 @@ def check_issued(certificate: Certificate, authorities: Authorities, now: float)
 
     Raises VerificationError("certificate").
     """
-    certificates.public_key_of(certificate)
-    certificates.check_period(certificate, now)
-    _check_purpose(certificate)
+    check_for_clients(certificate, now)
     if not authorities.roots:
         raise certificates.unusable(
             certificate.told(), "a CA that is trusted for clients", "name one in [mtls] client_ca_files"
@@ -54,6 +52,16 @@ def check_issued(certificate: Certificate, authorities: Authorities, now: float)
             "a path from the certificate to a CA of [mtls] client_ca_files that keeps to RFC 5280",
             "get the certificate from a CA that is trusted here; name intermediate ones there too",
         ) from None
+
+
+def check_for_clients(certificate: Certificate, now: float) -> None:
+    """Refuse a certificate that no client may show at ``now``, whoever issued it.
+
+    Raises VerificationError("certificate").
+    """
+    certificates.public_key_of(certificate)
+    certificates.check_period(certificate, now)
+    _check_purpose(certificate)
 
 
 def _check_purpose(certificate: Certificate) -> None:

@@ -42,6 +42,10 @@ class ClientTrust(Protocol):
         """Who may name clients now. Raises Unavailable."""
         ...
 
+    async def issued_here(self, certificate: Certificate, now: float) -> bool:
+        """Whether our own CA signed it, so that no other authority is asked. Raises Unavailable."""
+        ...
+
     async def revoked(self, certificate: Certificate) -> bool:
         """Whether it is one of ours that was revoked. Raises Unavailable."""
         ...
@@ -60,6 +64,10 @@ class ConfiguredTrust:
     async def authorities(self) -> Authorities:
         """What was configured."""
         return self._authorities
+
+    async def issued_here(self, certificate: Certificate, now: float) -> bool:
+        """None of those is ours."""
+        return False
 
     async def revoked(self, certificate: Certificate) -> bool:
         """None of those is ours."""

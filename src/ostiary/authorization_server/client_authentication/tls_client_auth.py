@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.authorization_server.certificate_chain import check_issued
+from ostiary.authorization_server.certificate_chain import check_for_clients, check_issued
 from ostiary.authorization_server.client_authentication import certificates
 from ostiary.model.client import Client
 from ostiary.model.mutual_tls import TLS_CLIENT_AUTH
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 async def _check(
     server: AuthorizationServer, certificate: Certificate, client: Client | None, now: float, note: Note
 ) -> None:
-    check_issued(certificate, await server.client_trust.authorities(), now)
+    if await server.client_trust.issued_here(certificate, now):
+        check_for_clients(certificate, now)
+    else:
+        check_issued(certificate, await server.client_trust.authorities(), now)
     note("certificate_chain", certificate.thumbprint, "issued to a client by a trusted CA")
     if client is None:
         return
