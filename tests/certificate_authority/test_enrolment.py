@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ostiary.audit import tags
 from ostiary.certificate_authority import enrolment, identities, issuing
-from ostiary.certificate_authority.entitlement import Entitlement, entitlement
+from ostiary.certificate_authority.entitlement import Entitlement, entitlement, of_successor
 from ostiary.model.certificate import Certificate
 from ostiary.protocol import base64url, certificate_key, certificate_renewal, jws
 from ostiary.revocation import revoke_certificate, revoke_client
@@ -159,7 +159,11 @@ def test_a_bad_enrolment_token_is_refused(ca: Ca, world: World, change: str) -> 
     once = token(ca, life=60)
     if change == "expired":
         world.clock.now += 60
-    sent = {"altered": once[:-1] + "0", "another kind": once.replace("_en_", "_rt_"), "none": ""}.get(change, once)
+    sent = {
+        "altered": once[:-1] + ("1" if once.endswith("0") else "0"),
+        "another kind": once.replace("_en_", "_rt_"),
+        "none": "",
+    }.get(change, once)
     expected = "token" if change == "none" else "enrolment_token"
     assert refused_by(world, world.post(ENROL, {"token": sent, "csr": csr()})) == expected
 
@@ -199,6 +203,33 @@ def test_a_certificate_of_any_kind_of_key_renews_itself(ca: Ca, world: World, al
     key = new_key(alg)
     present, request = ca.issue(key=key), csr()
     assert world.post(RENEW, {"csr": request, "proof": proof(ca, present, key, request)}).status == 201
+
+
+@pytest.mark.parametrize(
+    ("given", "issuer_left", "successor"),
+    [
+        (300, 10**9, 300),
+        (7 * 86_400, 10**9, 7 * 86_400),
+        # The longest life may have been made shorter meanwhile.
+        (200 * 86_400, 10**9, 90 * 86_400),
+        # Cut short by the end of its issuer, which was nobody's wish: the profile's own, which is None.
+        (3600, 3600, None),
+    ],
+)
+def test_a_successor_lives_as_long_as_its_predecessor_was_given(
+    ca: Ca, world: World, given: int, issuer_left: int, successor: int | None
+) -> None:
+    present, now = ca.issue(), int(world.clock())
+    settings = ca.authorities.settings.certificate_authority
+    granted = of_successor(replace(present, not_after=now + given), settings, issuer_ends=now + issuer_left)
+    assert granted.life == successor
+
+
+def test_a_short_life_stays_short_over_a_renewal(ca: Ca, world: World) -> None:
+    key, request = new_key(), csr()
+    present = ca.issue(key=key, life=300)
+    answer = world.post(RENEW, {"csr": request, "proof": proof(ca, present, key, request)})
+    assert answer.json["not_after"] == int(world.clock()) + 300
 
 
 def test_a_certificate_in_tls_renews_itself(ca: Ca, world: World) -> None:

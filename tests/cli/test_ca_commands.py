@@ -167,3 +167,33 @@ def test_without_a_ca_the_commands_say_how_to_make_one(operator: Operator) -> No
     operator.refused(3, ["ca init"], "cert", "issue", *SERVER, "--generate", "api.pem")
     operator.refused(3, ["ca init"], "cert", "enrol", *SERVER, "--token-file", "api.token")
     operator.refused(3, ["ca init"], "ca", "export")
+
+
+def test_the_key_of_the_root_can_be_encrypted_and_opens_by_its_passphrase_alone(operator: Operator) -> None:
+    for name, text in {"good": "correct horse\n", "bad": "wrong\n", "none": "\n"}.items():
+        (operator.folder / name).write_text(text)
+        (operator.folder / name).chmod(0o600)
+    operator.refused(3, ["none is empty"], "ca", "init", "--name", "Example", "--root-passphrase-file", "none")
+    operator.done("ca", "init", "--name", "Example", "--root-passphrase-file", "good")
+    assert (operator.folder / "root-key.pem").read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    operator.refused(3, ["encrypted", "--root-passphrase-file"], "ca", "rotate")
+    operator.refused(3, ["cannot be read"], "ca", "rotate", "--root-passphrase-file", "bad")
+    operator.done("ca", "rotate", "--root-passphrase-file", "good")
+
+
+def test_show_tells_the_whole_command_that_brings_trust_to_another_machine(founded: Operator) -> None:
+    outcome = founded.run("ca", "show", "--format", "json")
+    fingerprint = next(row["fingerprint"] for row in outcome.json if row["kind"] == "root")
+    assert f"ostiary ca trust --url https://auth.example.com --fingerprint {fingerprint}" in outcome.err
+
+
+def test_a_life_is_told_in_hours_or_days(founded: Operator) -> None:
+    made = founded.done("cert", "issue", *SERVER, "--life", "24h", "--generate", "api.pem")
+    assert made["not_after"] - made["issued_at"] == 86_400
+    outcome = founded.run("cert", "issue", *SERVER, "--life", "soon", "--generate", "b.pem")
+    assert (outcome.code, "15m, 24h, 7d" in outcome.err) == (2, True)
+
+
+def test_a_life_cannot_be_asked_for_with_a_token(operator: Operator) -> None:
+    token = ("--token-file", "t", "--issuer", "https://auth.example.com", "--life", "1h")
+    operator.refused(3, ["the operator has said it"], "cert", "request", "--out", "c.pem", *token)

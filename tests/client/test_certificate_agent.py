@@ -60,7 +60,13 @@ class Watched:
         files.save(issued(ca))
         clock = ca.world.clock
         self.agent = RenewalAgent(
-            files, shell=self.shell, tell=self.told.append, clock=clock, sleep=self._sleep, spread=lambda: 0, **changes
+            files,
+            shell=self.shell,
+            tell=self.told.append,
+            clock=clock,
+            sleep=self._sleep,
+            spread=lambda _: 0,
+            **changes,
         )
 
     def _sleep(self, seconds: float) -> None:
@@ -114,6 +120,58 @@ def test_copies_that_a_crash_left_behind_are_written_anew_at_the_start(ca: Ca, t
     (tmp_path / "key.pem").write_bytes(b"of the certificate before")
     watched.agent.run(rounds=0)
     assert (tmp_path / "key.pem").read_bytes() == watched.agent.file.load().key_pem()
+
+
+def test_what_a_crash_left_half_written_is_removed_at_the_start_and_nothing_else(ca: Ca, tmp_path: Path) -> None:
+    watched = Watched(ca, tmp_path)
+    left = [tmp_path / f"{name}.0123abcd.new" for name in ("c.pem", "c.pem.issuer", "key.pem", "chain.pem")]
+    others = [tmp_path / name for name in ("c.pem.new", "other.pem.0123abcd.new", "c.pem.old.0123abcd.new")]
+    for file in (*left, *others):
+        file.write_bytes(b"half a key")
+    watched.agent.run(rounds=0)
+    assert [file.exists() for file in left] == [False] * 4
+    assert [file.exists() for file in others] == [True] * 3
+
+
+def test_a_file_remembers_its_copies(ca: Ca, tmp_path: Path) -> None:
+    file = Watched(ca, tmp_path).agent.file
+    assert CertificateFile(file.path).with_its_copies() == file
+    other = CertificateFile(file.path, key_file=tmp_path / "other.pem").with_its_copies()
+    assert (other.key_file, other.certificate_file) == (tmp_path / "other.pem", file.certificate_file)
+
+
+def test_a_certificate_that_ended_ends_the_agent(ca: Ca, tmp_path: Path) -> None:
+    watched = Watched(ca, tmp_path)
+    end = watched.agent.file.load().leaf.not_valid_after_utc.timestamp()
+    watched.shell.faults = [Unavailable("renewal endpoint") for _ in range(100)]
+    with pytest.raises(Unavailable):
+        watched.agent.run()
+    assert end <= ca.world.clock.now < end + 60
+
+
+def test_a_file_that_somebody_else_renewed_is_not_renewed_again(ca: Ca, tmp_path: Path) -> None:
+    watched = Watched(ca, tmp_path)
+    begun, wait = ca.world.clock.now, watched.agent.sleep
+    replaced: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        wait(seconds)
+        if not replaced and ca.world.clock.now > begun + DAY / 2:
+            replaced.append(ca.world.clock.now)
+            watched.agent.file.save(issued(ca))
+
+    watched.agent.sleep = sleep
+    watched.agent.run(rounds=1)
+    assert ca.world.clock.now == pytest.approx(replaced[0] + DAY * 2 / 3, abs=60)
+
+
+def test_it_is_due_at_two_thirds_and_not_before(ca: Ca, tmp_path: Path) -> None:
+    watched = Watched(ca, tmp_path)
+    due = watched.agent.due_at(watched.agent.file.load())
+    ca.world.clock.now = due - 1
+    assert not watched.agent.is_due()
+    ca.world.clock.now = due
+    assert watched.agent.is_due()
 
 
 def test_a_file_that_is_not_whole_is_refused_with_the_mend(ca: Ca, tmp_path: Path) -> None:

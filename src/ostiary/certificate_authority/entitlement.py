@@ -12,6 +12,8 @@ from ostiary.certificate_authority.issuing import Wanted
 from ostiary.certificate_authority.profiles import profile_of
 from ostiary.certificate_authority.refusal import refused
 from ostiary.certificate_authority.signing_request import check_asks_for_no_more, parse, public_key
+from ostiary.model.certificate import Certificate
+from ostiary.settings.certificate_authority import CertificateAuthoritySettings, Lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +74,15 @@ def entitlement(
         raise refused("identity", "no name is given", expected="a host, an address or a URI", mend="say what it is for")
     profile_of(profile).check(found)
     return Entitlement(profile, found, owner or client_id or identities.value(found[0]), client_id, life)
+
+
+def of_successor(present: Certificate, settings: CertificateAuthoritySettings, *, issuer_ends: int) -> Entitlement:
+    """What the renewal of ``present`` gives: the same names, the same holder, and as long a life as it was given.
+
+    A life that is longer than its profile allows by now becomes the longest allowed. One that the end of the issuer cut
+    short (issuer_ends: seconds since the epoch) says nothing: the next one has the profile's.
+    """
+    given = present.not_after - present.issued_at
+    lives: Lives = getattr(settings, profile_of(present.profile).name)
+    life = None if present.not_after >= issuer_ends else min(given, lives.max_life)
+    return Entitlement(present.profile, present.identities, present.owner, present.client_id, life)

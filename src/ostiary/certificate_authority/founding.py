@@ -118,7 +118,11 @@ def root_from_pem(certificate: bytes, key: bytes, *, passphrase: bytes | None = 
         private = serialization.load_pem_private_key(key, passphrase)
         checked = pem.checked_private(private)
         public = subject_keys.checked(loaded.public_key())
-    except (ValueError, TypeError, VerificationError) as error:
+    except TypeError:
+        # pyca/cryptography: a passphrase is missing, or is given for a key that has none.
+        said = "encrypted: give --root-passphrase-file" if passphrase is None else "not encrypted: give no passphrase"
+        raise ConfigurationError(f"The root's key is {said}.") from None
+    except (ValueError, VerificationError) as error:
         raise ConfigurationError(f"The root cannot be read: {error}.") from None
     if subject_keys.spki(checked.public_key()) != subject_keys.spki(public):
         raise ConfigurationError("The root's key does not belong to its certificate: name the files of one root.")

@@ -12,19 +12,20 @@ from ostiary.errors import ConfigurationError
 from ostiary.secret_files import read_secret_file, write_secret_file
 
 
-def write_root(root: Root, key_file: Path, file: Path) -> None:
-    """The key with mode 0600. Raises ConfigurationError: one of the files exists."""
+def write_root(root: Root, key_file: Path, file: Path, passphrase: bytes | None = None) -> None:
+    """The key with mode 0600, encrypted by the passphrase. Raises ConfigurationError: one of the files exists."""
     if file.exists():
         raise ConfigurationError(f"The file {file} exists already and is not overwritten: name another by --root.")
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    write_secret_file(key_file, root.key.private_bytes(encoding, form, serialization.NoEncryption()))
+    encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    write_secret_file(key_file, root.key.private_bytes(encoding, form, encryption))
     replace_public_file(file, root.certificate.public_bytes(encoding))
 
 
-def read_root(key_file: Path, file: Path) -> Root:
+def read_root(key_file: Path, file: Path, passphrase: bytes | None = None) -> Root:
     """What ``write_root`` wrote. Raises ConfigurationError."""
     try:
         certificate = file.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"The root {file} cannot be read: {error.strerror}.") from None
-    return root_from_pem(certificate, read_secret_file(key_file))
+    return root_from_pem(certificate, read_secret_file(key_file), passphrase=passphrase)

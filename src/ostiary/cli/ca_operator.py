@@ -14,7 +14,7 @@ from ostiary.certificate_authority import founding
 from ostiary.certificate_authority.founding import Root
 from ostiary.certificate_authority.name_constraints import checked, of_certificate
 from ostiary.certificate_authority.root_files import read_root, write_root
-from ostiary.cli.administration import Row
+from ostiary.cli.administration import Administration, Row
 from ostiary.cli.administration_local import LocalAdministration
 from ostiary.cli.operator import Where, operator_command
 from ostiary.cli.output import Format, next_step, note, show
@@ -23,6 +23,7 @@ from ostiary.client.certificate_file import replace_public_file
 from ostiary.errors import ConfigurationError
 from ostiary.model.certificate_authority import Authority, IssuingKeyStore
 from ostiary.protocol import algorithms
+from ostiary.secret_files import read_secret_file
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -31,6 +32,10 @@ _ALGORITHMS = {"p256": "ES256", "p384": "ES384", "ed25519": "EdDSA", "rsa3072": 
 
 Key = Annotated[str, typer.Option("--key", help="The kind of its key: p256, p384, ed25519, rsa3072.")]
 RootKey = Annotated[Path, typer.Option("--root-key", help="The root's private key (PEM, mode 0600); keep it offline.")]
+Passphrase = Annotated[
+    Path | None,
+    typer.Option("--root-passphrase-file", help="A file (mode 0600) with the passphrase of the root's key."),
+]
 RootFile = Annotated[Path, typer.Option("--root", help="The root's certificate, PEM.")]
 KeyStore = Annotated[
     str, typer.Option("--key-store", help="Where the issuing key is made: file, or pkcs11 (the settings' token).")
@@ -46,20 +51,21 @@ def init(
     name: Annotated[str, typer.Option("--name", help="Your organization, as it stands in every CA certificate.")],
     root_key: RootKey = Path("root-key.pem"),
     root: RootFile = Path("root.pem"),
+    root_passphrase_file: Passphrase = None,
     permit_dns: Dns = None,
     permit_network: Nets = None,
     key: Key = "p256",
     key_store: KeyStore = "file",
 ) -> None:
     """Make a root, its key in a file of yours, and a first CA under it that issues. Done once."""
-    alg, store = _alg(key), _key_store(key_store)
+    alg, store, passphrase = _alg(key), _key_store(key_store), _passphrase(root_passphrase_file)
 
     async def act(local: LocalAdministration) -> Authority:
         if await local.certificates.authorities():
             raise ConfigurationError("There is a certificate authority already: see `ostiary ca show`.")
         made = founding.new_root(_checked_name(name), algorithms.generate(alg), alg, time.time())
         # The files come first: an authority whose root's key is nowhere could never be replaced.
-        write_root(made, root_key, root)
+        write_root(made, root_key, root, passphrase)
         try:
             return await _add(local, made, alg, store, permit_dns, permit_network)
         except BaseException:
@@ -69,7 +75,10 @@ def init(
 
     _tell(where, where.run_locally(act))
     note(f"{root_key} is the root's key: move it offline; it is needed for `ostiary ca rotate` alone.")
-    next_step("ostiary cert issue --profile server --dns api.example.com --generate api.pem")
+    if passphrase is None:
+        note("It is not encrypted: whoever has the file is the CA. --root-passphrase-file encrypts it.")
+    host = f"api.{permit_dns[0].removeprefix('.')}" if permit_dns else "api.example.com"
+    next_step(f"ostiary cert issue --profile server --dns {host} --generate api.pem")
 
 
 @app.command("rotate")
@@ -78,6 +87,7 @@ def rotate(
     where: Where,
     root_key: RootKey = Path("root-key.pem"),
     root: RootFile = Path("root.pem"),
+    root_passphrase_file: Passphrase = None,
     permit_dns: Dns = None,
     permit_network: Nets = None,
     key: Key = "p256",
@@ -88,7 +98,7 @@ def rotate(
     Without --permit-dns and --permit-network it may certify what the present one may.
     """
     alg, store = _alg(key), _key_store(key_store)
-    loaded = read_root(root_key, root)
+    loaded = read_root(root_key, root, _passphrase(root_passphrase_file))
 
     async def act(local: LocalAdministration) -> Authority:
         known = [row for row in await local.certificates.authorities() if row["kind"] == "root"]
@@ -107,11 +117,15 @@ def rotate(
 @operator_command
 def show_authorities(where: Where) -> None:
     """Show the authorities: the fingerprint of the root is what other machines trust."""
-    rows = where.run(lambda administration: administration.certificates.authorities())
+
+    async def act(administration: Administration) -> tuple[list[Row], str]:
+        return await administration.certificates.authorities(), administration.issuer
+
+    rows, issuer = where.run(act)
     _show(rows, where.output)
     roots = [row for row in rows if row["kind"] == "root"]
     if roots:
-        next_step(f"on another machine: ostiary ca trust --url ISSUER --fingerprint {roots[0]['fingerprint']}")
+        next_step(f"on another machine: ostiary ca trust --url {issuer} --fingerprint {roots[0]['fingerprint']}")
     else:
         next_step('ostiary ca init --name "Your Company" --permit-dns example.com')
 
@@ -185,6 +199,15 @@ def _checked_name(name: str) -> str:
     if not 1 <= len(name.strip()) <= 48 or not name.isprintable():
         raise ConfigurationError("--name is 1 to 48 characters that can be seen, such as the name of your company")
     return name.strip()
+
+
+def _passphrase(file: Path | None) -> bytes | None:
+    if file is None:
+        return None
+    passphrase = read_secret_file(file).rstrip(b"\r\n")
+    if not passphrase:
+        raise ConfigurationError(f"The file {file} is empty: write the passphrase of the root's key into it.")
+    return passphrase
 
 
 def _alg(key: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ostiary.cli.durations import seconds
 from ostiary.cli.operator_half import add_operator_commands
 from ostiary.cli.output import Format, FormatOption, next_step, note, show
 from ostiary.client import certificate_request
@@ -44,14 +45,24 @@ def request(
     certificate_file: CertificateOut = None,
     roots_file: RootsFile = None,
     key: KeyKind = "p256",
-    life: Annotated[int | None, typer.Option("--life", help="Seconds (default: the server's).")] = None,
+    life: Annotated[
+        int | None, typer.Option("--life", parser=seconds, metavar="SPAN", help="Such as 24h (default: the server's).")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put it in the place of what is in --out, such as a revoked one.")
+    ] = False,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Make a key and get a certificate for it: as a client by its credential, or by an enrolment token."""
     if (client_file is None) == (token_file is None):
         raise ConfigurationError("give either --client-file FILE, a client's credential, or --token-file FILE")
-    if out.exists():
-        raise ConfigurationError(f"The file {out} exists already and is not overwritten: ostiary cert renew {out}")
+    if out.exists() and not replace:
+        raise ConfigurationError(
+            f"The file {out} exists already and is not overwritten: ostiary cert renew {out} while it is good, "
+            "else --replace"
+        )
+    if life is not None and client_file is None:
+        raise ConfigurationError("--life goes with --client-file: with a token the operator has said it")
     made_key = certificate_request.new_key(key)
     if client_file is not None:
         credential = load_client_credential(client_file)
@@ -75,15 +86,28 @@ def renew(
     reload: Annotated[
         str, typer.Option("--reload", help='Run after each renewal, without a shell: "systemctl reload nginx".')
     ] = "",
+    if_due: Annotated[
+        bool, typer.Option("--if-due", help="Only at two thirds of its life or later: for cron or a systemd timer.")
+    ] = False,
     key_file: KeyFile = None,
     certificate_file: CertificateOut = None,
     roots_file: RootsFile = None,
     key: KeyKind = "p256",
     output: FormatOption = Format.TABLE,
 ) -> None:
-    """Get the next certificate by the present one, with a new key, and replace the files in one step."""
-    files = CertificateFile(file, key_file, certificate_file, roots_file)
+    """Get the next certificate by the present one, with a new key, and replace the files in one step.
+
+    The copies in files of their own are those that `cert request` was told, unless others are named here. The next
+    certificate lives as long as the present one was given.
+    """
+    files = CertificateFile(file, key_file, certificate_file, roots_file).with_its_copies()
     agent = RenewalAgent(files, command(reload), key, tell=note)
+    if if_due and not daemon:
+        agent.mend()
+        if not agent.is_due():
+            _tell(files.load(), file, output)
+            next_step("nothing now: it is not two thirds through its life")
+            return
     if daemon:
         note(f"renewing {file} at two thirds of its life; stop by Ctrl-C")
         try:

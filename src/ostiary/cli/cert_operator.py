@@ -9,6 +9,7 @@ import typer
 
 from ostiary.admin.certificate_commands import CertificateEnd, NewCertificate, NewEnrolment
 from ostiary.cli.administration import Administration, Row
+from ostiary.cli.durations import seconds
 from ostiary.cli.generated import key_from_file
 from ostiary.cli.operator import Where, operator_command
 from ostiary.cli.output import Format, next_step, note, show
@@ -29,7 +30,9 @@ Ip = Annotated[list[str] | None, typer.Option("--ip", help="An IP address.")]
 Uri = Annotated[list[str] | None, typer.Option("--uri", help="A URI, such as spiffe://example.com/orders.")]
 ClientOption = Annotated[str | None, typer.Option("--client", help="The client whose certificate it is.")]
 Owner = Annotated[str, typer.Option("--owner", help="Who answers for it: a person or a team.")]
-Life = Annotated[int | None, typer.Option("--life", help="Seconds (default: the profile's).")]
+Life = Annotated[
+    int | None, typer.Option("--life", parser=seconds, metavar="SPAN", help="Such as 24h (default: the profile's).")
+]
 Serial = Annotated[str, typer.Argument(metavar="SERIAL", help="Its serial number, as `cert list` shows it.")]
 
 
@@ -92,7 +95,9 @@ def enrol(
     client: ClientOption = None,
     owner: Owner = "",
     life: Life = None,
-    valid_for: Annotated[int, typer.Option("--valid-for", help="Seconds within which it must be used.")] = 3600,
+    valid_for: Annotated[
+        int, typer.Option("--valid-for", parser=seconds, metavar="SPAN", help="Within which it must be used.")
+    ] = seconds("1h"),
 ) -> None:
     """Make a token by which a machine gets one certificate, once."""
     with one_sentence():
@@ -113,6 +118,7 @@ def enrol(
         raise
     told = {name: value for name, value in row.items() if name != "token"} | {"token_file": str(token_file)}
     show(told, where.output)
+    note("A machine that does not trust this CA yet: ostiary ca trust, as `ostiary ca show` tells it.")
     next_step(
         f"bring {token_file} to the machine, then there: "
         f"ostiary cert request --issuer {issuer} --token-file {token_file.name} --out FILE"

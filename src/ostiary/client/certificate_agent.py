@@ -6,7 +6,6 @@ follows, soon at first and then at longer intervals, always well before the end.
 
 from __future__ import annotations
 
-import random
 import shlex
 import subprocess
 import time
@@ -29,7 +28,8 @@ class RenewalAgent:
     """file: what is renewed. reload: a program with its arguments, run after each renewal, without a shell.
 
     key: the kind of the next key (``certificate_request.new_key``). tell: called with a sentence for the log.
-    clock: seconds since the epoch; sleep: waits that many seconds.
+    clock: seconds since the epoch; sleep: waits that many seconds. spread: from a serial number, which is random, to a
+    share between 0 and 1.
     """
 
     file: CertificateFile
@@ -39,13 +39,17 @@ class RenewalAgent:
     tell: Callable[[str], None] = lambda _: None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
-    spread: Callable[[], float] = random.random
+    spread: Callable[[int], float] = lambda serial: serial % 1000 / 1000
 
     def due_at(self, present: IssuedCertificate) -> float:
         """Two thirds through the life, a little earlier on some machines; seconds since the epoch."""
         leaf = present.leaf
         begin, end = leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp()
-        return begin + (end - begin) * (2 / 3 - _EARLIER * self.spread())
+        return begin + (end - begin) * (2 / 3 - _EARLIER * self.spread(leaf.serial_number))
+
+    def is_due(self) -> bool:
+        """Whether the certificate is two thirds through its life. Raises ConfigurationError: no good file."""
+        return self.clock() >= self.due_at(self.file.load())
 
     def renew(self) -> IssuedCertificate:
         """Renew now. Raises what ``certificate_request.renew`` raises; the present files then stay as they are."""
@@ -56,31 +60,39 @@ class RenewalAgent:
         return made
 
     def run(self, rounds: int | None = None) -> None:
-        """Renew whenever it is due, for ever, or as often as ``rounds``. Raises ConfigurationError: no good file."""
+        """Renew whenever it is due, for ever, or as often as ``rounds``. Whoever puts another file there is followed.
+
+        Raises ConfigurationError: no good file. Raises what the last try raised when the certificate ended meanwhile:
+        it proves nothing any more, so no further try can help, and whoever supervises this is to see it.
+        """
+        self.mend()
+        failures, next_try = 0, 0.0
+        while rounds is None or rounds > 0:
+            present = self.file.load()
+            if (wait := max(self.due_at(present), next_try) - self.clock()) > 0:
+                # In steps: the clock may be set, a machine may sleep, and somebody may put another file there.
+                self.sleep(min(wait, LONGEST_PAUSE))
+                continue
+            try:
+                made, failures = self.renew(), 0
+            except OstiaryError as error:
+                if present.leaf.not_valid_after_utc.timestamp() <= self.clock():
+                    raise
+                failures += 1
+                next_try = self.clock() + self._pause(present, failures)
+                self.tell(f"not renewed: {error}; the next try follows")
+                continue
+            self.tell(f"renewed: serial {made.leaf.serial_number:x}, until {made.leaf.not_valid_after_utc:%F %T}Z")
+            rounds = None if rounds is None else rounds - 1
+
+    def mend(self) -> None:
+        """Put right what a crash left behind, and tell whoever reads the files. Raises ConfigurationError."""
         present = self.file.load()
+        self.file.sweep()
         if not self.file.is_whole(present):
             self.tell("the copies were behind; they are written anew")
             self.file.copy(present)
             self.run_hook()
-        failures = 0
-        due = self.due_at(present)
-        while rounds is None or rounds > 0:
-            if (wait := due - self.clock()) > 0:
-                # In steps: the clock may be set, and a machine may sleep.
-                self.sleep(min(wait, LONGEST_PAUSE))
-                continue
-            try:
-                present, failures = self.renew(), 0
-            except OstiaryError as error:
-                failures += 1
-                due = self.clock() + self._pause(present, failures)
-                self.tell(f"not renewed: {error}; the next try follows")
-                continue
-            due = self.due_at(present)
-            self.tell(
-                f"renewed: serial {present.leaf.serial_number:x}, until {present.leaf.not_valid_after_utc:%F %T}Z"
-            )
-            rounds = None if rounds is None else rounds - 1
 
     def run_hook(self) -> None:
         """Run the program that is to read the new files. A failure is told and changes nothing."""

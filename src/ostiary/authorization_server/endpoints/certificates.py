@@ -22,7 +22,7 @@ from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.exchange import Answer, Exchange, Handler, authenticated, read_form
 from ostiary.authorization_server.http import Request, Response, json_response
 from ostiary.certificate_authority import enrolment, issuing
-from ostiary.certificate_authority.entitlement import Entitlement, entitlement
+from ostiary.certificate_authority.entitlement import Entitlement, entitlement, of_successor
 from ostiary.certificate_authority.issuing import Prepared
 from ostiary.errors import ConfigurationError, OAuthError, VerificationError
 from ostiary.model.certificate import Certificate
@@ -71,7 +71,7 @@ async def _by_token(exchange: Exchange) -> Answer:
 
 
 async def _by_certificate(exchange: Exchange) -> Answer:
-    """A certificate that is good gets its successor: the same names, the same holder, a key of its own choice."""
+    """A certificate that is good gets its successor: the same names, holder and life, a key of its own choice."""
     proof, presented = exchange.form.get("proof"), exchange.request.peer_certificate
     with _told():
         if proof is not None:
@@ -86,7 +86,7 @@ async def _by_certificate(exchange: Exchange) -> Answer:
                 expected="the parameter proof, or the certificate in TLS",
                 mend="sign the request: ostiary cert renew",
             )
-        granted = Entitlement(present.profile, present.identities, present.owner, present.client_id)
+        granted = await _successor(exchange, present)
         prepared = await _prepared(exchange, granted, f"certificate:{present.serial}")
     act = Act(present.client_id or present.owner, exchange.now, "renewal", present.thumbprint)
 
@@ -141,6 +141,13 @@ def _check_good(found: Certificate | None, now: float) -> Certificate:
             mend="enrol anew: ostiary cert request, with a token of the operator",
         )
     return found
+
+
+async def _successor(exchange: Exchange, present: Certificate) -> Entitlement:
+    async with exchange.server.storage.read() as work:
+        ends = {one.authority_id: one.not_after for one in await work.authorities.list()}
+    settings = exchange.server.authorities.settings.certificate_authority
+    return of_successor(present, settings, issuer_ends=ends[present.authority_id])
 
 
 async def _check_holder(work: UnitOfWork, granted: Entitlement) -> None:
