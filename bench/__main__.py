@@ -10,14 +10,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import footprint, sign_ins, table, throughput, verification
+from bench import certificates, footprint, sign_ins, table, throughput, verification
 from bench.contenders import Contender, oidc_provider, ostiary_serve
 from bench.figures import Figure
 from bench.machine import description
 from tests.real_parts.node import node
 
-SECTIONS = ("verification", "throughput", "users", "workers", "guard", "start")
-QUICK_SECTIONS = ("verification", "throughput", "users", "guard", "start")
+SECTIONS = ("verification", "certificates", "throughput", "users", "workers", "guard", "start")
+QUICK_SECTIONS = ("verification", "certificates", "throughput", "users", "guard", "start")
 NOTES = (
     "Ostiary writes the used `jti`, the token and the audit row to SQLite with a full fsync before it answers, and"
     " seals the audit log meanwhile; oidc-provider keeps everything in memory.",
@@ -62,6 +62,9 @@ def measure(scale: Scale, sections: Sequence[str]) -> Iterator[Figure]:
         folder = Path(name)
         if "verification" in sections:
             yield from verification.figures(rounds=scale.verify_rounds, tokens=scale.verify_tokens)
+        if "certificates" in sections:
+            (folder / "ca").mkdir()
+            yield from certificates.figures(folder / "ca", rounds=scale.verify_rounds, count=scale.verify_tokens)
         if "throughput" in sections:
             ours = servers.enter_context(ostiary_serve(folder / "one"))
             peer = servers.enter_context(oidc_provider(folder / "peer"))

@@ -39,6 +39,10 @@ def test_the_short_form_tells_every_figure_of_its_goals(tmp_path: Path) -> None:
     told = [figure["name"].split(":")[0] for figure in figures]
     users = ["code exchanges/s", "refreshes/s", "userinfo/s", "password sign-ins/s"]
     assert [name for name in told if name in users] == users
+    assert [name for name in told if name in ("certificates issued/s", "OCSP answers/s")] == [
+        "certificates issued/s",
+        "OCSP answers/s",
+    ]
     assert told.count("p99 of a token while 50 sign-ins hash") == 2
     assert (tmp_path / "b.md").read_text().count("\n| ") == len(figures) + 1
 
