@@ -6,6 +6,7 @@ import base64
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from cryptography import x509
 
 from tests.real.served import Served, descendants, wait_until_gone
 from tests.real.served_ca import ServedCa
+from tests.real_parts.scratch import CHECKOUT
 
 pytestmark = pytest.mark.real
 
@@ -157,3 +159,27 @@ def test_the_numbers_of_the_lists_rise_for_good_over_kill_9(tmp_path: Path, open
             assert wait_until_gone(below) == []
     assert numbers == sorted(set(numbers))
     assert len(numbers) == 9
+
+
+def test_of_processes_that_sign_at_the_same_time_each_number_is_kept_once_and_nothing_is_lost(
+    tmp_path: Path, openssl: str
+) -> None:
+    served, turns = Served(tmp_path), 25
+    ca = ServedCa(served)
+    with served.run():
+        ca.found()
+        site = Site(served, ca, tmp_path, openssl)
+        authority_id = ca.issue().record.authority_id
+        # Two more beside the server's own chore, on the same database.
+        command = [sys.executable, "-m", "tests.real.list_signer", str(served.config), str(turns)]
+        started = [subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        lines = [line.split() for process in started for line in process.communicate(timeout=120)[0].splitlines()]
+        revoked = [words[1] for words in lines if words[0] == "revoked"]
+        assert len(revoked) == 2 * turns
+        last = site.list_that_names(authority_id, revoked[-1])
+        for serial in revoked:
+            last = site.list_that_names(authority_id, serial)
+    kept = sum(int(words[1]) for words in lines if words[0] == "kept")
+    # Each list that was kept took the next number: as many as were kept, here and by the server.
+    assert kept <= last.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    assert kept > turns / 2
