@@ -77,6 +77,7 @@ class ClientAnswer(Answer):
     updated_at: int
     login: LoginAnswer | None
     mutual_tls: MutualTlsAnswer
+    spiffe_id: str | None
 
 
 class MadeClientAnswer(ClientAnswer):

@@ -86,6 +86,7 @@ def _client(limits: Limits, command: NewClient, kind: ClientKind, now: float, se
         login=new_login(limits, command.login, command.authentication_method),
         secret_digest=None if secret is None else token_format.digest(secret),
         mutual_tls=new_mutual_tls(command),
+        spiffe_id=command.spiffe_id,
     )
 
 

@@ -19,6 +19,7 @@ MAX_KEYS = 20
 Scope = Annotated[str, AfterValidator(names.scope)]
 ClientId = Annotated[str, AfterValidator(names.client_id)]
 ApiClientId = Annotated[str, AfterValidator(names.api_client_id)]
+SpiffeId = Annotated[str, AfterValidator(names.workload)]
 Identifier = Annotated[str, AfterValidator(names.api_identifier)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(names.one_line)]
 Owner = Annotated[str, Field(max_length=200), AfterValidator(names.one_line)]
@@ -99,10 +100,11 @@ class NewClient(Command):
         Concurrency | None, Field(description="requests at once; null for server.max_concurrency_per_client")
     ] = None
     keys: Keys = []
+    spiffe_id: Annotated[SpiffeId | None, Field(description="the workload that it is, for its SVIDs")] = None
 
 
 class ClientChanges(Command):
-    """What may be changed of a client; what is absent stays. Only token_life and jwks_uri can be taken away by null.
+    """What may be changed of a client; what is absent stays. Null takes away token_life, jwks_uri and spiffe_id.
 
     authentication_method: a secret ends with its method; a method with a secret is for clients that have one; a
     certificate_subject comes and goes with ``tls_client_auth``.
@@ -120,6 +122,7 @@ class ClientChanges(Command):
     authentication_method: AuthenticationMethod | None = None
     grant_types: Annotated[list[GrantTypeName], Field(max_length=3)] | None = None
     login: LoginChanges | None = None
+    spiffe_id: SpiffeId | None = None
 
     @field_validator(
         "name",
@@ -169,8 +172,12 @@ class ApiChanges(Command):
 
 
 class Rotation(Command):
-    """A turn of the signing keys; ``compromised`` withdraws the present key at once, or the one named ``kid``."""
+    """A turn of the signing keys; ``compromised`` withdraws the present key at once, or the one named ``kid``.
 
+    use: whose turn it is, the keys of tokens or those of JWT-SVIDs.
+    """
+
+    use: Literal["token", "jwt-svid"] = "token"
     alg: Alg | None = None
     compromised: bool = False
     kid: Kid | None = None

@@ -32,6 +32,9 @@ CLIENT_KEY_REFUSED: Final = "client:key_refused"
 CLIENT_KEYS_TOLD: Final = "client_keys:told"
 CLIENT_KEYS_REFUSED: Final = "client_keys:refused"
 
+JWT_SVID_ISSUED: Final = "jwt_svid:issued"
+JWT_SVID_REFUSED: Final = "jwt_svid:refused"
+
 # Users, their factors and sessions
 USER_CREATED: Final = "user:created"
 USER_UPDATED: Final = "user:updated"

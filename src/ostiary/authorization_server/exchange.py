@@ -38,6 +38,7 @@ class Exchange:
 
     now: seconds since the epoch; one reading of the clock for the whole request. writing: its transaction was begun.
     changes_registry: what is written is itself such a change. certificate_thumbprint: what its tokens are bound to.
+    repeated: the values of the parameter that may repeat.
     """
 
     server: AuthorizationServer
@@ -51,6 +52,7 @@ class Exchange:
     writing: bool = False
     changes_registry: bool = False
     certificate_thumbprint: str = ""
+    repeated: list[str] = field(default_factory=list)
 
     @property
     def client(self) -> Authenticated:
@@ -69,13 +71,19 @@ Decide = Callable[[Exchange], Awaitable[Answer]]
 
 
 def authenticated(
-    kind: str, refused_tag: str, decide: Decide, *, public_clients: bool = False, changes_registry: bool = False
+    kind: str,
+    refused_tag: str,
+    decide: Decide,
+    *,
+    public_clients: bool = False,
+    changes_registry: bool = False,
+    repeatable: str = "",
 ) -> Handler:
     """The handler of an endpoint: ``decide`` gets an authenticated exchange, may raise OAuthError, and writes nothing.
 
     kind: the kind of its traces; refused_tag: the audit tag of its refusals; changes_registry: its answer writes
     clients, keys, APIs or grants. public_clients: whether a client that is registered for ``none`` may use it;
-    ``decide`` then must ask for no more than such a client may have.
+    ``decide`` then must ask for no more than such a client may have. repeatable: the one parameter that may repeat.
     """
 
     async def handler(server: AuthorizationServer, request: Request) -> Response:
@@ -83,7 +91,7 @@ def authenticated(
             server, request, server.clock(), Trace(kind), refused_tag, changes_registry=changes_registry
         )
         try:
-            exchange.form = read_form(request)
+            exchange.form = read_form(request, repeated={repeatable: exchange.repeated} if repeatable else None)
             return await _decided(exchange, decide, public_clients)
         except Exception as error:
             return await refusals.answer(exchange, error)
@@ -91,12 +99,14 @@ def authenticated(
     return handler
 
 
-def read_form(request: Request, *, resources: list[str] | None = None) -> dict[str, str]:
-    """The form in the body of ``request``; resources: see ``form.parse``. Raises OAuthError("invalid_request")."""
+def read_form(
+    request: Request, *, resources: list[str] | None = None, repeated: Mapping[str, list[str]] | None = None
+) -> dict[str, str]:
+    """The form of ``request``; resources, repeated: see ``form.parse``. Raises OAuthError("invalid_request")."""
     content_type = request.headers.get(b"content-type", b"")
     if content_type != _FORM and content_type.split(b";", 1)[0].strip().lower() != _FORM:
         forms.refuse("another content type", _FORM.decode())
-    return forms.parse(request.body, resources=resources)
+    return forms.parse(request.body, resources=resources, repeated=repeated)
 
 
 async def _decided(exchange: Exchange, decide: Decide, public_clients: bool) -> Response:

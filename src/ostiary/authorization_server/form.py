@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NoReturn
 from urllib.parse import unquote_to_bytes
@@ -16,10 +17,13 @@ _CACHED_LENGTH = 256
 _BAD_ESCAPE = re.compile(r"%(?![2-689A-Fa-f][0-9A-Fa-f]|7[0-9A-Ea-e])")
 
 
-def parse(body: bytes, *, resources: list[str] | None = None) -> dict[str, str]:
+def parse(
+    body: bytes, *, resources: list[str] | None = None, repeated: Mapping[str, list[str]] | None = None
+) -> dict[str, str]:
     """The parameters in ``body``, those without a value left out.
 
     resources: takes every ``resource``, which then may be repeated (RFC 8707 section 2), instead of the answer.
+    repeated: the same for parameters of other names.
 
     Raises OAuthError("invalid_request"; for a repeated ``resource`` "invalid_target") and nothing else.
     """
@@ -32,7 +36,8 @@ def parse(body: bytes, *, resources: list[str] | None = None) -> dict[str, str]:
         refuse("a control character, or a percent sign without two hexadecimal digits", "percent-encoded UTF-8")
     if text.count("&") >= MAX_FIELDS:
         refuse(f"more than {MAX_FIELDS} fields", f"at most {MAX_FIELDS} fields")
-    return _parameters(text, escaped or "+" in text, resources)
+    lists = dict(repeated or {}) if resources is None else {**(repeated or {}), "resource": resources}
+    return _parameters(text, escaped or "+" in text, lists)
 
 
 def decoded(text: str) -> str:
@@ -42,14 +47,14 @@ def decoded(text: str) -> str:
     return _decoded(text)
 
 
-def _parameters(text: str, escaped: bool, resources: list[str] | None) -> dict[str, str]:
+def _parameters(text: str, escaped: bool, lists: Mapping[str, list[str]]) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for field in text.split("&"):
         name, _, value = field.partition("=")
         if escaped and ("%" in field or "+" in field):
             name, value = _decoded(name), _decoded(value)
-        if name == "resource" and resources is not None:
-            resources.extend([value] if value else [])
+        if name in lists:
+            lists[name].extend([value] if value else [])
             continue
         if name in parameters and field:
             _refuse_repetition(name)

@@ -51,6 +51,7 @@ class Registry:
     def _forget(self) -> None:
         # New dictionaries, so that a reading which began before the change cannot fill the new ones with what it saw.
         self._clients: dict[str, Client] = {}
+        self._workloads: dict[str, Client] = {}
         self._keys: dict[str, tuple[StoredKey, ...]] = {}
         self._revoked: dict[str, tuple[ClientKey | None]] = {}
         self._certificates: dict[str, tuple[bytes, ...]] = {}
@@ -70,6 +71,10 @@ class Registry:
     async def client(self, client_id: str) -> Client | None:
         """The client, whatever its state."""
         return await self._cached(self._clients, client_id, lambda work: work.clients.get(client_id))
+
+    async def client_of_workload(self, spiffe_id: str) -> Client | None:
+        """The client that is the workload of this SPIFFE ID, whatever its state."""
+        return await self._cached(self._workloads, spiffe_id, lambda work: work.clients.by_spiffe_id(spiffe_id))
 
     async def client_keys(self, client_id: str) -> Sequence[StoredKey]:
         """The static and registered keys of a client that exists, whatever their state, each parsed once.

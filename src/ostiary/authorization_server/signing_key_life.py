@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ostiary.audit import tags
 from ostiary.authorization_server.seals import SEALING_KEY, from_text, to_text
@@ -26,6 +26,7 @@ from ostiary.storage.base import Storage, UnitOfWork
 
 WRAPPED_BY = "key_encryption_key"
 ROTATE_AT = "rotate_signing_key:"
+SVID_ALGORITHMS: Final = ("ES256",)
 _TRIES = 5
 
 Result = TypeVar("Result")
@@ -46,8 +47,9 @@ class SigningKeyLife:
             rotate_after=settings.keys.rotate_after,
             publish_before=settings.keys.publish_before,
             jwks_max_age=settings.keys.jwks_max_age,
-            keep=settings.tokens.max_life + LEEWAY,
+            keep=max(settings.tokens.max_life, settings.spiffe.jwt_svid_max_life) + LEEWAY,
         )
+        self._svids = SVID_ALGORITHMS if settings.certificate_authority.trust_domain is not None else ()
 
     async def ensure(self, algorithms: Iterable[str], actor: str) -> None:
         """One active and one next key for each of ``algorithms``, of the settings, the APIs and the applications."""
@@ -120,10 +122,12 @@ class SigningKeyLife:
     async def _try(self, work: UnitOfWork, step: Callable[[KeyRing], Result], spares: Spares) -> tuple[KeyRing, Result]:
         keys = await work.signing_keys.list()
         asked = {}
-        for alg in sorted({key.alg for key in keys if key.state == "active"}):
-            if at := await work.setting(ROTATE_AT + alg):
-                asked[alg] = int(at)
-        ring = KeyRing(keys, self._schedule, self._clock(), spares=spares, asked=asked, opens=self._signer)
+        for kind in sorted({(key.use, key.alg) for key in keys if key.state == "active"}):
+            if at := await work.setting(_rotate_at(kind)):
+                asked[kind] = int(at)
+        ring = KeyRing(
+            keys, self._schedule, self._clock(), spares=spares, asked=asked, opens=self._signer, svids=self._svids
+        )
         return ring, step(ring)
 
     async def _generate(self, lacking: Iterable[Kind], spares: Spares) -> None:
@@ -138,10 +142,10 @@ class SigningKeyLife:
             await work.signing_keys.replace(key)
         for key in ring.added.values():
             await work.signing_keys.add(key)
-        for alg in {key.alg for key in (*ring.changed.values(), *ring.added.values())} | ring.asked.keys():
-            at = str(ring.asked.get(alg, ""))
-            if at != (await work.setting(ROTATE_AT + alg) or ""):
-                await work.set_setting(ROTATE_AT + alg, at)
+        for kind in {(key.use, key.alg) for key in (*ring.changed.values(), *ring.added.values())} | ring.asked.keys():
+            at = str(ring.asked.get(kind, ""))
+            if at != (await work.setting(_rotate_at(kind)) or ""):
+                await work.set_setting(_rotate_at(kind), at)
         for tag, key in ring.events:
             await work.audit.append(self._event(tag, key, actor))
             if tag == tags.SIGNING_KEY_WITHDRAWN and key.use == "token":
@@ -169,6 +173,12 @@ class SigningKeyLife:
         now = int(self._clock())
         expires_at = key.remove_after or now + self._schedule.keep
         return Revocation("signing_key", key.kid, now, expires_at, reason="signing key compromised")
+
+
+def _rotate_at(kind: Kind) -> str:
+    """The setting that remembers when a scheduled rotation is due."""
+    use, alg = kind
+    return ROTATE_AT + (alg if use == "token" else f"{use}:{alg}")
 
 
 def _chosen(active: list[InstallationKey], alg: str | None) -> list[InstallationKey]:

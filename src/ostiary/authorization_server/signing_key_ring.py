@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from ostiary.audit import tags
 from ostiary.key_management.base import GeneratedKey
-from ostiary.model.signing_key import InstallationKey, SigningKeyState, SigningKeyUse
+from ostiary.model.signing_key import PUBLISHED_USES, InstallationKey, SigningKeyState, SigningKeyUse
 
 LEEWAY: Final = 60
 """Seconds by which a verifier's clock may be behind: a retired key is kept that much longer than its last token."""
@@ -61,7 +61,8 @@ class KeyRing:
     After a step it holds ``changed`` and ``added`` rows, ``events`` (tag and row), and the ``lacking`` kinds, of which
     new pairs have to be generated before the step can be done.
 
-    spares: new key pairs that may be used; asked: for an algorithm the time from which a scheduled rotation is due.
+    spares: new key pairs that may be used; asked: for a kind of key the time from which a scheduled rotation is due.
+    svids: the algorithms of JWT-SVIDs, none if this installation is no trust domain.
     opens: raises ConfigurationError unless this process can sign with the key; asked before a key becomes active.
     """
 
@@ -72,8 +73,9 @@ class KeyRing:
         now: float,
         *,
         spares: Mapping[Kind, Sequence[GeneratedKey]],
-        asked: Mapping[str, int],
+        asked: Mapping[Kind, int],
         opens: Callable[[InstallationKey], object],
+        svids: Sequence[str] = (),
     ) -> None:
         self._keys = {key.kid: key for key in keys}
         self._schedule = schedule
@@ -81,6 +83,7 @@ class KeyRing:
         self._now = math.ceil(now)
         self._spares = {kind: list(pairs) for kind, pairs in spares.items()}
         self._opens = opens
+        self._svids = svids
         self._asked_before = dict(asked)
         self.asked = dict(asked)
         self.added: dict[str, InstallationKey] = {}
@@ -90,11 +93,12 @@ class KeyRing:
 
     def complete(self, algorithms: Iterable[str]) -> None:
         """Give each algorithm one active and one next key, and the audit log its key."""
-        for alg in algorithms:
-            if self._active("token", alg) is None:
-                self._activate(self._next("token", alg) or self._publish("token", alg))
-            if self._next("token", alg) is None:
-                self._publish("token", alg)
+        wanted: list[Kind] = [("token", alg) for alg in algorithms] + [("jwt-svid", alg) for alg in self._svids]
+        for kind in wanted:
+            if self._active(*kind) is None:
+                self._activate(self._next(*kind) or self._publish(*kind))
+            if self._next(*kind) is None:
+                self._publish(*kind)
         if self._active("audit", AUDIT_ALG) is None:
             self._activate(self._publish("audit", AUDIT_ALG))
 
@@ -104,11 +108,11 @@ class KeyRing:
             if active.use == "audit":
                 if self._is_due(active):
                     self._replace_audit_key(active)
-            elif self._is_due(active) and (seasoned := self._seasoned(active.alg)):
+            elif self._is_due(active) and (seasoned := self._seasoned((active.use, active.alg))):
                 self._switch(active, seasoned)
         for key in (*self._in_state("retired"), *self._in_state("withdrawn")):
             # An audit key verifies the heads that it signed for as long as somebody keeps them.
-            if key.use == "token" and key.remove_after is not None and key.remove_after <= self._now:
+            if key.use in PUBLISHED_USES and key.remove_after is not None and key.remove_after <= self._now:
                 self._change(key, tags.SIGNING_KEY_REMOVED, state="removed")
         self.complete(algorithms)
 
@@ -122,7 +126,7 @@ class KeyRing:
             return Rotation(use, alg, "scheduled", self._now)
         ready_at = following.published_at + self._schedule.jwks_max_age
         if ready_at > self._now:
-            self.asked[alg] = ready_at
+            self.asked[use, alg] = ready_at
             return Rotation(use, alg, "scheduled", ready_at, active.kid, following.kid)
         self._switch(active, following)
         self._publish(use, alg)
@@ -136,9 +140,9 @@ class KeyRing:
             # Verifiers that have not seen the next key yet ask for it on meeting its kid.
             new = self._next(key.use, key.alg) or self._publish(key.use, key.alg)
             self._activate(new)
-        if key.use == "token" and self._next(key.use, key.alg) is None:
+        if key.use in PUBLISHED_USES and self._next(key.use, key.alg) is None:
             self._publish(key.use, key.alg)
-        self.asked.pop(key.alg, None)
+        self.asked.pop((key.use, key.alg), None)
         return Rotation(key.use, key.alg, "withdrawn", self._now, withdrawn.kid, new.kid if new else "")
 
     def is_unchanged(self) -> bool:
@@ -164,19 +168,19 @@ class KeyRing:
         return next((key for key in self._in_state("published") if (key.use, key.alg) == (use, alg)), None)
 
     def _is_due(self, active: InstallationKey) -> bool:
-        asked = self.asked.get(active.alg) if active.use == "token" else None
+        asked = self.asked.get((active.use, active.alg))
         since = active.activated_at if active.activated_at is not None else active.published_at
         return since + self._schedule.rotate_after <= self._now or (asked is not None and asked <= self._now)
 
-    def _seasoned(self, alg: str) -> InstallationKey | None:
-        following = self._next("token", alg)
-        long_enough = self._schedule.jwks_max_age if alg in self.asked else self._schedule.publish_before
+    def _seasoned(self, kind: Kind) -> InstallationKey | None:
+        following = self._next(*kind)
+        long_enough = self._schedule.jwks_max_age if kind in self.asked else self._schedule.publish_before
         return following if following and following.published_at + long_enough <= self._now else None
 
     def _switch(self, active: InstallationKey, following: InstallationKey) -> None:
         self._end(active, "retired", tags.SIGNING_KEY_RETIRED)
         self._activate(following)
-        self.asked.pop(active.alg, None)
+        self.asked.pop((active.use, active.alg), None)
 
     def _replace_audit_key(self, active: InstallationKey) -> Rotation:
         new = self._publish("audit", active.alg)

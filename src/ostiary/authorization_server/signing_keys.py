@@ -77,6 +77,15 @@ class SigningKeys:
         return self._view.jwks
 
     @property
+    def position(self) -> int:
+        """The position of the registry at which they were read."""
+        return self._view.position
+
+    def published(self, use: SigningKeyUse) -> list[VerificationKey]:
+        """The keys of ``use`` that others may verify by: published, active or retired, in a stable order."""
+        return [key for (of, _), key in self._view.verification_keys.items() if of == use]
+
+    @property
     def etag(self) -> str:
         """A strong entity tag of ``jwks()``, with its quotes (RFC 9110 8.8.3)."""
         return self._view.etag
@@ -125,7 +134,9 @@ class SigningKeys:
         if position == self._view.position:
             return
         signers, faults = self._signers([key for key in keys if key.state == "active"])
-        verifying = [key for key in keys if key.state in _VERIFYING]
+        verifying = sorted(
+            (key for key in keys if key.state in _VERIFYING), key=lambda key: (key.published_at, key.kid)
+        )
         jwks = _jwks([key for key in verifying if key.use == "token"])
         self._view = _View(
             position=position,
@@ -159,7 +170,6 @@ class SigningKeys:
 
 
 def _jwks(keys: list[InstallationKey]) -> bytes:
-    # A stable order, so that the same keys are the same bytes in every process.
-    ordered = sorted(keys, key=lambda key: (key.published_at, key.kid))
-    documents = [json.loads(key.public_jwk) for key in ordered]
+    # They come in a stable order, so that the same keys are the same bytes in every process.
+    documents = [json.loads(key.public_jwk) for key in keys]
     return json.dumps({"keys": documents}, separators=(",", ":"), sort_keys=True).encode("ascii")

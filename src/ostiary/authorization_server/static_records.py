@@ -91,6 +91,7 @@ def _client(settings: Settings, client_id: str, client: StaticClient, kind: Clie
         login=client.login_record(),
         mutual_tls=client.mutual_tls_record(),
         secret_digest=None if client.secret_file is None else _secret_digest(client.secret_file),
+        spiffe_id=client.spiffe_id,
     )
 
 

@@ -98,6 +98,11 @@ class Authorities:
                 _log.error("the key of the authority %s cannot be used: %s", record.authority_id, error)
         self._view = _View(position, records, opened, faults)
 
+    @property
+    def position(self) -> int:
+        """The position of the registry at which they were read."""
+        return self._view.position
+
     def records(self) -> tuple[Authority, ...]:
         """Every authority, the one made first first."""
         return self._view.records

@@ -14,12 +14,12 @@ from urllib.parse import quote, urlsplit
 from cryptography import x509
 
 from ostiary.certificate_authority.refusal import refused
+from ostiary.errors import VerificationError
+from ostiary.protocol import spiffe_id
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _URI = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _MAX_URI = 2048  # octets; the SPIFFE ID standard, section 2.3
-_TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
-_SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]+")
 
 
 def dns(name: str) -> str:
@@ -51,18 +51,11 @@ def uri(value: str) -> str:
 
 
 def check_spiffe_id(value: str) -> None:
-    """SPIFFE ID standard, section 2. Raises VerificationError (check "identity")."""
-    domain, _, path = value.removeprefix("spiffe://").partition("/")
-    segments = path.split("/") if path else []
-    # "trust domain names ... lower case"; "path segments ... letters, numbers, dots, dashes, and underscores"; no empty
-    # segments, no relative ones, no trailing slash, no query, fragment, port or userinfo.
-    if (
-        not value.startswith("spiffe://")
-        or not _TRUST_DOMAIN.fullmatch(domain)
-        or value.endswith("/")
-        or not all(_SEGMENT.fullmatch(segment) for segment in segments)
-    ):
-        raise refused("identity", "this is no SPIFFE ID", seen=value, expected="spiffe://trust-domain/path")
+    """One of a workload, as every leaf certificate has: X.509-SVID section 3.1. Raises VerificationError "identity"."""
+    try:
+        spiffe_id.check_workload(value)
+    except VerificationError as error:
+        raise refused("identity", "this is no SPIFFE ID", seen=error.seen, expected=error.expected) from None
 
 
 def parse(text: str) -> str:

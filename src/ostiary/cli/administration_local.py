@@ -136,7 +136,9 @@ class LocalAdministration:
             return _rows(SigningKeyAnswer, await work.signing_keys.list())
 
     async def rotate(self, command: Rotation) -> list[Row]:
-        done = await self.keys().rotate(command.alg, compromised=command.compromised, kid=command.kid, actor=ACTOR)
+        done = await self.keys().rotate(
+            command.alg, compromised=command.compromised, kid=command.kid, use=command.use, actor=ACTOR
+        )
         return _rows(RotationAnswer, done)
 
     async def bootstrap(self, client_id: str, key: VerificationKey) -> Row:

@@ -44,11 +44,12 @@ def rotate(
     kid: Annotated[
         str | None, typer.Option("--kid", help="With --compromised: this key alone, in whatever stage it is.")
     ] = None,
+    use: Annotated[str, typer.Option("--use", help="token, or jwt-svid for those of a SPIFFE trust domain.")] = "token",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a withdrawal.")] = False,
 ) -> None:
     """Sign by the next key from now on; what the old key signed stays good until it ends."""
     with one_sentence():
-        command = Rotation(alg=alg, compromised=compromised, kid=kid)
+        command = Rotation.model_validate({"use": use, "alg": alg, "compromised": compromised, "kid": kid})
     if compromised and not yes:
         _confirm(kid or alg or "every active key")
     rows = where.run(lambda administration: administration.rotate(command))

@@ -93,7 +93,7 @@ class LoginOptions:
 
     def mutual_tls(self) -> dict[str, Any]:
         """What was said of its certificate. Raises ConfigurationError and ValidationError."""
-        named = {"certificate_subject": mutual_tls_options.subject(self.given)}
+        named = {"certificate_subject": mutual_tls_options.subject(self.given), "spiffe_id": self.given["spiffe_id"]}
         return {**named, "bound_tokens": self.given["bound_tokens"]}
 
     def members_of_client(self) -> dict[str, Any]:

@@ -24,6 +24,9 @@ OPTIONS: Final[dict[str, Any]] = {
     "self_signed": Annotated[
         bool, typer.Option("--self-signed", help="It proves itself by the certificates that are registered for it.")
     ],
+    "spiffe_id": Annotated[
+        str | None, typer.Option("--spiffe-id", metavar="SPIFFE_ID", help="The workload that it is, for its SVIDs.")
+    ],
     "bound_tokens": Annotated[
         bool | None,
         typer.Option("--bound-tokens/--no-bound-tokens", help="Its tokens are bound to the certificate that it shows."),

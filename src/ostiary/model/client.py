@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from ostiary.model.client_login import ClientLogin
 from ostiary.model.mutual_tls import MutualTls
@@ -11,6 +11,9 @@ from ostiary.model.mutual_tls import MutualTls
 ClientKind = Literal["client", "api"]
 ClientState = Literal["active", "disabled"]
 ClientSource = Literal["registered", "static"]
+
+SPIFFE_JWT: Final = "spiffe_jwt"
+"""The method of clients that prove themselves by a JWT-SVID: draft-ietf-oauth-spiffe-client-auth section 4."""
 
 USER_SUBJECT_PREFIX = "usr_"  # no client_id may begin like a user's subject: RFC 9700 4.15, RFC 9068 section 5
 
@@ -34,6 +37,7 @@ class Client:
     login: its registration as an application with users, None if it has none.
     secret_digest: SHA-256 of its secret (256 random bits) for the legacy methods ``client_secret_basic`` and
         ``client_secret_post``, None for every other client.
+    spiffe_id: the workload that it is, None if it is none; no other client has the same.
     mutual_tls: how its certificate names it, and whether its tokens are bound to it.
     """
 
@@ -56,4 +60,5 @@ class Client:
     login: ClientLogin | None = None
     secret_digest: bytes | None = field(default=None, repr=False)
     mutual_tls: MutualTls = field(default_factory=MutualTls)
+    spiffe_id: str | None = None
     tenant: str = "default"

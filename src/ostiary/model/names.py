@@ -10,7 +10,9 @@ import unicodedata
 from typing import Final
 from urllib.parse import urlsplit
 
+from ostiary.errors import VerificationError
 from ostiary.model.client import USER_SUBJECT_PREFIX
+from ostiary.protocol import spiffe_id
 
 MAX_CLIENT_ID_LENGTH: Final = 64
 MAX_IDENTIFIER_LENGTH: Final = 2048
@@ -47,6 +49,15 @@ def api_identifier(text: str) -> str:
         raise ValueError(f"must have at most {MAX_IDENTIFIER_LENGTH} characters")
     if not _ABSOLUTE_URI.fullmatch(text) or not _names_something(text):
         raise ValueError("must be an absolute URI without a fragment, such as https://orders.example.com")
+    return text
+
+
+def workload(text: str) -> str:
+    """The SPIFFE ID of a workload, of whatever trust domain: the SPIFFE ID standard, section 2."""
+    try:
+        spiffe_id.check_workload(text)
+    except VerificationError as error:
+        raise ValueError(f"is no SPIFFE ID of a workload: expected {error.expected}") from None
     return text
 
 

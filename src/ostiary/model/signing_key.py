@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-SigningKeyUse = Literal["token", "audit"]
+SigningKeyUse = Literal["token", "audit", "jwt-svid"]
+PUBLISHED_USES: Final[tuple[SigningKeyUse, ...]] = ("token", "jwt-svid")
+"""What others verify by keys that they fetch: the JWKS, and the SPIFFE trust bundle. The sets have no key in common."""
+
 SigningKeyState = Literal["published", "active", "retired", "withdrawn", "removed"]
 
 

@@ -15,6 +15,7 @@ from ostiary.settings.certificate_authority import CertificateAuthoritySettings
 from ostiary.settings.email import EmailSettings
 from ostiary.settings.fields import Algorithms, Count, FilePath, Networks, Port, Seconds, Section, is_loopback
 from ostiary.settings.mutual_tls import MutualTlsSettings
+from ostiary.settings.spiffe import SpiffeSettings
 from ostiary.settings.static import Static
 from ostiary.settings.upstream import UpstreamName, UpstreamSettings
 
@@ -263,6 +264,7 @@ class Settings(Section):
     fetching: FetchingSettings = FetchingSettings()
     certificate_authority: CertificateAuthoritySettings = CertificateAuthoritySettings()
     acme: AcmeSettings = AcmeSettings()
+    spiffe: SpiffeSettings = SpiffeSettings()
     static: Static = Static()
     dev: bool = Field(default=False, repr=False)
 

@@ -32,6 +32,7 @@ class StaticClient(Section):
     certificates: PEM files, the very certificates of ``self_signed_tls_client_auth``. certificate_subject: for
     ``tls_client_auth``, one kind and its value, as in ``{ san_dns = "billing.example.com" }``. bound_tokens: whether
     its tokens are bound to the certificate that it shows.
+    spiffe_id: the workload that it is, for its SVIDs.
     """
 
     name: str = ""
@@ -43,6 +44,7 @@ class StaticClient(Section):
     authentication_method: AuthenticationMethod = "private_key_jwt"
     secret_file: FilePath | None = None
     grant_types: Texts | None = None
+    spiffe_id: Annotated[str, AfterValidator(names.workload)] | None = None
     login: StaticLogin | None = None
     certificates: Paths = ()
     certificate_subject: Annotated[dict[SubjectKind, str], Field(min_length=1, max_length=1)] | None = None

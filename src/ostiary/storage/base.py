@@ -101,8 +101,9 @@ class Clients(Protocol):
     """Every write raises the registry position."""
 
     async def get(self, client_id: str, *, tenant: str = TENANT) -> Client | None: ...
+    async def by_spiffe_id(self, spiffe_id: str, *, tenant: str = TENANT) -> Client | None: ...
     async def list(self, *, after: str = "", limit: int = 100, tenant: str = TENANT) -> list[Client]: ...
-    async def add(self, client: Client) -> None: ...  # ConfigurationError if the id is taken
+    async def add(self, client: Client) -> None: ...  # ConfigurationError if the id or the SPIFFE ID is taken
     async def replace(self, client: Client) -> None: ...  # ConfigurationError if there is none
 
 

@@ -19,6 +19,7 @@ from ostiary.storage.statements import Statement, addition, lookup, replacement
 
 _COLUMNS = tuple(Client.__dataclass_fields__)
 _GET = lookup(CLIENTS, _COLUMNS, "tenant", "client_id")
+_BY_SPIFFE_ID = lookup(CLIENTS, _COLUMNS, "tenant", "spiffe_id")
 _ADD = addition(CLIENTS)
 _REPLACE = replacement(CLIENTS, "tenant", "client_id")
 _LIST = Statement(
@@ -66,12 +67,18 @@ class SqlClients:
         row = await self._connection.one(_GET, {"tenant": tenant, "client_id": client_id})
         return _from_row(row) if row else None
 
+    async def by_spiffe_id(self, spiffe_id: str, *, tenant: str = TENANT) -> Client | None:
+        """The client that is this workload."""
+        row = await self._connection.one(_BY_SPIFFE_ID, {"tenant": tenant, "spiffe_id": spiffe_id})
+        return _from_row(row) if row else None
+
     async def list(self, *, after: str = "", limit: int = 100, tenant: str = TENANT) -> list[Client]:
         """Ordered by client_id, from the first one above ``after``."""
         rows = await self._connection.all(_LIST, {"tenant": tenant, "after": after, "limit": limit})
         return [_from_row(row) for row in rows]
 
     async def add(self, client: Client) -> None:
+        await self._check_spiffe_id(client)
         if not await self._connection.run(_ADD, _to_row(client)):
             raise ConfigurationError(
                 f"The client id {client.client_id!r} is taken; choose another one, or change the client that has it."
@@ -79,8 +86,18 @@ class SqlClients:
         self._ledger.registry_changed(client.tenant)
 
     async def replace(self, client: Client) -> None:
+        await self._check_spiffe_id(client)
         row = _to_row(client)
         row |= {"of_tenant": row.pop("tenant"), "of_client_id": row.pop("client_id")}
         if not await self._connection.run(_REPLACE, row):
             raise ConfigurationError(f"There is no client {client.client_id!r}; create it first.")
         self._ledger.registry_changed(client.tenant)
+
+    async def _check_spiffe_id(self, client: Client) -> None:
+        if client.spiffe_id is None:
+            return
+        other = await self.by_spiffe_id(client.spiffe_id, tenant=client.tenant)
+        if other is not None and other.client_id != client.client_id:
+            raise ConfigurationError(
+                f"{client.spiffe_id} is the SPIFFE ID of the client {other.client_id!r}: give each client its own."
+            )

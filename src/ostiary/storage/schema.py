@@ -34,6 +34,8 @@ CLIENTS = table(
     text("login", optional=True),
     octets("secret_digest", optional=True),
     text("mutual_tls", default="{}"),
+    text("spiffe_id", optional=True),
+    Index("clients_by_spiffe_id", "tenant", "spiffe_id", unique=True),
 )
 
 CLIENT_KEYS = table(

@@ -27,7 +27,7 @@ def signing_keys_router(server: AuthorizationServer, guard: AdminGuard) -> APIRo
     @router.post("/keys/rotate", responses=answers(422))
     async def rotate(command: Rotation, act: Annotated[Act, Depends(writer)]) -> list[RotationAnswer]:
         done = await server.signing_keys.rotate(
-            command.alg, compromised=command.compromised, kid=command.kid, actor=act.actor
+            command.alg, compromised=command.compromised, kid=command.kid, use=command.use, actor=act.actor
         )
         return [RotationAnswer.model_validate(one) for one in done]
 

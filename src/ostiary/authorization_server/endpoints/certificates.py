@@ -1,8 +1,9 @@
 """Certificates by API: for a client that proved itself, by an enrolment token, or by the current certificate.
 
 Whoever asks gets what they may have (``certificate_authority.entitlement``); of the request (``csr``: PKCS #10 in DER,
-base64url) the public key alone is taken. The answer is JSON: ``certificate`` (PEM, with its issuer), ``roots`` (PEM),
-``serial``, ``not_before``, ``not_after``.
+base64url) the public key alone is taken. A client that is a workload may ask for the ``profile`` ``workload``: an
+X.509-SVID. The answer is JSON: ``certificate`` (PEM, with its issuer), ``roots`` (PEM), ``serial``, ``not_before``,
+``not_after``.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.exchange import Answer, Exchange, Handler, authenticated, read_form
 from ostiary.authorization_server.http import Request, Response, json_response
-from ostiary.certificate_authority import enrolment, issuing
+from ostiary.certificate_authority import enrolment, issuing, spiffe_ids
 from ostiary.certificate_authority.entitlement import Entitlement, entitlement, of_successor
 from ostiary.certificate_authority.issuing import Prepared
 from ostiary.errors import ConfigurationError, OAuthError, VerificationError
 from ostiary.model.certificate import Certificate
+from ostiary.model.client import SPIFFE_JWT
 from ostiary.protocol import base64url, certificate_binding, certificate_key, certificate_renewal, jws
 from ostiary.protocol.checks import JTI
 from ostiary.revocation.act import Act
@@ -40,14 +42,30 @@ async def _for_client(exchange: Exchange) -> Answer:
     client = exchange.client.client
     if client.kind != "client":
         raise OAuthError("unauthorized_client", "an API has no certificate of a client", check="client", seen="an API")
-    life = _seconds(exchange, "life")
+    # A bearer credential, which somebody may have picked up, makes no credential that lives longer than it.
+    if client.authentication_method == SPIFFE_JWT:
+        raise OAuthError(
+            "unauthorized_client", "a JWT-SVID is not exchanged for a certificate", check="method", seen=SPIFFE_JWT
+        )
+    life, profile = _seconds(exchange, "life"), exchange.form.get("profile", "client")
     with _told():
+        names = _names(exchange, profile)
         granted = entitlement(
-            exchange.server.issuer, "client", (), client_id=client.client_id, owner=client.owner, life=life
+            exchange.server.issuer, profile, names, client_id=client.client_id, owner=client.owner, life=life
         )
         prepared = await _prepared(exchange, granted, f"client:{exchange.client.key_thumbprint or 'secret'}")
     act = Act(client.client_id, exchange.now, key_thumbprint=exchange.client.key_thumbprint)
     return partial(_record, exchange, prepared, act)
+
+
+def _names(exchange: Exchange, profile: str) -> tuple[str, ...]:
+    """What the certificate says of a client that asks for ``profile``; nothing of it is taken from the request."""
+    if profile == "client":
+        return ()
+    if profile == "workload":
+        settings = exchange.server.settings.certificate_authority
+        return (spiffe_ids.of_client(settings, exchange.client.client),)
+    raise OAuthError("invalid_request", "no such profile", check="profile", seen=profile, expected="client, workload")
 
 
 async def _by_token(exchange: Exchange) -> Answer:
@@ -154,6 +172,8 @@ async def _check_holder(work: UnitOfWork, granted: Entitlement) -> None:
     client = await work.clients.get(granted.client_id) if granted.client_id else None
     if granted.client_id and (client is None or client.state != "active"):
         raise VerificationError("client", "the client is disabled", seen="disabled", expected="active")
+    if client is not None and granted.profile == "workload":
+        spiffe_ids.check_of_client(client, granted.identities)
 
 
 async def _prepared(exchange: Exchange, granted: Entitlement, proof: str) -> Prepared:
