@@ -17,6 +17,7 @@ What to try next:
   docs/guides/protect-a-fastapi-app.md      from pip install to 200, 401 and 403 in your own application
   docs/guides/sign-users-in-to-a-web-application.md
                                             from pip install to a page that greets its user by name
+  docs/guides/run-your-own-ca.md            certificates for servers and clients, renewed by themselves
   docs/architecture.md                      how it is built
 """
 

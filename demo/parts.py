@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import httpx2
 from demo.checks import StepFailed, expect
 from demo.credentials import credential_in, proof_of
 
+_SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "fastapi_orders"
 START_SECONDS = 30.0
 FRESH_SIGN_IN = 5
 """Seconds: how old the user's sign-in may be where the sample API demands a fresh one."""
@@ -31,6 +33,8 @@ class Demo:
     management_port: int
     api_port: int
     reference_api_port: int
+    tls_api_port: int
+    mtls_port: int
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -45,6 +49,10 @@ class Demo:
     @property
     def reference_api(self) -> str:
         return f"http://localhost:{self.reference_api_port}"
+
+    @property
+    def tls_api(self) -> str:
+        return f"https://localhost:{self.tls_api_port}"
 
     def ostiary(self, *arguments: str, given: str | None = None, code: int = 0) -> str:
         """Run the command line; its standard output. Raises StepFailed unless it ends with ``code``."""
@@ -69,7 +77,14 @@ class Demo:
         expect("status of the introspection", answer.status_code, 200)
         return bool(answer.json()["active"])
 
-    def start(self, name: str, command: list[str], url: str, environment: dict[str, str] | None = None) -> None:
+    def start(
+        self,
+        name: str,
+        command: list[str],
+        url: str,
+        environment: dict[str, str] | None = None,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
         """Start a process that lives as long as the demo, and wait until ``url`` answers."""
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
@@ -86,7 +101,7 @@ class Demo:
             if process.poll() is not None:
                 break
             with contextlib.suppress(httpx2.HTTPError):
-                httpx2.get(url, timeout=2.0)
+                httpx2.get(url, timeout=2.0, verify=trust or True)
                 return
             time.sleep(0.02)
         raise StepFailed(f"{name} did not start; it said:\n{log.read_text(errors='replace')}")
@@ -94,21 +109,32 @@ class Demo:
     def start_server(self) -> None:
         """The server, as ``ostiary dev`` runs it."""
         ports = ["--port", str(self.issuer_port), "--management-port", str(self.management_port)]
+        ports += ["--mtls-port", str(self.mtls_port)]
         command = [sys.executable, "-m", "ostiary", "dev", "--directory", str(self.folder / ".ostiary"), *ports]
         self.start("server", command, f"http://127.0.0.1:{self.management_port}/readyz")
 
     def start_api(self, name: str, port: int, audience: str) -> None:
         """The sample FastAPI application, protected by the guard, as an API of its own."""
-        samples = Path(__file__).resolve().parent.parent / "samples" / "fastapi_orders"
-        command = [sys.executable, "-m", "uvicorn", "app:app", "--app-dir", str(samples), "--port", str(port)]
-        environment = {
+        command = [sys.executable, "-m", "uvicorn", "app:app", "--app-dir", str(_SAMPLE), "--port", str(port)]
+        self.start(name, command, f"http://127.0.0.1:{port}/", self._environment(name, audience))
+
+    def start_tls_api(self, name: str) -> None:
+        """The same over TLS, with the certificate in ``<name>.pem``; clients may show one of the private CA."""
+        root = self.folder / ".ostiary" / "root.pem"
+        certificate, port = str(self.folder / f"{name}.pem"), str(self.tls_api_port)
+        command = [sys.executable, "-m", "demo.tls_api", str(_SAMPLE), port, certificate, str(root)]
+        environment = self._environment(name, self.tls_api) | {"PYTHONPATH": _python_path()}
+        trust = ssl.create_default_context(cafile=str(root))
+        self.start(name, command, f"{self.tls_api}/", environment, trust)
+
+    def _environment(self, name: str, audience: str) -> dict[str, str]:
+        return {
             "OSTIARY_ISSUER": self.issuer,
             "OSTIARY_AUDIENCE": audience,
             "OSTIARY_API_KEY_FILE": str(self.folder / f"{name}.json"),
             "OSTIARY_REPLAY_FILE": str(self.folder / f"{name}-replay.db"),
             "ORDERS_FRESH_SIGN_IN": str(FRESH_SIGN_IN),
         }
-        self.start(name, command, f"http://127.0.0.1:{port}/", environment)
 
     def stop(self) -> None:
         """Close what was opened, and stop every process, the last one first."""
@@ -126,12 +152,18 @@ class Demo:
 @contextlib.contextmanager
 def demo(folder: Path) -> Iterator[Demo]:
     """A demo on free ports below ``folder``."""
-    issuer, management, api, reference_api = _free_ports(4)
-    parts = Demo(folder, issuer, management, api, reference_api)
+    issuer, management, api, reference_api, tls_api, mtls = _free_ports(6)
+    parts = Demo(folder, issuer, management, api, reference_api, tls_api, mtls)
     try:
         yield parts
     finally:
         parts.stop()
+
+
+def _python_path() -> str:
+    """Where this demo itself was found."""
+    here = str(Path(__file__).resolve().parent.parent)
+    return os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH", ""))))
 
 
 def _free_ports(count: int) -> list[int]:

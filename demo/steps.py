@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import httpx2
 
+from demo.certificate_steps import CERTIFICATE_STEPS
 from demo.checks import StepFailed, bearer, call, error_of, expect, reason, trace
 from demo.credentials import assertion_of, credential_in
 from demo.parts import Demo
@@ -191,6 +192,7 @@ STEPS: tuple[Step, ...] = (
     rotate,
     revoke,
     direct,
+    *CERTIFICATE_STEPS,
     *USER_STEPS,
     explain,
     verify_audit,
