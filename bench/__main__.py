@@ -10,14 +10,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import certificates, footprint, sign_ins, table, throughput, verification
+from bench import certificates, footprint, mutual_tls, sign_ins, table, throughput, verification
 from bench.contenders import Contender, oidc_provider, ostiary_serve
 from bench.figures import Figure
 from bench.machine import description
 from tests.real_parts.node import node
 
-SECTIONS = ("verification", "certificates", "throughput", "users", "workers", "guard", "start")
-QUICK_SECTIONS = ("verification", "certificates", "throughput", "users", "guard", "start")
+SECTIONS = ("verification", "certificates", "throughput", "users", "tls", "workers", "guard", "start")
+QUICK_SECTIONS = ("verification", "certificates", "throughput", "users", "tls", "guard", "start")
 NOTES = (
     "Ostiary writes the used `jti`, the token and the audit row to SQLite with a full fsync before it answers, and"
     " seals the audit log meanwhile; oidc-provider keeps everything in memory.",
@@ -77,6 +77,12 @@ def measure(scale: Scale, sections: Sequence[str]) -> Iterator[Figure]:
             ours = servers.enter_context(ostiary_serve(folder / "people", with_people=True))
             peer = servers.enter_context(oidc_provider(folder / "peer-people", with_people=True))
             yield from _users(ours, peer, scale)
+        servers.close()
+        if "tls" in sections:
+            rounds = max(1, scale.rounds - 2)
+            yield from mutual_tls.figures(
+                servers.enter_context(mutual_tls.tls_server(folder / "tls")), rounds=rounds, seconds=scale.seconds
+            )
         servers.close()
         if "workers" in sections:
             one = servers.enter_context(ostiary_serve(folder / "one-free", pinned=False))
