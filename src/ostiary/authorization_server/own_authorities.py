@@ -35,6 +35,8 @@ class WithOwnAuthorities:
         self._loaded: dict[str, x509.Certificate] = {}
         self._position = -1
         self._good: set[str] = set()
+        self._pairs: dict[tuple[str, str], bool] = {}
+        self._chained: dict[str, bool] = {}
 
     async def authorities(self) -> Authorities:
         """The configured ones."""
@@ -73,8 +75,20 @@ class WithOwnAuthorities:
         if records is not self._records:
             self._loaded = {one.authority_id: x509.load_der_x509_certificate(one.certificate) for one in records}
             self._records = records
+            self._pairs, self._chained = {}, {}
+
+    # Signatures and constraints of two certificates are what they are and looked at once; what changes (periods,
+    # revocations, the authorities themselves) is asked each time.
 
     def _issued(self, certificate: Certificate, authority: Authority) -> bool:
+        pair = (certificate.thumbprint, authority.authority_id)
+        if pair not in self._pairs:
+            if len(self._pairs) >= _REMEMBERED:
+                self._pairs.clear()
+            self._pairs[pair] = self._vouches(authority, certificate)
+        return self._pairs[pair]
+
+    def _vouches(self, authority: Authority, certificate: Certificate) -> bool:
         issuer = self._loaded[authority.authority_id]
         if certificate.parsed.issuer != issuer.subject or not _signed(certificate.parsed, issuer):
             return False
@@ -87,11 +101,12 @@ class WithOwnAuthorities:
         return True
 
     def _below(self, authority: Authority, roots: list[Authority]) -> bool:
-        certificate = self._loaded[authority.authority_id]
-        return any(
-            one.authority_id == authority.parent and _signed(certificate, self._loaded[one.authority_id])
-            for one in roots
-        )
+        if all(one.authority_id != authority.parent for one in roots):
+            return False
+        known = authority.authority_id
+        if known not in self._chained:
+            self._chained[known] = _signed(self._loaded[known], self._loaded[authority.parent])
+        return self._chained[known]
 
 
 def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -20,6 +20,7 @@ from ostiary.protocol.certificate_binding import thumbprint
 from ostiary.protocol.checks import CERTIFICATE, shown
 
 UNUSABLE = "the client certificate may not be used"
+_REMEMBERED = 256
 MAX_DER = 16_384
 """Octets; more is no certificate of a client."""
 
@@ -50,6 +51,24 @@ class Certificate:
         except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
             raise unusable("an extension that is broken or doubled", "a certificate after RFC 5280") from None
 
+    @cached_property
+    def public_key(self) -> PublicKey:
+        """See ``public_key_of``."""
+        try:
+            key = pem.checked_public(self.parsed.public_key())
+            jwk_members.public_members(key)  # refuses a curve that is not ours
+        except (ValueError, UnsupportedAlgorithm):
+            raise unusable("a key that cannot be read", "EC, Ed25519 or RSA") from None
+        except VerificationError as error:
+            mend = "make a new key and a new certificate"
+            raise unusable(error.seen, error.expected or "a strong key", mend) from None
+        return key
+
+    @cached_property
+    def key_thumbprint(self) -> str:
+        """See ``key_thumbprint_of``."""
+        return jwk_members.thumbprint(jwk_members.public_members(self.public_key))
+
     @property
     def pem(self) -> str:
         """The certificate as PEM text."""
@@ -62,8 +81,9 @@ class Certificate:
         return shown(f"{self.thumbprint}, until {end}, subject {subject}, issuer {issuer}")
 
 
+@lru_cache(_REMEMBERED)
 def read(der: bytes) -> Certificate:
-    """The certificate in ``der``. Raises VerificationError("certificate")."""
+    """The certificate in ``der``, once for all requests of its connections. Raises VerificationError("certificate")."""
     if len(der) > MAX_DER:
         raise unusable(f"{len(der)} octets", f"at most {MAX_DER}")
     try:
@@ -94,19 +114,12 @@ def public_key_of(certificate: Certificate) -> PublicKey:
 
     Raises VerificationError("certificate"). FAPI 2.0 Security Profile 5.4.1.
     """
-    try:
-        key = pem.checked_public(certificate.parsed.public_key())
-        jwk_members.public_members(key)  # refuses a curve that is not ours
-    except (ValueError, UnsupportedAlgorithm):
-        raise unusable("a key that cannot be read", "EC, Ed25519 or RSA") from None
-    except VerificationError as error:
-        raise unusable(error.seen, error.expected or "a strong key", "make a new key and a new certificate") from None
-    return key
+    return certificate.public_key
 
 
 def key_thumbprint_of(certificate: Certificate) -> str:
     """The thumbprint of its public key, RFC 7638. Raises VerificationError("certificate")."""
-    return jwk_members.thumbprint(jwk_members.public_members(public_key_of(certificate)))
+    return certificate.key_thumbprint
 
 
 def check_period(certificate: Certificate, now: float) -> None:
