@@ -120,7 +120,9 @@ def test_answers_are_never_stored(world: World) -> None:
 
 def test_every_route_stands_below_the_issuer() -> None:
     found = routes(ISSUER + "/a")
-    assert all(path.startswith(("/a/", "/.well-known/")) for path in found)
+    # What the CA publishes stands also below its public_url, which need not be the issuer.
+    assert all(path.startswith(("/a/", "/.well-known/", "/ca/")) for path in found)
+    assert {f"/a{path}" for path in found if path.startswith("/ca/")} <= found.keys()
 
 
 def test_the_lifespan_is_answered(world: World) -> None:
