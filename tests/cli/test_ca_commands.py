@@ -197,3 +197,16 @@ def test_a_life_is_told_in_hours_or_days(founded: Operator) -> None:
 def test_a_life_cannot_be_asked_for_with_a_token(operator: Operator) -> None:
     token = ("--token-file", "t", "--issuer", "https://auth.example.com", "--life", "1h")
     operator.refused(3, ["the operator has said it"], "cert", "request", "--out", "c.pem", *token)
+
+
+def test_revoke_ends_an_authority_with_all_that_it_issued(founded: Operator) -> None:
+    made = founded.done("cert", "issue", *SERVER, "--generate", "one.pem")
+    authority = made["authority_id"]
+    founded.refused(2, ["--yes"], "ca", "revoke", authority)
+    assert founded.done("cert", "show", made["serial"])["state"] == "valid"
+    founded.done("ca", "revoke", authority, "--yes")
+    assert founded.done("cert", "show", made["serial"])["state"] == "revoked"
+    founded.refused(3, ["ca rotate"], "cert", "issue", *SERVER, "--generate", "two.pem")
+    founded.refused(3, ["revoked already"], "ca", "revoke", authority, "--yes")
+    founded.done("ca", "rotate", "--permit-dns", "example.com")
+    founded.done("cert", "issue", *SERVER, "--generate", "two.pem")

@@ -124,6 +124,8 @@ class Authorities:
             if found is not None and record.not_before <= now < record.not_after:
                 return found
         if not active:
+            if self.exist():
+                raise ConfigurationError("No authority issues now: make the next one by `ostiary ca rotate`.")
             raise ConfigurationError("There is no certificate authority here: make one by `ostiary ca init`.")
         detail = "; ".join(self._view.faults.values()) or "no issuing authority is within its life"
         raise Unavailable("certificate authority", detail, retry_after=30)

@@ -14,7 +14,7 @@ from ostiary.client.certificate_file import replace_public_file
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The private certificate authority.")
 
-add_operator_commands(app, "ostiary.cli.ca_operator", ("init", "show", "export", "rotate", "retire"))
+add_operator_commands(app, "ostiary.cli.ca_operator", ("init", "show", "export", "rotate", "retire", "revoke"))
 
 
 @app.command("trust")

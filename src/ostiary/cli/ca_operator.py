@@ -1,7 +1,8 @@
-"""``ostiary ca`` for operators: init, show, export, rotate, retire. The root's key stands in a file of theirs."""
+"""``ostiary ca`` for operators: init, show, export, rotate, retire, revoke. The root's key stands in a file of theirs."""
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +15,11 @@ from ostiary.certificate_authority import founding
 from ostiary.certificate_authority.founding import Root
 from ostiary.certificate_authority.name_constraints import checked, of_certificate
 from ostiary.certificate_authority.root_files import read_root, write_root
+from ostiary.cli import USAGE
 from ostiary.cli.administration import Administration, Row
 from ostiary.cli.administration_local import LocalAdministration
 from ostiary.cli.operator import Where, operator_command
-from ostiary.cli.output import Format, next_step, note, show
+from ostiary.cli.output import Format, fail, next_step, note, show
 from ostiary.cli.typed import with_dates
 from ostiary.client.certificate_file import replace_public_file
 from ostiary.errors import ConfigurationError
@@ -160,6 +162,31 @@ def retire(
 
     _tell(where, where.run_locally(act))
     next_step("ostiary ca rotate makes the next one, if none is active now")
+
+
+@app.command("revoke")
+@operator_command
+def revoke(
+    where: Where,
+    authority_id: Annotated[str, typer.Argument(metavar="AUTHORITY_ID", help="As `ca show` tells it.")],
+    root_key: RootKey = Path("root-key.pem"),
+    root: RootFile = Path("root.pem"),
+    root_passphrase_file: Passphrase = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Revoke an issuing CA whose key leaked: every certificate that it issued ends, with the tokens they obtained."""
+    if not yes:
+        if not sys.stdin.isatty():
+            fail(f"This ends every certificate issued by {authority_id}: add --yes if that is meant.", USAGE)
+        if not typer.confirm(f"End every certificate issued by {authority_id}?", err=True):
+            fail("Nothing was changed.")
+    loaded = read_root(root_key, root, _passphrase(root_passphrase_file))
+
+    async def act(local: LocalAdministration) -> Authority:
+        return await local.certificates.life().revoke(loaded, authority_id, local.certificates.act())
+
+    _tell(where, where.run_locally(act))
+    next_step("ostiary ca rotate makes the next one; then let every machine enrol anew")
 
 
 async def _add(
