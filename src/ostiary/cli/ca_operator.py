@@ -1,4 +1,4 @@
-"""``ostiary ca`` for operators: init, show, export, rotate, retire, revoke. The root's key stands in a file of theirs."""
+"""``ostiary ca`` for operators: init, show, export, rotate, retire, revoke. The root's key is in a file of theirs."""
 
 from __future__ import annotations
 
