@@ -24,6 +24,7 @@ from ostiary.authorization_server.published_keys import PublishedKeys
 from ostiary.authorization_server.registry import Registry
 from ostiary.authorization_server.seals import Seals
 from ostiary.authorization_server.signing_keys import SigningKeys
+from ostiary.authorization_server.trust_bundles import TrustBundles
 from ostiary.authorization_server.unauthenticated import INTERVAL as SUMMARY_INTERVAL
 from ostiary.authorization_server.upstream_providers import UpstreamProviders
 from ostiary.certificate_authority.acme.validation.validator import Validator
@@ -182,6 +183,7 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
             clock=clock,
             on_event=metrics.count,
             upstreams=UpstreamProviders(fetcher, clock),
+            trust_bundles=TrustBundles(settings.spiffe.bundles, fetcher, clock),
             client_trust=WithOwnAuthorities(configured, authorities),
         )
         await seals.ready()

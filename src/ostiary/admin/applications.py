@@ -9,7 +9,7 @@ from ostiary.admin.commands import ClientChanges, NewClient
 from ostiary.admin.limits import Limits
 from ostiary.admin.login_commands import LoginChanges, NewLogin, members
 from ostiary.errors import ConfigurationError
-from ostiary.model.client import Client, ClientKind
+from ostiary.model.client import SPIFFE_JWT, Client, ClientKind
 from ostiary.model.client_login import ClientLogin
 from ostiary.model.login_rules import NONE, SECRET_METHODS, checked_login, grant_types_for
 from ostiary.model.mutual_tls import CERTIFICATE_METHODS, SELF_SIGNED
@@ -81,6 +81,7 @@ def _check_has_use_for_keys(method: str) -> None:
     if method != "private_key_jwt":
         said = "names itself only" if method == NONE else "proves itself by a secret"
         said = "proves itself by its certificate" if method in CERTIFICATE_METHODS else said
+        said = "proves itself by a JWT-SVID" if method == SPIFFE_JWT else said
         raise ConfigurationError(f"keys: a client registered for {method} {said}: leave the keys out")
 
 

@@ -16,7 +16,7 @@ from ostiary.admin.mutual_tls import changed_mutual_tls, new_mutual_tls
 from ostiary.audit import tags
 from ostiary.authorization_server.identifiers import new_grant_id
 from ostiary.errors import ConfigurationError
-from ostiary.model.client import Client, ClientKind
+from ostiary.model.client import SPIFFE_JWT, Client, ClientKind
 from ostiary.model.grant import Grant
 from ostiary.model.login_rules import SECRET_METHODS
 from ostiary.model.names import API_CLIENT_PREFIX
@@ -53,6 +53,7 @@ async def add_client(
     limits.check_jwks_uri(command.jwks_uri)
     now = int(act.now)
     client = _client(limits, command, kind, act.now, secret)
+    _check_workload(client)
     await work.clients.add(client)
     await work.grants.add(
         Grant(client.grant_id, client.client_id, client.client_id, "client_credentials", now, None, None)
@@ -102,6 +103,7 @@ async def change_client(storage: Storage, limits: Limits, client_id: str, change
         named = [name for name in Client.__dataclass_fields__ if getattr(changed, name) != getattr(client, name)]
         if not named:
             return client
+        _check_workload(changed)
         changed = replace(changed, updated_at=int(act.now))
         await work.clients.replace(changed)
         await work.audit.append(act.event(tags.CLIENT_UPDATED, client_id, changed=" ".join(sorted(named))))
@@ -116,6 +118,11 @@ def _changed(limits: Limits, client: Client, changes: ClientChanges) -> Client:
     changed = replace(client, **named)
     changed = replace(changed, mutual_tls=changed_mutual_tls(client, changed, changes))
     return changed_application(limits, client, changed, changes)
+
+
+def _check_workload(client: Client) -> None:
+    if client.authentication_method == SPIFFE_JWT and client.spiffe_id is None:
+        raise ConfigurationError(f"spiffe_id: a client that is registered for {SPIFFE_JWT} is a workload: name its own")
 
 
 async def _tell_exemption(work: UnitOfWork, before: Client | None, after: Client, act: Act) -> None:

@@ -17,6 +17,7 @@ AuthenticationMethod = Literal[
     "private_key_jwt",
     "tls_client_auth",
     "self_signed_tls_client_auth",
+    "spiffe_jwt",
     "client_secret_basic",
     "client_secret_post",
     "none",

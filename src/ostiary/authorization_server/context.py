@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ostiary.authorization_server.published_keys import PublishedKeys
     from ostiary.authorization_server.seals import Seals
     from ostiary.authorization_server.signing_keys import SigningKeys
+    from ostiary.authorization_server.trust_bundles import TrustBundles
     from ostiary.authorization_server.upstream_providers import UpstreamProviders
     from ostiary.certificate_authority.authorities import Authorities
     from ostiary.settings import Settings
@@ -53,6 +54,7 @@ class AuthorizationServer:
     key_use: KeyUse = field(default_factory=KeyUse)
     passwords: PasswordHashing = field(default_factory=PasswordHashing)
     upstreams: UpstreamProviders | None = None
+    trust_bundles: TrustBundles | None = None
     client_trust: ClientTrust = field(default_factory=ConfiguredTrust)
     monotonic: Callable[[], float] = time.monotonic
     unauthenticated: UnauthenticatedRefusals = field(init=False)

@@ -20,6 +20,7 @@ from ostiary.cli.output import Format, next_step, show
 from ostiary.cli.secret_file import with_secret_file
 from ostiary.cli.typed import grants, one_sentence, with_dates
 from ostiary.errors import ConfigurationError
+from ostiary.model.client import SPIFFE_JWT
 from ostiary.model.mutual_tls import CERTIFICATE_METHODS
 from ostiary.protocol import token_format
 from ostiary.protocol.credential import CLIENT, Credential
@@ -94,9 +95,10 @@ def _check_credential(login: LoginOptions, key: Path | None, generate: Path | No
     method = login.authentication_method
     if method == "none" and (key is not None or generate is not None):
         raise ConfigurationError("--public: such a client can keep no key and no secret: leave out --key, --generate")
-    if method in CERTIFICATE_METHODS:
+    if method in CERTIFICATE_METHODS or method == SPIFFE_JWT:
         if key is not None or generate is not None:
-            raise ConfigurationError(f"{method}: such a client proves itself by TLS: leave out --key, --generate")
+            by = "a JWT-SVID" if method == SPIFFE_JWT else "TLS"
+            raise ConfigurationError(f"{method}: such a client proves itself by {by}: leave out --key, --generate")
     elif method not in (None, "none") and (key is not None or generate is None):
         raise ConfigurationError("--secret-method needs --generate FILE, into which the secret is written")
 

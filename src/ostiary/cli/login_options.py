@@ -54,7 +54,7 @@ _BOTH: dict[str, Any] = {
     ],
     **mutual_tls_options.OPTIONS,
 }
-_FLAGS = ("public", "pairwise", "self_signed")
+_FLAGS = ("public", "pairwise", "self_signed", "spiffe_jwt")
 _NEW: dict[str, Any] = _BOTH | {
     "application_type": Annotated[
         Text, typer.Option("--type", help="web, native or browser (default: by --public and the redirect URIs).")

@@ -24,6 +24,9 @@ OPTIONS: Final[dict[str, Any]] = {
     "self_signed": Annotated[
         bool, typer.Option("--self-signed", help="It proves itself by the certificates that are registered for it.")
     ],
+    "spiffe_jwt": Annotated[
+        bool, typer.Option("--spiffe-jwt", help="It proves itself by JWT-SVIDs of its --spiffe-id's trust domain.")
+    ],
     "spiffe_id": Annotated[
         str | None, typer.Option("--spiffe-id", metavar="SPIFFE_ID", help="The workload that it is, for its SVIDs.")
     ],
@@ -36,8 +39,13 @@ OPTIONS: Final[dict[str, Any]] = {
 
 def method(given: Mapping[str, Any]) -> AuthenticationMethod | None:
     """The method by certificate that was asked for. Raises ConfigurationError."""
-    if given["self_signed"] and given["certificate_subject"] is not None:
-        raise ConfigurationError("--self-signed and --certificate-subject are both given: keep one")
+    asked = [given["self_signed"], given["certificate_subject"] is not None, given["spiffe_jwt"]]
+    if sum(asked) > 1:
+        raise ConfigurationError(
+            "--self-signed, --certificate-subject, --spiffe-jwt: a client has one method: keep one"
+        )
+    if given["spiffe_jwt"]:
+        return "spiffe_jwt"
     if given["self_signed"]:
         return "self_signed_tls_client_auth"
     return None if given["certificate_subject"] is None else "tls_client_auth"

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ostiary.model import names
 from ostiary.model.api import TokenFormat
+from ostiary.model.client import SPIFFE_JWT
 from ostiary.model.client_login import ClientLogin
 from ostiary.model.login_rules import GRANT_TYPES, SECRET_METHODS, checked_login, grant_types_for
 from ostiary.model.mutual_tls import SELF_SIGNED, MutualTls, checked_mutual_tls
@@ -60,6 +61,8 @@ class StaticClient(Section):
         if self.certificates and self.authentication_method != SELF_SIGNED:
             raise ValueError(f"certificates are for {SELF_SIGNED}: leave them out")
         self.mutual_tls_record()
+        if self.authentication_method == SPIFFE_JWT and self.spiffe_id is None:
+            raise ValueError(f"spiffe_id and {SPIFFE_JWT} go together: name the workload")
         if unknown := sorted(set(self.grant_types or ()) - set(GRANT_TYPES)):
             raise ValueError(f"grant_types knows no {unknown[0]!r}: choose from {', '.join(GRANT_TYPES)}")
         grant_types_for(self.grant_types, self.authentication_method, has_login=self.login is not None)

@@ -10,6 +10,7 @@ from ostiary.authorization_server.client_authentication import (
     none,
     private_key_jwt,
     self_signed_tls_client_auth,
+    spiffe_jwt,
     tls_client_auth,
 )
 from ostiary.authorization_server.client_authentication.base import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 METHODS: tuple[Method, ...] = (
     private_key_jwt.METHOD,
+    spiffe_jwt.METHOD,
     tls_client_auth.METHOD,
     self_signed_tls_client_auth.METHOD,
     client_secret_basic.METHOD,
@@ -69,7 +71,10 @@ async def authenticate(
 
 async def _registered(server: AuthorizationServer, method: Method, attempt: Attempt, trace: Trace) -> Client | None:
     """The client that is claimed, if it is registered for ``method``; for any other it is as if there were none."""
-    client = await server.registry.client(attempt.client_id)
+    if attempt.workload:
+        client = await server.registry.client_of_workload(attempt.workload)
+    else:
+        client = await server.registry.client(attempt.client_id)
     if client is not None and client.authentication_method != method.name:
         trace.context |= {"presented": method.name, "registered_for": client.authentication_method}
         return None

@@ -53,10 +53,14 @@ class Authenticated:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A credential that was presented: by whom it claims to be, and the rest of the method once the client is known."""
+    """A credential that was presented: by whom it claims to be, and the rest of the method once the client is known.
+
+    workload: the SPIFFE ID that it claims, where that and no client_id names the client.
+    """
 
     client_id: str
     prove: Callable[[AuthorizationServer, Client | None, float, Note], Awaitable[Authenticated]]
+    workload: str = ""
 
 
 @dataclass(frozen=True, slots=True)

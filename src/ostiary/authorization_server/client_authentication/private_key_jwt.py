@@ -7,7 +7,7 @@ from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
 
-from ostiary.authorization_server.client_authentication import client_keys, decoys
+from ostiary.authorization_server.client_authentication import client_keys, decoys, spiffe_jwt
 from ostiary.authorization_server.client_authentication.base import Attempt, Authenticated, Form, Method, refused
 from ostiary.authorization_server.client_authentication.client_keys import CandidateKey
 from ostiary.authorization_server.http import Request
@@ -28,7 +28,8 @@ _BEFORE_THE_CLAIMS = frozenset((ALGORITHM, SIGNATURE))
 
 
 def _presented(request: Request, form: Form) -> bool:
-    return "client_assertion" in form or "client_assertion_type" in form
+    present = "client_assertion" in form or "client_assertion_type" in form
+    return present and form.get("client_assertion_type") != spiffe_jwt.ASSERTION_TYPE
 
 
 def _attempt(request: Request, form: Form) -> Attempt:

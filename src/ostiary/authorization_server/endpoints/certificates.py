@@ -45,7 +45,11 @@ async def _for_client(exchange: Exchange) -> Answer:
     # A bearer credential, which somebody may have picked up, makes no credential that lives longer than it.
     if client.authentication_method == SPIFFE_JWT:
         raise OAuthError(
-            "unauthorized_client", "a JWT-SVID is not exchanged for a certificate", check="method", seen=SPIFFE_JWT
+            "unauthorized_client",
+            "a JWT-SVID is not exchanged for a certificate",
+            status=403,
+            check="method",
+            seen=SPIFFE_JWT,
         )
     life, profile = _seconds(exchange, "life"), exchange.form.get("profile", "client")
     with _told():
