@@ -125,6 +125,7 @@ def test_a_header_of_another_kind_than_the_configured_one_counts_for_nothing(wor
         ":".join(f"{octet:02X}" for octet in sha256(der(PROXY)).digest()),
         thumbprint(der(PROXY)),
     ],
+    ids=["hex", "upper-case", "colons", "base64url"],
 )
 def test_the_proxys_thumbprint_may_be_written_as_openssl_does(world: World, written: str) -> None:
     proof = ProxyCertificate(thumbprint(der(OTHER)), written)
