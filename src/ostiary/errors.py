@@ -78,6 +78,19 @@ class OAuthError(OstiaryError):
         self.expected = expected
         self.mend = mend
 
+    @classmethod
+    def of(cls, error: VerificationError, code: str = "invalid_request", *, status: int = 400) -> OAuthError:
+        """``error`` as an endpoint tells it: its public sentence, under this code."""
+        return cls(
+            code,
+            error.public,
+            status=status,
+            check=error.check,
+            seen=error.seen,
+            expected=error.expected,
+            mend=error.mend,
+        )
+
 
 class Unavailable(OstiaryError):
     """A part that a decision needs (database, replay memory, key source) cannot answer: 503, never an admission.

@@ -229,14 +229,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except VerificationError as error:
-        raise OAuthError(
-            "invalid_request",
-            error.public,
-            check=error.check,
-            seen=error.seen,
-            expected=error.expected,
-            mend=error.mend,
-        ) from None
+        raise OAuthError.of(error) from None
 
 
 def _unauthenticated(kind: str, decide: Decide) -> Handler:

@@ -42,15 +42,7 @@ async def _decide(exchange: Exchange) -> Answer:
     try:
         subject = spiffe_ids.of_client(exchange.server.settings.certificate_authority, client)
     except VerificationError as error:
-        raise OAuthError(
-            "unauthorized_client",
-            error.public,
-            status=403,
-            check=error.check,
-            seen=error.seen,
-            expected=error.expected,
-            mend=error.mend,
-        ) from None
+        raise OAuthError.of(error, "unauthorized_client", status=403) from None
     audience, life = _audience(exchange), _life(exchange)
     jti = new_jti(exchange.now)
     payload = jwt_svid.build(subject, audience, now=exchange.now, life=life, jti=jti)

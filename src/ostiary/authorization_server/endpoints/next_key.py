@@ -82,7 +82,7 @@ def _verified(exchange: Exchange, present: VerificationKey) -> NextKey:
             note=exchange.trace.note,
         )
     except VerificationError as error:
-        raise _refused(error.check, error.public, seen=error.seen, expected=error.expected, mend=error.mend) from None
+        raise OAuthError.of(error) from None
 
 
 async def _answer(exchange: Exchange, parent: ClientKey, proved: NextKey, work: UnitOfWork) -> Response:
