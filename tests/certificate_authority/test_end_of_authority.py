@@ -51,7 +51,7 @@ def test_it_issues_no_more_even_what_was_signed_before(ca: Ca, world: World) -> 
     end(ca, prepared.record.authority_id)
     with pytest.raises(VerificationError, match="issues no more"):
         ca.record(prepared)
-    with pytest.raises(ConfigurationError, match="no certificate authority"):
+    with pytest.raises(ConfigurationError, match="ca rotate"):
         ca.authorities.issuing()
 
 

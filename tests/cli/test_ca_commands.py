@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -197,6 +198,36 @@ def test_a_life_is_told_in_hours_or_days(founded: Operator) -> None:
 def test_a_life_cannot_be_asked_for_with_a_token(operator: Operator) -> None:
     token = ("--token-file", "t", "--issuer", "https://auth.example.com", "--life", "1h")
     operator.refused(3, ["the operator has said it"], "cert", "request", "--out", "c.pem", *token)
+
+
+@pytest.mark.parametrize("write", [str.upper, lambda serial: f"0{serial}", lambda serial: f"{serial[:2]}:{serial[2:]}"])
+def test_a_certificate_is_revoked_by_its_number_as_openssl_writes_it(founded: Operator, write: Any) -> None:
+    made = founded.done("cert", "issue", *SERVER, "--generate", "api.pem")
+    assert founded.done("cert", "revoke", write(made["serial"]))["state"] == "revoked"
+    assert founded.done("cert", "show", made["serial"])["state"] == "revoked"
+
+
+def test_a_next_root_is_trusted_before_anything_is_issued_under_it(founded: Operator, openssl: str) -> None:
+    before = founded.done("ca", "show")
+    made = founded.done("ca", "next-root", "--name", "Example", "--root", "next.pem", "--root-key", "next-key.pem")
+    assert [(row["kind"], row["state"]) for row in made] == [("root", "active")]
+    assert founded.done("ca", "export", "--out", "trust.pem")["certificates"] == 2
+    founded.done("cert", "issue", *SERVER, "--generate", "one.pem")
+    assert verify(openssl, founded.folder, "one.pem") == "one.pem: OK\n"
+    founded.done("ca", "rotate", "--root", "next.pem", "--root-key", "next-key.pem")
+    founded.done("cert", "issue", *SERVER, "--generate", "two.pem")
+    assert verify(openssl, founded.folder, "two.pem", "next.pem") == "two.pem: OK\n"
+    active = [row for row in founded.done("ca", "show") if (row["kind"], row["state"]) == ("issuing", "active")]
+    assert [row["permits"] for row in active] == [row["permits"] for row in before if row["kind"] == "issuing"]
+
+
+def test_a_next_root_needs_a_first_one_and_writes_over_no_file(operator: Operator) -> None:
+    new = ("ca", "next-root", "--name", "Example", "--root", "next.pem", "--root-key", "next-key.pem")
+    operator.refused(3, ["ca init"], *new)
+    assert not list(operator.folder.glob("next*"))
+    operator.done("ca", "init", "--name", "Example")
+    (operator.folder / "next.pem").write_text("mine")
+    operator.refused(3, ["not overwritten"], *new)
 
 
 def test_revoke_ends_an_authority_with_all_that_it_issued(founded: Operator) -> None:

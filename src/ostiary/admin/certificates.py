@@ -53,11 +53,12 @@ async def end(storage: Storage, serial: str, command: CertificateEnd, act: Act) 
     """Revoke it, and its client if that is asked. Raises ConfigurationError: none there, or revoked before."""
     async with storage.write() as work:
         found = await existing_certificate(work, serial)
-        if not await revoke_certificate(work, serial, act, command.reason):
-            raise ConfigurationError(f"the certificate {serial} was revoked before")
+        # By the number as it is kept: openssl writes it in capitals, with colons or a leading zero.
+        if not await revoke_certificate(work, found.serial, act, command.reason):
+            raise ConfigurationError(f"the certificate {found.serial} was revoked before")
         if command.with_client and found.client_id:
             await revoke_client(work, found.client_id, act)
-        return await existing_certificate(work, serial)
+        return await existing_certificate(work, found.serial)
 
 
 async def existing_certificate(work: UnitOfWork, serial: str) -> Certificate:

@@ -63,6 +63,19 @@ class AuthorityLife:
             await renew_root_list(work, root, act.now)
         return made
 
+    async def add_root(self, root: Root, name: str, act: Act) -> Authority:
+        """Another root, trusted from its commit on by whoever asks what to trust; nothing is issued under it yet.
+
+        name: the organization. Raises ConfigurationError: it is there already.
+        """
+        async with self.authorities.storage.write() as work:
+            await work.positions(changing=True)
+            if any(one.authority_id == _id_of(root) for one in await work.authorities.list()):
+                raise ConfigurationError("This root is there already: see `ostiary ca show`.")
+            await self._root(work, root, _id_of(root), name, act)
+            await renew_root_list(work, root, act.now)
+            return await _found(work, _id_of(root))
+
     async def _new_key(self, alg: str, key_store: IssuingKeyStore) -> GeneratedKey:
         if key_store == "file":
             return await self.key_management.generate(alg, use="ca")

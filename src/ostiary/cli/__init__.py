@@ -43,7 +43,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "grant": Noun("ostiary.cli.grant", "What applications were given by users: list, revoke", "server"),
     "api": Noun("ostiary.cli.api", "Register, list, show, change, disable APIs", "server"),
     "keys": Noun("ostiary.cli.keys", "The installation's signing keys: list, rotate, rewrap", "server"),
-    "ca": Noun("ostiary.cli.ca", "The private certificate authority: init, show, export, rotate, trust", "cli"),
+    "ca": Noun("ostiary.cli.ca", "The private certificate authority: init, show, export, rotate, revoke, trust", "cli"),
     "cert": Noun("ostiary.cli.cert", "Certificates: request, renew; issue, list, show, revoke", "cli"),
     "acme": Noun("ostiary.cli.acme", "Certificates by ACME: who may ask for them", "server"),
     "audit": Noun("ostiary.cli.audit", "Read and verify the audit log", "server"),

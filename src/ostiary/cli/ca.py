@@ -1,4 +1,4 @@
-"""``ostiary ca``: trust a private CA on this machine; for operators: make one, show, export, replace, retire."""
+"""``ostiary ca``: trust a private CA on this machine; for operators: make one, show, export, replace, end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from ostiary.client.certificate_file import replace_public_file
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The private certificate authority.")
 
-add_operator_commands(app, "ostiary.cli.ca_operator", ("init", "show", "export", "rotate", "retire", "revoke"))
+add_operator_commands(
+    app, "ostiary.cli.ca_operator", ("init", "show", "export", "rotate", "retire", "revoke", "next-root")
+)
 
 
 @app.command("trust")
@@ -29,4 +31,4 @@ def trust(
     """Fetch the CA's root, and keep it only if its fingerprint is the one that you were told."""
     replace_public_file(out, fetch_roots(url, fingerprint))
     show({"root": str(out), "fingerprint": fingerprint}, output)
-    next_step(f"SSL_CERT_FILE={out} ostiary cert request --issuer {url} --token-file FILE --out FILE")
+    next_step(f"ostiary cert request --issuer {url} --roots-file {out} --token-file FILE --out FILE")

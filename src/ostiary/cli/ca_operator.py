@@ -1,9 +1,11 @@
-"""``ostiary ca`` for operators: init, show, export, rotate, retire, revoke. The root's key is in a file of theirs."""
+"""``ostiary ca`` for operators: from init to next-root. The key of the root is in a file of theirs."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +41,8 @@ Passphrase = Annotated[
     typer.Option("--root-passphrase-file", help="A file (mode 0600) with the passphrase of the root's key."),
 ]
 RootFile = Annotated[Path, typer.Option("--root", help="The root's certificate, PEM.")]
+NewRootKey = Annotated[Path, typer.Option("--root-key", help="The new file for the new root's private key.")]
+NewRootFile = Annotated[Path, typer.Option("--root", help="The new file for the new root's certificate, PEM.")]
 KeyStore = Annotated[
     str, typer.Option("--key-store", help="Where the issuing key is made: file, or pkcs11 (the settings' token).")
 ]
@@ -65,20 +69,11 @@ def init(
     async def act(local: LocalAdministration) -> Authority:
         if await local.certificates.authorities():
             raise ConfigurationError("There is a certificate authority already: see `ostiary ca show`.")
-        made = founding.new_root(_checked_name(name), algorithms.generate(alg), alg, time.time())
-        # The files come first: an authority whose root's key is nowhere could never be replaced.
-        write_root(made, root_key, root, passphrase)
-        try:
+        with _new_root(name, alg, root_key, root, passphrase) as made:
             return await _add(local, made, alg, store, permit_dns, permit_network)
-        except BaseException:
-            root_key.unlink(missing_ok=True)
-            root.unlink(missing_ok=True)
-            raise
 
     _tell(where, where.run_locally(act))
-    note(f"{root_key} is the root's key: move it offline; it is needed for `ostiary ca rotate` alone.")
-    if passphrase is None:
-        note("It is not encrypted: whoever has the file is the CA. --root-passphrase-file encrypts it.")
+    _warn_of_key(root_key, passphrase)
     host = f"api.{permit_dns[0].removeprefix('.')}" if permit_dns else "api.example.com"
     next_step(f"ostiary cert issue --profile server --dns {host} --generate api.pem")
 
@@ -113,6 +108,35 @@ def rotate(
 
     _tell(where, where.run_locally(act))
     next_step("ostiary ca show; put the root's key offline again")
+
+
+@app.command("next-root")
+@operator_command
+def next_root(
+    where: Where,
+    name: Annotated[str, typer.Option("--name", help="Your organization, as it stands in every CA certificate.")],
+    root_key: NewRootKey,
+    root: NewRootFile,
+    root_passphrase_file: Passphrase = None,
+    key: Key = "p256",
+) -> None:
+    """Make another root, when the present one ends or its key is lost; nothing is issued under it yet.
+
+    First every machine has to trust both: those that renew with --roots-file do by themselves. Then `ca rotate` with
+    the files of the new one makes the CA that issues under it.
+    """
+    alg, passphrase = _alg(key), _passphrase(root_passphrase_file)
+
+    async def act(local: LocalAdministration) -> Authority:
+        if not await local.certificates.authorities():
+            raise ConfigurationError("There is no certificate authority here: make one by `ostiary ca init`.")
+        with _new_root(name, alg, root_key, root, passphrase) as made:
+            certificates = local.certificates
+            return await certificates.life().add_root(made, _organization(made), certificates.act())
+
+    _tell(where, where.run_locally(act))
+    _warn_of_key(root_key, passphrase)
+    next_step(f"when every machine trusts it: ostiary ca rotate --root {root} --root-key {root_key}")
 
 
 @app.command("show")
@@ -226,6 +250,26 @@ def _checked_name(name: str) -> str:
     if not 1 <= len(name.strip()) <= 48 or not name.isprintable():
         raise ConfigurationError("--name is 1 to 48 characters that can be seen, such as the name of your company")
     return name.strip()
+
+
+@contextmanager
+def _new_root(name: str, alg: str, key_file: Path, file: Path, passphrase: bytes | None) -> Iterator[Root]:
+    """A root in its files; they go again if what it is made for fails."""
+    made = founding.new_root(_checked_name(name), algorithms.generate(alg), alg, time.time())
+    # The files come first: an authority whose root's key is nowhere could never be replaced.
+    write_root(made, key_file, file, passphrase)
+    try:
+        yield made
+    except BaseException:
+        key_file.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
+        raise
+
+
+def _warn_of_key(file: Path, passphrase: bytes | None) -> None:
+    note(f"{file} is the root's key: move it offline; it is needed for `ostiary ca rotate` and `ca revoke` alone.")
+    if passphrase is None:
+        note("It is not encrypted: whoever has the file is the CA. --root-passphrase-file encrypts it.")
 
 
 def _passphrase(file: Path | None) -> bytes | None:

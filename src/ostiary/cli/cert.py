@@ -15,7 +15,6 @@ from ostiary.client.certificate_agent import RenewalAgent, command
 from ostiary.client.certificate_file import CertificateFile
 from ostiary.client.certificate_request import IssuedCertificate
 from ostiary.client.credential_file import load_client_credential
-from ostiary.client.exchange import Shell
 from ostiary.errors import ConfigurationError
 from ostiary.secret_files import read_secret_file
 
@@ -27,7 +26,12 @@ KeyFile = Annotated[Path | None, typer.Option("--key-file", help="The key once m
 CertificateOut = Annotated[
     Path | None, typer.Option("--certificate-file", help="Certificate and issuers once more, in a file of their own.")
 ]
-RootsFile = Annotated[Path | None, typer.Option("--roots-file", help="Where to write what to trust.")]
+RootsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--roots-file", help="What to trust: the CA is reached by it, and it is renewed with the certificate."
+    ),
+]
 KeyKind = Annotated[str, typer.Option("--key", help="The kind of the new key: p256, p384, ed25519, rsa3072.")]
 
 
@@ -64,15 +68,16 @@ def request(
     if life is not None and client_file is None:
         raise ConfigurationError("--life goes with --client-file: with a token the operator has said it")
     made_key = certificate_request.new_key(key)
+    files = CertificateFile(out, key_file, certificate_file, roots_file)
     if client_file is not None:
         credential = load_client_credential(client_file)
-        made = Shell().run(certificate_request.request_as_client(credential, made_key, life=life))
+        made = files.shell().run(certificate_request.request_as_client(credential, made_key, life=life))
     else:
         if token_file is None or issuer is None:
             raise ConfigurationError("--token-file needs --issuer, such as https://auth.example.com")
         token = read_secret_file(token_file).decode("ascii", "replace").strip()
-        made = Shell().run(certificate_request.request_by_token(issuer, token, made_key))
-    CertificateFile(out, key_file, certificate_file, roots_file).save(made)
+        made = files.shell().run(certificate_request.request_by_token(issuer, token, made_key))
+    files.save(made)
     _tell(made, out, output)
     next_step(f"keep it good: ostiary cert renew {out} --daemon")
 

@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ostiary.client.certificate_file import CertificateFile
 from ostiary.client.certificate_request import IssuedCertificate, new_key, renew
@@ -28,6 +28,7 @@ class RenewalAgent:
     """file: what is renewed. reload: a program with its arguments, run after each renewal, without a shell.
 
     key: the kind of the next key (``certificate_request.new_key``). tell: called with a sentence for the log.
+    shell: asks the issuer (default: that of the file, made anew each time, because roots change).
     clock: seconds since the epoch; sleep: waits that many seconds. spread: from a serial number, which is random, to a
     share between 0 and 1.
     """
@@ -35,7 +36,7 @@ class RenewalAgent:
     file: CertificateFile
     reload: Sequence[str] = ()
     key: str = "p256"
-    shell: Shell = field(default_factory=Shell)
+    shell: Shell | None = None
     tell: Callable[[str], None] = lambda _: None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
@@ -54,7 +55,8 @@ class RenewalAgent:
     def renew(self) -> IssuedCertificate:
         """Renew now. Raises what ``certificate_request.renew`` raises; the present files then stay as they are."""
         present = self.file.load()
-        made = self.shell.run(renew(present, new_key(self.key), clock=self.clock))
+        shell = self.shell or self.file.shell()
+        made = shell.run(renew(present, new_key(self.key), clock=self.clock))
         self.file.save(made)
         self.run_hook()
         return made

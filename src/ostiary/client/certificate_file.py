@@ -12,12 +12,16 @@ import json
 import os
 import re
 import secrets
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx2
+
 from ostiary.client.certificate_request import IssuedCertificate
+from ostiary.client.exchange import Shell
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol import pem
 from ostiary.secret_files import read_secret_file, replace_secret_file
@@ -30,7 +34,10 @@ _KEY: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z 
 
 @dataclass(frozen=True, slots=True)
 class CertificateFile:
-    """path: key and certificate in one file. key_file, certificate_file: the same in two; roots_file: what to trust."""
+    """path: key and certificate in one file. key_file, certificate_file: the same in two.
+
+    roots_file: what to trust, written anew with each certificate; if it is there, it is what the issuer is trusted by.
+    """
 
     path: Path
     key_file: Path | None = None
@@ -84,6 +91,19 @@ class CertificateFile:
         """Whether the copies hold what ``path`` holds; a crash between two of them leaves them apart."""
         wanted = {self.key_file: made.key_pem(), self.certificate_file: made.chain.encode("ascii")}
         return all(file is None or (file.exists() and file.read_bytes() == text) for file, text in wanted.items())
+
+    def shell(self) -> Shell:
+        """What asks the issuer, and trusts it by the roots beside those of the system. Raises ConfigurationError."""
+        if self.roots_file is None or not self.roots_file.exists():
+            return Shell()
+        trust = httpx2.create_ssl_context()
+        try:
+            trust.load_verify_locations(cafile=self.roots_file)
+        except (OSError, ssl.SSLError):
+            raise ConfigurationError(
+                f"{self.roots_file} holds no roots that can be read: get them anew by `ostiary ca trust`."
+            ) from None
+        return Shell(tls=trust)
 
     def sweep(self) -> None:
         """Remove what a crash left half written beside the files: among it may be a key that nobody uses."""
