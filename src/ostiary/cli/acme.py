@@ -11,6 +11,7 @@ import typer
 
 from ostiary.admin.acme_credentials import MadeCredential, create_credential, revoke_credential
 from ostiary.authorization_server.seals import Seals
+from ostiary.cli.administration_local import prepare_database
 from ostiary.cli.local import Local, open_local
 from ostiary.cli.options import ConfigOption, DirectoryOption
 from ostiary.cli.output import Format, FormatOption, next_step, show
@@ -76,6 +77,9 @@ def list_credentials(
 
     rows = [_row(one) for one in _run(config, directory, act)]
     show(rows if output is Format.JSON else [with_dates(row) for row in rows], output)
+    next_step(
+        "ostiary acme eab revoke KEY_ID" if rows else "ostiary acme eab create --file FILE --owner NAME --dns DOMAIN"
+    )
 
 
 @eab.command("revoke")
@@ -83,6 +87,7 @@ def revoke(
     key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="As `ostiary acme eab list` shows it.")],
     config: ConfigOption = None,
     directory: DirectoryOption = None,
+    output: FormatOption = Format.TABLE,
 ) -> None:
     """Refuse the accounts of a credential from now on; the certificates that they have stay good."""
 
@@ -90,11 +95,13 @@ def revoke(
         return await revoke_credential(local.storage, key_id, Act(ACTOR, local.clock()))
 
     revoked = _run(config, directory, act)
-    show({"key_id": revoked.key_id, "owner": revoked.owner, "state": revoked.state})
+    show({"key_id": revoked.key_id, "owner": revoked.owner, "state": revoked.state}, output)
     next_step("ostiary audit list --since 1d")
 
 
 def _run(config: Path | None, directory: Path | None, act: Callable[[Local], Awaitable[T]]) -> T:
+    prepare_database(config, directory)
+
     async def inside() -> T:
         async with open_local(config, directory=directory) as local:
             return await act(local)

@@ -56,7 +56,7 @@ class NameServer(asyncio.DatagramProtocol):
         found = self.answer(name, kind) if self.answer else self.records.get((name, kind), [])
         if found:
             response.answer.append(dns.rrset.from_text_list(question.name, 1, "IN", kind, found))
-        elif not any(known == name for known, _ in self.records):
+        elif self.answer is None and not any(known == name for known, _ in self.records):
             response.set_rcode(dns.rcode.NXDOMAIN)
         return response.to_wire()
 

@@ -67,6 +67,20 @@ def test_after_the_last_try_challenge_authorization_and_order_are_invalid_with_t
     assert (row.reason, row.outcome) == ("unauthorized", "refused")
 
 
+def test_when_one_name_has_failed_the_others_end_by_their_own_results(client: AcmeClient) -> None:
+    order = client.order(NAME, "api.example.com")
+    challenges = [client.challenge(order, place=place) for place in range(2)]
+    for challenge in challenges:
+        client.post(path_of(challenge["url"]), {})
+    assert tried(client, challenges[0], records={}) == 2  # neither name has an address
+    for delay in DELAYS:
+        client.world.clock.now += delay
+        assert tried(client, challenges[0], records={}) == 2
+    states = [client.post(path_of(one)).json["status"] for one in order.json["authorizations"]]
+    assert states == ["invalid", "invalid"]
+    assert client.post(path_of(order.headers["location"])).json["status"] == "invalid"
+
+
 def test_a_name_at_a_forbidden_address_fails_at_once(client: AcmeClient) -> None:
     order, challenge = begun(client)
     assert tried(client, challenge, records={(NAME, "A"): ["169.254.169.254"]}) == 1

@@ -20,7 +20,7 @@ from ostiary.storage.base import UnitOfWork
 
 PEM_CHAIN = b"application/pem-certificate-chain"
 # RFC 5280 section 5.3.1; those that are of no use here are refused.
-_REASONS: dict[object, RevocationReason] = {
+_REASONS: dict[int, RevocationReason] = {
     0: "unspecified",
     1: "keyCompromise",
     3: "affiliationChanged",
@@ -50,7 +50,7 @@ async def _told(exchange: AcmeExchange, work: UnitOfWork) -> Response:
 async def _revoke(exchange: AcmeExchange) -> Answer:
     members = exchange.members()
     der, reason = members.get("certificate"), members.get("reason", 0)
-    if isinstance(reason, bool) or reason not in _REASONS:
+    if type(reason) is not int or reason not in _REASONS:
         raise Problem("badRevocationReason", "this reason is not taken", check="reason", expected="0, 1, 3, 4 or 5")
     if not isinstance(der, str) or not der.isascii():
         raise malformed("certificate is missing", check="certificate", expected="base64url of DER")

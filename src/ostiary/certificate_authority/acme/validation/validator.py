@@ -112,10 +112,12 @@ class Validator:
         if after.state == "processing":
             return
         await work.audit.append(_event(after, authorization.identifier, failure, now))
-        if not held or authorization_state(authorization, now) != "pending":
+        if authorization_state(authorization, now) != "pending":
             return
         state: AuthorizationState = "valid" if after.state == "valid" else "invalid"
         await orders.move_authorization(replace(authorization, state=state), was="pending")
+        if not held:
+            return
         changed = after_proof(order, await orders.authorizations(order.order_id))
         if after.error:
             changed = replace(changed, error=after.error)
