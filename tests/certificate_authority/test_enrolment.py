@@ -102,6 +102,7 @@ def test_an_installation_without_a_ca_says_so(world: World) -> None:
         (lambda: csr(None, san(x509.OtherName(x509.ObjectIdentifier("1.2.3.4"), b"\x0c\x01a"))), "identity"),
         (lambda: csr(None, (x509.BasicConstraints(True, None), True)), "csr"),
         (lambda: _broken(csr()), "csr"),
+        (lambda: _of_version(csr(), 7), "csr"),
         (lambda: base64url.encode(b"nonsense").decode(), "csr"),
         (lambda: csr(weak_keys()[0][1]), "key"),
         (lambda: csr(weak_keys()[2][1]), "key"),
@@ -117,6 +118,11 @@ def _broken(request: str) -> str:
     der = bytearray(base64url.decode(request.encode()))
     der[-1] ^= 1
     return base64url.encode(bytes(der)).decode("ascii")
+
+
+def _of_version(request: str, version: int) -> str:
+    der = base64url.decode(request.encode())
+    return base64url.encode(der.replace(b"\x02\x01\x00", bytes((2, 1, version)), 1)).decode("ascii")
 
 
 def test_a_request_that_asks_to_sign_certificates_is_refused(ca: Ca, shop: World) -> None:

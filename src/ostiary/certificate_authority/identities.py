@@ -18,17 +18,19 @@ from ostiary.errors import VerificationError
 from ostiary.protocol import spiffe_id
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as a last label it makes an address of the name (WHATWG URL, section 3.5)
 _URI = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _MAX_URI = 2048  # octets; the SPIFFE ID standard, section 2.3
 
 
 def dns(name: str) -> str:
     """The identity of a host name. Raises VerificationError (check "identity")."""
-    plain = name.lower()
-    if "*" in plain:
+    # Asked of the name as it was given: lower() makes ASCII of some other letters (U+212A becomes "k").
+    plain = name.lower() if name.isascii() else ""
+    if "*" in name:
         raise refused("identity", "a wildcard is not issued", seen=name, expected="the name of one host")
     labels = plain.split(".")
-    if len(plain) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
+    if len(plain) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or _NUMBER.fullmatch(labels[-1]):
         raise refused("identity", "this is no host name", seen=name, expected="labels of letters, digits and hyphens")
     return f"dns:{plain}"
 
@@ -36,9 +38,13 @@ def dns(name: str) -> str:
 def ip(address: str) -> str:
     """The identity of an IP address. Raises VerificationError (check "identity")."""
     try:
-        return f"ip:{ipaddress.ip_address(address).compressed}"
+        found = ipaddress.ip_address(address)
     except ValueError:
         raise refused("identity", "this is no IP address", seen=address, expected="IPv4 or IPv6") from None
+    if getattr(found, "scope_id", None) is not None:
+        # The octets of a SAN have no room for it: the certificate would say something else than was asked for.
+        raise refused("identity", "an address with a zone is not issued", seen=address, expected="IPv4 or IPv6")
+    return f"ip:{found.compressed}"
 
 
 def uri(value: str) -> str:

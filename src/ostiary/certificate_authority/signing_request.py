@@ -29,7 +29,7 @@ def parse(document: bytes) -> x509.CertificateSigningRequest:
         is_pem = b"-----BEGIN" in document
         request = (x509.load_pem_x509_csr if is_pem else x509.load_der_x509_csr)(document)
         signed = request.is_signature_valid
-    except (ValueError, UnsupportedAlgorithm, InvalidSignature):
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm, InvalidSignature):
         raise _unreadable("something else", "PKCS #10 in PEM or DER, signed by its key") from None
     if not signed:
         raise refused("csr", "the signature of the request is broken", expected="a signature by the key in it")
