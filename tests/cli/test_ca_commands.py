@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
+from ostiary.certificate_authority.life import AuthorityLife
+from ostiary.errors import Unavailable
 from tests.cli.operator import Operator
 from tests.cli.operator_fixture import operator
 
@@ -37,6 +40,40 @@ def test_init_makes_a_root_in_files_and_an_authority_that_issues(founded: Operat
     assert "wrapped_private_key" not in rows["issuing"]
     founded.refused(3, ["ca show"], "ca", "init", "--name", "Again", "--root-key", "b.pem", "--root", "c.pem")
     assert not (founded.folder / "b.pem").exists()
+
+
+def test_a_name_in_any_script_is_taken_and_the_authorities_are_told_apart(operator: Operator) -> None:
+    operator.done("ca", "init", "--name", "\u042f" * 48)
+    operator.done("ca", "rotate")
+    rows = operator.done("ca", "show")
+    names = {x509.load_pem_x509_certificate(row["certificate"].encode()).subject.rfc4514_string() for row in rows}
+    assert len(names) == 3
+
+
+def test_init_that_cannot_write_the_root_leaves_no_key(operator: Operator) -> None:
+    operator.refused(3, ["cannot be written"], "ca", "init", "--name", "Example", "--root", "missing/root.pem")
+    assert not (operator.folder / "root-key.pem").exists()
+
+
+def test_init_keeps_the_roots_key_when_nobody_knows_whether_it_was_recorded(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = AuthorityLife.add_issuing
+
+    async def add_and_lose_the_answer(*given: Any, **named: Any) -> Any:
+        await add(*given, **named)
+        raise Unavailable("storage", "the connection was lost at the commit")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(AuthorityLife, "add_issuing", add_and_lose_the_answer)
+        assert operator.run("ca", "init", "--name", "Example").code != 0
+    assert (operator.folder / "root-key.pem").exists()
+    operator.done("ca", "rotate")
+
+
+def test_a_root_is_not_retired(founded: Operator) -> None:
+    [root] = [row["authority_id"] for row in founded.done("ca", "show") if row["kind"] == "root"]
+    founded.refused(3, ["is a root"], "ca", "retire", root)
 
 
 def test_init_writes_over_no_file(operator: Operator) -> None:

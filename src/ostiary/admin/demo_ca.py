@@ -30,6 +30,6 @@ async def ensure_ca(authorities: Authorities, keys: KeyManagement, directory: Pa
         write_root(founding.new_root(NAME, algorithms.generate(ALG), ALG, now), key_file, file)
     constraints = checked(_DOMAINS, _NETWORKS)
     root = read_root(key_file, file)
-    await AuthorityLife(authorities, keys).add_issuing(root, NAME, ALG, constraints, Act("dev", now))
+    await AuthorityLife(authorities, keys).add_issuing(root, NAME, ALG, constraints, Act("dev", now), first=True)
     await authorities.refresh()
     return file

@@ -22,7 +22,8 @@ from ostiary.protocol.algorithms import PublicKey
 BACKDATED: Final = 60
 """Seconds by which a certificate begins earlier than it was issued, for clocks that are behind."""
 
-_MAX_COMMON_NAME = 64  # ub-common-name, RFC 5280 appendix A.1
+MAX_COMMON_NAME: Final = 64
+"""Octets of UTF-8: RFC 5280 appendix A.1 (ub-common-name) counts characters, pyca/cryptography octets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def moment(seconds: int) -> datetime:
 def subject(common_name: str, organization: str = "") -> x509.Name:
     """A name of one or two parts, or none; a common name that is too long is left out."""
     parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)] if organization else []
-    if common_name and len(common_name) <= _MAX_COMMON_NAME:
+    if common_name and len(common_name.encode("utf-8")) <= MAX_COMMON_NAME:
         parts.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
     return x509.Name(parts)
 

@@ -44,7 +44,7 @@ def authority_id_of(certificate: x509.Certificate) -> str:
 def new_root(name: str, key: CaPrivateKey, alg: str, now: float) -> Root:
     """A root, signed by itself. name: the organization; it stands in the subject. It lives for ten years."""
     public = subject_keys.checked(key.public_key())
-    subject = form.subject(f"{name} Root CA"[:64], name)
+    subject = form.subject(_common_name(name, "Root CA"), name)
     extensions = (
         (x509.BasicConstraints(ca=True, path_length=1), True),
         (form.authority_usage(), True),
@@ -79,7 +79,7 @@ def new_issuing(
         *([(permitted, True)] if permitted is not None else []),
     ]
     made = form.builder(
-        form.subject(f"{name} Issuing CA {number}"[:64], name),
+        form.subject(_common_name(name, f"Issuing CA {number}"), name),
         root.certificate.subject,
         public,
         form.new_serial(),
@@ -91,6 +91,25 @@ def new_issuing(
     if of_certificate(made) != constraints:
         raise ConfigurationError("The name constraints of the issuing CA did not come out as they were given.")
     return made
+
+
+def check_root(certificate: x509.Certificate, now: float) -> None:
+    """Whether a CA that issues can stand below it. now: seconds since the epoch. Raises ConfigurationError."""
+    extensions = certificate.extensions
+    try:
+        basic = extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
+        extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound as error:
+        raise ConfigurationError(f"The root is not one of a CA: its certificate lacks {error.oid._name}.") from None
+    # RFC 5280 4.2.1.9: "pathLenConstraint ... gives the maximum number of ... intermediate certificates".
+    if not (basic.ca and basic.path_length != 0 and usage.key_cert_sign and usage.crl_sign):
+        raise ConfigurationError("The root's certificate does not let it sign CAs and revocation lists: name a root.")
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if not begin.timestamp() <= now < end.timestamp():
+        raise ConfigurationError(
+            f"The root is good from {begin:%F} to {end:%F} alone: set the clock right, or found a new CA."
+        )
 
 
 def check_issuing(certificate: x509.Certificate, root: x509.Certificate, public: PublicKey) -> None:
@@ -135,6 +154,12 @@ def alg_of(public: PublicKey) -> str:
     if hasattr(public, "curve"):
         return size[public.curve.name]
     return "RS256" if hasattr(public, "key_size") else "EdDSA"
+
+
+def _common_name(name: str, rest: str) -> str:
+    """Both, the name cut where they would be too long: what tells the authorities apart stands last."""
+    room = form.MAX_COMMON_NAME - len(rest) - 1
+    return f"{name.encode('utf-8')[:room].decode('utf-8', 'ignore').strip()} {rest}"
 
 
 def _point(url: str) -> x509.DistributionPoint:

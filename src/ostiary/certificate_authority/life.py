@@ -39,12 +39,15 @@ class AuthorityLife:
         act: Act,
         *,
         key_store: IssuingKeyStore = "file",
+        first: bool = False,
     ) -> Authority:
         """A new CA under ``root``, which issues from its commit on; the ones before issue no more and stay good.
 
         name: the organization. key_store: where its key is made and stays: wrapped in the database, or in the token of
-        ``certificate_authority.pkcs11``. Raises ConfigurationError: the key cannot be made. Raises Unavailable.
+        ``certificate_authority.pkcs11``. first: only if there is no authority yet, so of two at once one is made.
+        Raises ConfigurationError: the root or the key cannot be used; nothing was written then. Raises Unavailable.
         """
+        founding.check_root(root.certificate, act.now)
         pair = await self._new_key(alg, key_store)
         public = subject_keys.checked(jwk_members.public_key(json.loads(pair.public_jwk)))
         root_id = _id_of(root)
@@ -53,6 +56,8 @@ class AuthorityLife:
         made = _issuing(certificate, founding.authority_id(public), root_id, name, pair, key_store, act)
         async with self.authorities.storage.write() as work:
             await work.positions(changing=True)
+            if first and await work.authorities.list():
+                raise ConfigurationError("There is a certificate authority already: see `ostiary ca show`.")
             await self._root(work, root, root_id, name, act)
             for other in await work.authorities.list():
                 if (other.kind, other.state) == ("issuing", "active"):
@@ -88,7 +93,10 @@ class AuthorityLife:
     async def retire(self, authority_id: str, act: Act) -> Authority:
         """It issues no more; what it issued stays good. Raises ConfigurationError."""
         async with self.authorities.storage.write() as work:
+            await work.positions(changing=True)
             found = await _found(work, authority_id)
+            if found.kind != "issuing":
+                raise ConfigurationError(f"{authority_id} is a root: it issues nothing that could be retired.")
             if found.state != "active":
                 raise ConfigurationError(f"The authority {authority_id} is {found.state} already.")
             changed = replace(found, state="retired")

@@ -19,7 +19,11 @@ def write_root(root: Root, key_file: Path, file: Path, passphrase: bytes | None 
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
     write_secret_file(key_file, root.key.private_bytes(encoding, form, encryption))
-    replace_public_file(file, root.certificate.public_bytes(encoding))
+    try:
+        replace_public_file(file, root.certificate.public_bytes(encoding))
+    except ConfigurationError:
+        key_file.unlink(missing_ok=True)
+        raise
 
 
 def read_root(key_file: Path, file: Path, passphrase: bytes | None = None) -> Root:

@@ -70,7 +70,7 @@ def init(
         if await local.certificates.authorities():
             raise ConfigurationError("There is a certificate authority already: see `ostiary ca show`.")
         with _new_root(name, alg, root_key, root, passphrase) as made:
-            return await _add(local, made, alg, store, permit_dns, permit_network)
+            return await _add(local, made, alg, store, permit_dns, permit_network, first=True)
 
     _tell(where, where.run_locally(act))
     _warn_of_key(root_key, passphrase)
@@ -220,13 +220,18 @@ async def _add(
     store: IssuingKeyStore,
     dns: list[str] | None,
     networks: list[str] | None,
+    *,
+    first: bool = False,
 ) -> Authority:
     constraints = checked(dns or (), networks or ())
     if not constraints.dns:
         note("No --permit-dns: this CA may certify every host name. Better is one for your own domains alone.")
+    if not constraints.networks:
+        note("No --permit-network: this CA may certify every IP address. Name one, even if it is a small one.")
     certificates = local.certificates
     name = _organization(root)
-    return await certificates.life().add_issuing(root, name, alg, constraints, certificates.act(), key_store=store)
+    life, act = certificates.life(), certificates.act()
+    return await life.add_issuing(root, name, alg, constraints, act, key_store=store, first=first)
 
 
 async def _add_like_the_present(local: LocalAdministration, root: Root, alg: str, store: IssuingKeyStore) -> Authority:
@@ -254,13 +259,16 @@ def _checked_name(name: str) -> str:
 
 @contextmanager
 def _new_root(name: str, alg: str, key_file: Path, file: Path, passphrase: bytes | None) -> Iterator[Root]:
-    """A root in its files; they go again if what it is made for fails."""
+    """A root in its files; they go again if what it is made for is refused, so that surely nothing was written.
+
+    After an interruption or a fault nobody knows, and then the database might name a root whose key was removed.
+    """
     made = founding.new_root(_checked_name(name), algorithms.generate(alg), alg, time.time())
     # The files come first: an authority whose root's key is nowhere could never be replaced.
     write_root(made, key_file, file, passphrase)
     try:
         yield made
-    except BaseException:
+    except ConfigurationError:
         key_file.unlink(missing_ok=True)
         file.unlink(missing_ok=True)
         raise
