@@ -58,6 +58,9 @@ def test_a_root_made_by_other_means_is_taken(world: World) -> None:
 def test_nothing_is_founded_below_a_root_that_cannot_bear_it(world: World, changes: Any, word: str) -> None:
     with pytest.raises(ConfigurationError, match=word):
         found_below(world, root(world, **changes))
+    ca = Ca(world, root(world, **changes))
+    with pytest.raises(ConfigurationError, match=word):
+        world.run(ca.life().add_root(ca.root, "Elsewhere", ca.act()))
     assert world.read(lambda work: work.authorities.list()) == []
 
 

@@ -24,6 +24,7 @@ async def issue(authorities: Authorities, command: NewCertificate, act: Act) -> 
         granted = _granted(authorities, command)
         prepared = await issuing.prepare(authorities, granted.wanted(command.csr.encode(), "operator"), act.now)
         async with authorities.storage.write() as work:
+            await work.positions()
             await _check_client(work, granted)
             await issuing.record(work, prepared, act)
     except VerificationError as error:

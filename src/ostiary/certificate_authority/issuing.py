@@ -89,6 +89,7 @@ async def check(work: UnitOfWork, prepared: Prepared) -> None:
     The authority may issue no more since, or the key be somebody else's or compromised.
     """
     new = prepared.record
+    await work.positions()  # held until the commit: whoever ends the authority waits, or was faster and is seen here
     authorities = {one.authority_id: one for one in await work.authorities.list()}
     if authorities[new.authority_id].state != "active":
         raise refused(

@@ -71,8 +71,9 @@ class AuthorityLife:
     async def add_root(self, root: Root, name: str, act: Act) -> Authority:
         """Another root, trusted from its commit on by whoever asks what to trust; nothing is issued under it yet.
 
-        name: the organization. Raises ConfigurationError: it is there already.
+        name: the organization. Raises ConfigurationError: it is there already, or is no root that is good now.
         """
+        founding.check_root(root.certificate, act.now)
         async with self.authorities.storage.write() as work:
             await work.positions(changing=True)
             if any(one.authority_id == _id_of(root) for one in await work.authorities.list()):

@@ -11,6 +11,16 @@ RevocationReason = Literal[
 """RFC 5280 section 5.3.1, without those that are of no use here (holds, deltas, privileges)."""
 
 
+def proved_by_certificate(serial: str) -> str:
+    """``Certificate.proof`` of what a certificate obtained: its successor."""
+    return f"certificate:{serial}"
+
+
+def proved_by_client(thumbprint: str) -> str:
+    """``Certificate.proof`` of what a client obtained; thumbprint: of its key or certificate, "" for a secret."""
+    return f"client:{thumbprint or 'secret'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """serial: lower-case hex, no leading zero; authority_id: who signed it.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from ostiary.model.certificate import RevocationReason
+from typing import Final
+
+from ostiary.model.certificate import RevocationReason, proved_by_certificate, proved_by_client
 from ostiary.revocation.act import Act
-from ostiary.revocation.certificate_rows import end_certificate
+from ostiary.revocation.certificate_rows import end_certificate, end_certificates_given_for
 from ostiary.revocation.clients import revoke_client
 from ostiary.storage.base import UnitOfWork
+
+_SAYS_NOTHING_OF_THE_HOLDER: Final = ("superseded", "cACompromise")
 
 
 async def revoke_certificate(
@@ -14,9 +18,17 @@ async def revoke_certificate(
 ) -> bool:
     """Whether there was such a certificate and it was not revoked until now. It stays revoked for good.
 
+    With it ends what was obtained by it: its successors, and theirs; but not where the reason is that a successor has
+    taken its place (``superseded``) or that its issuer fell (``cACompromise``: that makes nobody a thief of this one).
+
     with_client: its client is disabled too, with everything that it has; also if the certificate was revoked before.
     """
+    # What is being issued by it now is either committed, and seen here, or decided after this commit.
+    await work.positions(changing=True)
     ended = await end_certificate(work, serial, act, reason)
+    if ended is not None and reason not in _SAYS_NOTHING_OF_THE_HOLDER:
+        for proof in (proved_by_certificate(serial), proved_by_client(ended.thumbprint)):
+            await end_certificates_given_for(work, proof, act)
     if with_client:
         found = await work.certificates.get(serial)
         if found is not None and found.client_id:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ostiary.audit import tags
+from ostiary.model.certificate import proved_by_client
 from ostiary.model.client_key import ClientKey, KeyState
 from ostiary.revocation.act import Act
+from ostiary.revocation.certificate_rows import end_certificates_given_for
 from ostiary.storage.base import UnitOfWork
 
 
@@ -16,11 +18,14 @@ async def retire_client_key(work: UnitOfWork, thumbprint: str, act: Act) -> list
 async def revoke_client_key(work: UnitOfWork, thumbprint: str, act: Act) -> list[ClientKey]:
     """Revoke the key and its descendants, with every token that they obtained; those that were not revoked before.
 
-    An attacker who held a key may have registered the next one by it, so a key never survives its parent.
+    An attacker who held a key may have registered the next one by it, so a key never survives its parent; nor do the
+    certificates that it obtained, with their successors.
     """
+    await work.positions(changing=True)
     ended = await _end(work, thumbprint, act, "revoked", tags.CLIENT_KEY_REVOKED, frozenset(("active", "retired")))
     for key in ended:
         await work.revocations.append(act.row("client_key", key.thumbprint))
+        await end_certificates_given_for(work, proved_by_client(key.thumbprint), act)
     return ended
 
 

@@ -12,6 +12,8 @@ from ostiary.storage.base import UnitOfWork
 
 async def revoke_client(work: UnitOfWork, client_id: str, act: Act) -> bool:
     """Whether there was such a client and it was active until now. Enabling it again brings no token back."""
+    # Certificates that it is being given now are either committed, and seen here, or decided after this commit.
+    await work.positions(changing=True)
     client = await work.clients.get(client_id)
     if client is None or client.state == "disabled":
         return False

@@ -45,6 +45,7 @@ CERTIFICATES = table(
     whole("last_seen_at", optional=True),
     Index("certificates_by_thumbprint", "tenant", "thumbprint", unique=True),
     Index("certificates_by_key", "tenant", "key_thumbprint"),
+    Index("certificates_by_proof", "tenant", "proof"),
     Index("certificates_by_client", "tenant", "client_id"),
     Index("certificates_by_issue", "tenant", "issued_at"),
     Index("certificates_by_revocation", "tenant", "authority_id", "revoked_at"),

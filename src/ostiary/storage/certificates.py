@@ -35,6 +35,7 @@ _ADD = addition(CERTIFICATES)
 _GET = lookup(CERTIFICATES, _COLUMNS, "tenant", "serial")
 _BY_THUMBPRINT = lookup(CERTIFICATES, _COLUMNS, "tenant", "thumbprint")
 _OF_KEY = lookup(CERTIFICATES, _COLUMNS, "tenant", "key_thumbprint")
+_OF_PROOF = Statement(_SELECTED.where(_HERE, _OF.proof == bindparam("proof")).order_by(_OF.issued_at, _OF.serial))
 _OF_CLIENT = Statement(
     _SELECTED.where(
         _HERE,
@@ -150,6 +151,11 @@ class SqlCertificates:
     async def of_key(self, key_thumbprint: str, *, tenant: str = TENANT) -> list[Certificate]:
         """Every certificate of this public key, whoever has it."""
         rows = await self._connection.all(_OF_KEY, {"tenant": tenant, "key_thumbprint": key_thumbprint})
+        return [_from_row(row) for row in rows]
+
+    async def of_proof(self, proof: str, *, tenant: str = TENANT) -> list[Certificate]:
+        """Every certificate that was given for this proof, in whatever state."""
+        rows = await self._connection.all(_OF_PROOF, {"tenant": tenant, "proof": proof})
         return [_from_row(row) for row in rows]
 
     async def of_client(self, client_id: str, *, now: int, tenant: str = TENANT) -> list[Certificate]:

@@ -23,10 +23,11 @@ from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.exchange import Answer, Exchange, Handler, authenticated, read_form
 from ostiary.authorization_server.http import Request, Response, json_response
 from ostiary.certificate_authority import enrolment, issuing, spiffe_ids
+from ostiary.certificate_authority.acme.finalizing import ACME
 from ostiary.certificate_authority.entitlement import Entitlement, entitlement, of_successor
 from ostiary.certificate_authority.issuing import Prepared
 from ostiary.errors import ConfigurationError, OAuthError, VerificationError
-from ostiary.model.certificate import Certificate
+from ostiary.model.certificate import Certificate, proved_by_certificate, proved_by_client
 from ostiary.model.client import SPIFFE_JWT
 from ostiary.protocol import base64url, certificate_binding, certificate_key, certificate_renewal, jws
 from ostiary.protocol.checks import JTI
@@ -57,7 +58,7 @@ async def _for_client(exchange: Exchange) -> Answer:
         granted = entitlement(
             exchange.server.issuer, profile, names, client_id=client.client_id, owner=client.owner, life=life
         )
-        prepared = await _prepared(exchange, granted, f"client:{exchange.client.key_thumbprint or 'secret'}")
+        prepared = await _prepared(exchange, granted, proved_by_client(exchange.client.key_thumbprint))
     act = Act(client.client_id, exchange.now, key_thumbprint=exchange.client.key_thumbprint)
     return partial(_record, exchange, prepared, act)
 
@@ -108,8 +109,9 @@ async def _by_certificate(exchange: Exchange) -> Answer:
                 expected="the parameter proof, or the certificate in TLS",
                 mend="sign the request: ostiary cert renew",
             )
+        _check_renews_itself(present)
         granted = await _successor(exchange, present)
-        prepared = await _prepared(exchange, granted, f"certificate:{present.serial}")
+        prepared = await _prepared(exchange, granted, proved_by_certificate(present.serial))
     act = Act(present.client_id or present.owner, exchange.now, "renewal", present.thumbprint)
 
     async def answer(work: UnitOfWork) -> Response:
@@ -163,6 +165,18 @@ def _check_good(found: Certificate | None, now: float) -> Certificate:
             mend="enrol anew: ostiary cert request, with a token of the operator",
         )
     return found
+
+
+def _check_renews_itself(present: Certificate) -> None:
+    # Its names were proved to be the account's at the time; the next one wants that proved again.
+    if present.proof.startswith(ACME):
+        raise VerificationError(
+            "certificate",
+            "a certificate got by ACME is renewed by ACME",
+            seen="its own proof",
+            expected="an order that proves its names again",
+            mend="certbot renew, lego renew",
+        )
 
 
 async def _successor(exchange: Exchange, present: Certificate) -> Entitlement:
@@ -242,6 +256,8 @@ def _unauthenticated(kind: str, decide: Decide) -> Handler:
             answer = await decide(exchange)
             exchange.writing = True
             async with server.storage.write() as work:
+                # A revocation, or the end of the authority, is either seen here or waits until this is committed.
+                await work.positions()
                 return await answer(work)
         except Exception as error:
             return await refusals.answer(exchange, error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
@@ -13,6 +15,8 @@ from ostiary.errors import VerificationError
 from ostiary.model.acme import AcmeAccount, AcmeOrder
 from ostiary.protocol import base64url, jwk_members
 from ostiary.protocol.algorithms import PublicKey
+
+ACME: Final = "acme:"
 
 
 def wanted(order: AcmeOrder, account: AcmeAccount, csr: object, now: int) -> Wanted:
@@ -47,7 +51,7 @@ def wanted(order: AcmeOrder, account: AcmeAccount, csr: object, now: int) -> Wan
 
 def proof_of(account_id: str) -> str:
     """How the inventory names an account that proved its names."""
-    return f"acme:{account_id}"
+    return f"{ACME}{account_id}"
 
 
 def _der(csr: object) -> bytes:
