@@ -134,6 +134,14 @@ def self_signed(text: str = "shop", **changes: Any) -> Made:
     return certificate(name(text), None, [(x509.BasicConstraints(True, None), True)], **changes)
 
 
+def unknown_to_anybody(made: x509.Certificate) -> tuple[bytes, bytes]:
+    """``made`` in a version that there is none of, and with a name of a type that no name has."""
+    der = made.public_bytes(serialization.Encoding.DER)
+    version = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07", 1)
+    common_name = b"\x06\x03\x55\x04\x03"
+    return version, der.replace(common_name + b"\x0c", common_name + b"\x03")
+
+
 def _authority_key(issuer: Made) -> x509.AuthorityKeyIdentifier:
     public: Any = issuer.key.public_key()
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(public)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from ostiary.authorization_server.client_trust import read_authorities
 from ostiary.errors import ConfigurationError
 from ostiary.model.mutual_tls import MutualTls
-from tests.authorization_server.certificates import Made, authority, leaf, rsa_key, self_signed
+from tests.authorization_server.certificates import authority, leaf, name, rsa_key, self_signed, unknown_to_anybody
 from tests.authorization_server.key_world import KeyWorld
 from tests.authorization_server.test_static_registration import Files, client, holds, refusal, synchronized
 
@@ -78,14 +81,16 @@ REFUSED: dict[str, Any] = {
     "no CA": authority(is_ca=False),
     "Ed25519": authority(key=ed25519.Ed25519PrivateKey.generate()),
     "weak": authority(key=rsa_key(1024)),
+    "only some directory names": authority(constraints=x509.NameConstraints([x509.DirectoryName(name("Shop"))], None)),
+    "not some directory names": authority(constraints=x509.NameConstraints(None, [x509.DirectoryName(name("Shop"))])),
+    "of no version": SimpleNamespace(pem=DER_cert_to_PEM_cert(unknown_to_anybody(ROOT.certificate)[0]).encode()),
 }
 
 
 @pytest.mark.parametrize("bad", REFUSED)
 def test_what_is_no_authority_that_can_be_used_is_refused_at_the_start(tmp_path: Path, bad: str) -> None:
-    made: Made = REFUSED[bad]
     path = tmp_path / "ca.pem"
-    path.write_bytes(made.pem)
+    path.write_bytes(REFUSED[bad].pem)
     with pytest.raises(ConfigurationError, match="is refused"):
         read_authorities((path,))
 
@@ -96,6 +101,17 @@ def test_one_file_may_hold_several_authorities(tmp_path: Path) -> None:
     assert len(read_authorities((path,)).roots) == 2
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read_authorities((tmp_path / "gone.pem",))
+
+
+def test_a_root_stays_one_beside_its_older_self_and_beside_who_signed_its_key(tmp_path: Path) -> None:
+    """A root is renewed with its key, and both stand in the file meanwhile; or another one certifies it."""
+    older, younger = authority("Root", key=ROOT.key, begins=-200_000), authority("Root", key=ROOT.key)
+    other = authority("Other")
+    crossed = authority("Root", other, key=ROOT.key)
+    (tmp_path / "ca.pem").write_bytes(older.pem + younger.pem + crossed.pem + other.pem)
+    found = read_authorities((tmp_path / "ca.pem",))
+    assert found.roots == (older.certificate, younger.certificate, other.certificate)
+    assert found.intermediates == (crossed.certificate,)
 
 
 def test_an_authority_below_another_one_is_believed_by_its_word_alone(tmp_path: Path) -> None:

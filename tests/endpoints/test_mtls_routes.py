@@ -24,7 +24,8 @@ def test_every_endpoint_where_clients_authenticate_is_an_alias() -> None:
     found = aliases(MTLS, ENDPOINTS)["mtls_endpoint_aliases"]
     assert isinstance(found, dict)
     assert {one.metadata_key for one in ENDPOINTS if one.authenticates} <= set(found)
-    assert "userinfo_endpoint" in found
+    assert {"userinfo_endpoint", "ostiary_certificate_renewal_endpoint"} <= set(found)
+    assert "ostiary_certificate_enrolment_endpoint" not in found
 
 
 def test_without_such_an_address_the_metadata_has_no_aliases() -> None:

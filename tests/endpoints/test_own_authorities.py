@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ostiary.model.certificate import Certificate
 from ostiary.model.mutual_tls import MutualTls
 from ostiary.protocol.certificate import read
 from ostiary.revocation import revoke_certificate, revoke_client
+from ostiary.storage.base import UnitOfWork
 from tests.authorization_server.certificates import authority, leaf
 from tests.authorization_server.world import ISSUER, NOW, ORDERS, Answer, World, shop_world
 from tests.certificate_authority.authority import Ca, certificate_authority, new_key
@@ -183,6 +185,26 @@ def test_what_is_known_to_be_good_is_not_looked_up_again(ca: Ca, world: World, m
     assert trusts(world, certificate)
     monkeypatch.setattr(world.server.storage, "read", None)
     assert trusts(world, certificate)
+
+
+def test_what_was_read_before_a_revocation_is_not_taken_for_good_after_it(ca: Ca, world: World) -> None:
+    """One look is overtaken by a revocation and by another look, which knows of it: its answer is of before."""
+    certificate, other, act = issue(ca), issue(ca), ca.act()
+    storage, trust = world.server.storage, world.server.client_trust
+
+    @asynccontextmanager
+    async def slow_read() -> AsyncIterator[UnitOfWork]:
+        patch.undo()
+        async with storage.read() as work:
+            yield work
+        async with storage.write() as work:
+            await revoke_certificate(work, certificate.serial, act)
+        assert not await trust.revoked(read(other.certificate))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.server.authorities.storage, "read", slow_read)
+        assert not world.run(trust.revoked(read(certificate.certificate)))
+    assert not trusts(world, certificate)
 
 
 def test_the_last_use_of_a_certificate_is_written_by_the_flush(ca: Ca, world: World) -> None:

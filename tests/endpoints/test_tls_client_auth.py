@@ -31,6 +31,7 @@ from tests.authorization_server.certificates import (
     name,
     rsa_key,
     self_signed,
+    unknown_to_anybody,
 )
 from tests.authorization_server.world import NOW, ORDERS, Answer, World, shop_world
 from tests.endpoints.test_client_authentication import refused_by
@@ -271,7 +272,15 @@ def test_a_certificate_ends_with_its_last_second(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "octets", [b"", b"\x30\x00", b"no certificate", b"\x30" * 20_000, leaf(ROOT, DNS).der + b"\x00"]
+    "octets",
+    [
+        b"",
+        b"\x30\x00",
+        b"no certificate",
+        b"\x30" * 20_000,
+        leaf(ROOT, DNS).der + b"\x00",
+        *unknown_to_anybody(leaf(ROOT, DNS).certificate),
+    ],
 )
 def test_what_is_no_certificate_is_refused(world: World, octets: bytes) -> None:
     refused_by(world, ask(world, octets), "certificate")

@@ -12,6 +12,7 @@ import uvloop
 
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.serving.tls.client_trust import ClientTrust, Registered, kept_out, read_authorities
+from tests.authorization_server.certificates import unknown_to_anybody
 from tests.serving.certificates import CLIENT, DAY, SERVER, Issued, issue
 from tests.serving.tls_house import GET, House, trusting
 
@@ -175,8 +176,12 @@ def test_registered_self_signed_ones_are_let_in_whatever_they_are_called(
     assert found == ["let in", "let in", "let in", "self-signed certificate"]
 
 
-def test_a_registered_one_with_an_authoritys_name_shuts_nobody_out(tmp_path: Path, version: ssl.TLSVersion) -> None:
-    impostors = [client("client root") for _ in range(2)]
+@pytest.mark.parametrize("name", ["client root", "Client  ROOT"])
+def test_a_registered_one_with_an_authoritys_name_shuts_nobody_out(
+    tmp_path: Path, version: ssl.TLSVersion, name: str
+) -> None:
+    """OpenSSL finds an issuer by its name without regard to case and white space."""
+    impostors = [client(name) for _ in range(2)]
     shown = client(issuer=ROOT)
     assert answers(tmp_path, version, shown, impostors[0], registered=Registrations(*impostors)) == [
         "let in",
@@ -189,9 +194,12 @@ def test_an_expired_registered_one_is_refused(tmp_path: Path, version: ssl.TLSVe
     assert answers(tmp_path, version, old, registered=Registrations(old)) == ["certificate has expired"]
 
 
-def test_a_registered_one_that_cannot_be_read_shuts_nobody_out(tmp_path: Path, version: ssl.TLSVersion) -> None:
+@pytest.mark.parametrize("octets", [b"nothing", *unknown_to_anybody(client().certificate)])
+def test_a_registered_one_that_cannot_be_read_shuts_nobody_out(
+    tmp_path: Path, version: ssl.TLSVersion, octets: bytes
+) -> None:
     registered = Registrations()
-    registered.now = Registered(0, [b"nothing"])
+    registered.now = Registered(0, [octets])
     assert answers(tmp_path, version, client(issuer=ROOT), registered=registered) == ["let in"]
 
 

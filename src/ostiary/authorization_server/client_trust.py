@@ -77,10 +77,12 @@ class ConfiguredTrust:
 def read_authorities(files: tuple[Path, ...]) -> Authorities:
     """The authorities in these PEM files; one that another one of them issued is believed by that one's word alone.
 
+    But a root is a root, also beside its older or its younger self, or beside another that has signed its key.
+
     Raises ConfigurationError: a file cannot be read, or holds what is no CA or one that cannot be used.
     """
     found = [one for path in files for one in _read(path)]
-    below = [one for one in found if any(_issued(above, one) for above in found if above != one)]
+    below = [one for one in found if any(_issued(above, one) for above in found) and not _issued(one, one)]
     return Authorities(tuple(one for one in found if one not in below), tuple(below))
 
 
@@ -115,8 +117,22 @@ def _check_can_issue(certificate: Certificate) -> None:
             f"no CA: {certificate.told()}",
             "the certificate of a CA; a client's self-signed one is registered at the client",
         )
+    # What verifies chains takes nothing below such a constraint if it is critical, and looks past it if it is not.
+    if _constrains_directory_names(certificate):
+        raise certificates.unusable(
+            f"name constraints on directory names: {certificate.told()}", "a CA with constraints on DNS names or none"
+        )
     # What verifies chains knows ECDSA and RSA alone; better said now than by a refusal of every client.
     if not isinstance(certificates.public_key_of(certificate), ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
         raise certificates.unusable(
             f"a CA with an Ed25519 key: {certificate.told()}", "a CA with an ECDSA or RSA key; its clients may have any"
         )
+
+
+def _constrains_directory_names(certificate: Certificate) -> bool:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return False
+    trees = (*(found.permitted_subtrees or ()), *(found.excluded_subtrees or ()))
+    return any(isinstance(one, x509.DirectoryName) for one in trees)

@@ -60,14 +60,15 @@ class WithOwnAuthorities:
             return await self._configured.revoked(certificate)
         if positions.registry != self._position or len(self._good) >= _REMEMBERED:
             self._position, self._good = positions.registry, set()
-        if certificate.thumbprint in self._good:
+        good = self._good  # of this position: who comes back late adds nothing to those of a later one
+        if certificate.thumbprint in good:
             return False
         async with self._own.storage.read() as work:
             found = await work.certificates.by_thumbprint(certificate.thumbprint)
         authority = None if found is None else self._own.record(found.authority_id)
         if found is None or found.revoked_at is not None or authority is None or authority.state == "revoked":
             return True
-        self._good.add(certificate.thumbprint)
+        good.add(certificate.thumbprint)
         return False
 
     def _load(self) -> None:

@@ -21,6 +21,8 @@ from ostiary.protocol.checks import CERTIFICATE, shown
 
 UNUSABLE = "the client certificate may not be used"
 _REMEMBERED = 256
+UNREADABLE = (ValueError, TypeError, x509.InvalidVersion)
+"""What ``cryptography`` raises of octets that are no certificate, or one with a version or a name that nobody knows."""
 MAX_DER = 16_384
 """Octets; more is no certificate of a client."""
 
@@ -48,7 +50,7 @@ class Certificate:
         """Its extensions. Raises VerificationError("certificate") for one that is broken or doubled."""
         try:
             return self.parsed.extensions
-        except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        except (*UNREADABLE, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
             raise unusable("an extension that is broken or doubled", "a certificate after RFC 5280") from None
 
     @cached_property
@@ -91,7 +93,7 @@ def read(der: bytes) -> Certificate:
         found = Certificate(der, thumbprint(der), parsed)
         # Asked for now, so that a name that cannot be read is no surprise later.
         parsed.subject, parsed.issuer, parsed.not_valid_after_utc  # noqa: B018
-    except ValueError:
+    except UNREADABLE:
         raise unusable("what is no certificate", "a certificate in DER") from None
     return found
 
@@ -104,7 +106,7 @@ def read_pem(text: bytes) -> list[Certificate]:
         )
     try:
         found = x509.load_pem_x509_certificates(text)
-    except ValueError:
+    except UNREADABLE:
         raise unusable("no certificate in PEM", "-----BEGIN CERTIFICATE-----") from None
     return [read(one.public_bytes(serialization.Encoding.DER)) for one in found]
 

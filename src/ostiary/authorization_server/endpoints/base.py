@@ -26,6 +26,7 @@ class Endpoint:
     authenticates: whether clients authenticate there. public_clients: whether those may come who only name themselves.
     places: where it is served, if not below the issuer.
     takes_bound_tokens: whether clients show access tokens there, which may be bound to their certificate.
+    takes_certificates: whether a certificate by itself proves there what is asked for.
     cross_origin: whether scripts of other origins may call it; never where a cookie counts.
     """
 
@@ -39,11 +40,13 @@ class Endpoint:
     places: Callable[[str], tuple[str, ...]] | None = field(default=None)
     cross_origin: bool = False
     takes_bound_tokens: bool = False
+    takes_certificates: bool = False
 
     @property
     def wants_certificates(self) -> bool:
         """Whether a client may have to show its certificate there, so that it is among the aliases: RFC 8705 5."""
-        return self.metadata_key is not None and (self.authenticates or self.takes_bound_tokens)
+        wants = self.authenticates or self.takes_bound_tokens or self.takes_certificates
+        return self.metadata_key is not None and wants
 
     def paths(self, issuer: str) -> tuple[str, ...]:
         """Every path at which it is served under this issuer."""

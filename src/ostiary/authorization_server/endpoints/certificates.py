@@ -286,5 +286,6 @@ RENEWAL = Endpoint(
     ("POST",),
     _unauthenticated("certificate_renewal", _by_certificate),
     "ostiary_certificate_renewal_endpoint",
+    takes_certificates=True,
 )
 ENDPOINTS = (FOR_CLIENT, BY_TOKEN, RENEWAL)

@@ -26,6 +26,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.protocol.certificate import UNREADABLE
 
 _MAX_BYTES: Final = 1_048_576
 _log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def read_authorities(files: Sequence[Path]) -> tuple[x509.Certificate, ...]:
                 found += x509.load_pem_x509_certificates(opened.read(_MAX_BYTES))
         except OSError as error:
             raise ConfigurationError(f"The file {file} cannot be read: {error.strerror}.") from None
-        except ValueError:
+        except UNREADABLE:
             raise ConfigurationError(f"{file}: there is no certificate in PEM form: name the right file.") from None
     for certificate in found:
         if not _constraints(certificate).ca:
@@ -60,6 +61,18 @@ def read_authorities(files: Sequence[Path]) -> tuple[x509.Certificate, ...]:
                 "register the certificate of a single client at that client."
             )
     return tuple(found)
+
+
+def canonical(name: x509.Name) -> tuple[frozenset[tuple[str, str]], ...]:
+    """``name`` as OpenSSL finds an issuer by it: without regard to case and to white space. RFC 5280 section 7.1."""
+    return tuple(
+        frozenset((one.oid.dotted_string, " ".join(_text(one).casefold().split())) for one in rdn) for rdn in name.rdns
+    )
+
+
+def _text(attribute: x509.NameAttribute[str | bytes]) -> str:
+    value = attribute.value
+    return value if isinstance(value, str) else value.hex()
 
 
 def kept_out(authorities: Sequence[x509.Certificate]) -> list[x509.Certificate]:
@@ -73,7 +86,7 @@ class ClientTrust:
     def __init__(self, authorities: Sequence[x509.Certificate], registered: RegisteredCertificates) -> None:
         left_out = kept_out(authorities)
         self._authorities = [one for one in authorities if one not in left_out]
-        self._names = {one.subject for one in authorities}
+        self._names = {canonical(one.subject) for one in authorities}
         self._registered = registered
         self.known = Registered(-1, ())
 
@@ -101,11 +114,11 @@ class ClientTrust:
 
     def _is_fit(self, der: bytes) -> bool:
         try:
-            certificate = x509.load_der_x509_certificate(der)
-        except ValueError:
+            name = canonical(x509.load_der_x509_certificate(der).subject)
+        except UNREADABLE:
             _log.warning("a registered certificate cannot be read and is left aside")
             return False
-        if certificate.subject in self._names:
+        if name in self._names:
             _log.warning("a registered certificate bears the name of an authority and is left aside")
             return False
         return True
@@ -114,11 +127,11 @@ class ClientTrust:
 def _is_restricted_from_above(
     certificate: x509.Certificate, authorities: Sequence[x509.Certificate], depth: int
 ) -> bool:
-    if certificate.issuer == certificate.subject or not depth:
+    if canonical(certificate.issuer) == canonical(certificate.subject) or not depth:
         return False
     own = _constraints(certificate).path_length
     for above in authorities:
-        if above.subject != certificate.issuer:
+        if canonical(above.subject) != canonical(certificate.issuer):
             continue
         length = _constraints(above).path_length
         if length is not None and (own is None or own >= length):
