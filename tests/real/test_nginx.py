@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import ssl
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from stat import S_IMODE, S_ISSOCK
 
 import httpx2
 import pytest
@@ -106,7 +108,8 @@ def running(folder: Path, server: list[str], configuration: str, api: str = "") 
 def by_unix_socket(folder: Path) -> Iterator[Door]:
     """The guide's first part."""
     (folder / "app.py").write_text(of_guide("python", "# app.py"))
-    server = ["-m", "uvicorn", "app:app", "--uds", "api.sock", "--no-proxy-headers"]
+    subprocess.run(["sh", "-ec", of_guide("sh", "mkdir")], cwd=folder, check=True)
+    server = ["-m", "uvicorn", "app:app", "--uds", "run/api.sock", "--no-proxy-headers"]
     with running(folder, server, nginx_conf()) as started:
         yield started
 
@@ -160,6 +163,14 @@ def test_a_client_that_found_the_api_itself_is_not_nginx(tmp_path: Path) -> None
         headers, named = {**bearer, HEADER: escaped(SHOP)}, {"sni_hostname": ORDERS}
         answer = client.get(f"{door.api}/orders", headers=headers, extensions=named)
     assert answer.status_code == 401
+
+
+def test_the_socket_that_proves_nginx_is_out_of_reach_for_other_users(tmp_path: Path) -> None:
+    """uvicorn lets everybody write to its socket, so the folder must not let them through."""
+    with by_unix_socket(tmp_path):
+        socket = tmp_path / "run" / "api.sock"
+        assert S_ISSOCK(socket.stat().st_mode)
+        assert not S_IMODE(socket.parent.stat().st_mode) & 0o077
 
 
 def test_a_certificate_of_another_authority_gets_no_further_than_nginx(door: Door) -> None:
