@@ -12,14 +12,23 @@ from pathlib import Path
 import pytest
 
 from ostiary.authorization_server.client_authentication import METHODS
+from ostiary.authorization_server.trust_bundles import TrustBundles
+from ostiary.model.mutual_tls import MutualTls
 from ostiary.protocol import token_format
+from ostiary.settings.spiffe import BundleSettings
 from tests.authorization_server.applications import CALLBACK, VERIFIER, add_application, add_user, code_for, sign_in
 from tests.authorization_server.applications import authorize_url as url_of
 from tests.authorization_server.browser import Browser
+from tests.authorization_server.certificates import authority, leaf, self_signed
 from tests.authorization_server.world import Answer, World, shop_world
+from tests.endpoints.test_self_signed_tls_client_auth import register
+from tests.endpoints.test_tls_client_auth import DNS, trust
+from tests.spiffe.test_spiffe_jwt import PEER, PEER_KEY, TYPE, Remote, svid, write_bundle
 
 SECRETS = {method.name: token_format.digest(method.name).hex() for method in METHODS}
 APPLICATIONS = [method.name for method in METHODS]
+ROOT, SELF_SIGNED = authority(), self_signed()
+CERTIFICATES = {"tls_client_auth": leaf(ROOT, DNS).der, "self_signed_tls_client_auth": SELF_SIGNED.der}
 PAIRS = [(victim, thief) for victim in APPLICATIONS for thief in APPLICATIONS if victim != thief]
 
 
@@ -34,7 +43,14 @@ def world(tmp_path: Path) -> Iterator[World]:
                 key=f"{method}-1" if method == "private_key_jwt" else None,
                 authentication_method=method,
                 secret_digest=token_format.digest(SECRETS[method]) if "secret" in method else None,
+                spiffe_id=PEER if method == "spiffe_jwt" else None,
+                mutual_tls=MutualTls("san_dns", DNS.value) if method == "tls_client_auth" else MutualTls(),
             )
+        trust(built, ROOT)
+        register(built, SELF_SIGNED, "self_signed_tls_client_auth")
+        write_bundle(tmp_path / "peer.json", PEER_KEY)
+        bundles = {"peer.example": BundleSettings(file=tmp_path / "peer.json")}
+        built.server.trust_bundles = TrustBundles(bundles, Remote(), built.clock)
         yield built
 
 
@@ -48,7 +64,10 @@ def browser(world: World) -> Browser:
 def proof(world: World, method: str) -> tuple[dict[str, str], dict[str, str]]:
     """The form and the headers by which the application of this method authenticates."""
     pair = f"{method}:{SECRETS[method]}".encode()
+    world.certificate = CERTIFICATES.get(method)
     match method:
+        case "spiffe_jwt":
+            return {"client_assertion_type": TYPE, "client_assertion": svid()}, {}
         case "private_key_jwt":
             return world.form(method), {}
         case "client_secret_basic":
@@ -108,7 +127,13 @@ def test_a_refresh_token_is_for_the_application_that_got_it(
     assert ask(world, victim, refreshing(token)).status == 200
 
 
-@pytest.mark.parametrize(("victim", "thief"), [pair for pair in PAIRS if pair[1] != "none"])
+# A certificate names nobody by itself, so over mutual TLS, too, anybody may name a public application.
+NAMED = [
+    (victim, thief) for victim, thief in PAIRS if thief != "none" and (victim, thief in CERTIFICATES) != ("none", True)
+]
+
+
+@pytest.mark.parametrize(("victim", "thief"), NAMED)
 def test_the_name_beside_a_proof_changes_nothing(world: World, browser: Browser, victim: str, thief: str) -> None:
     """Whoever proves to be one and names another is refused before anything else is looked at."""
     code = code_for(browser, url_of(victim))

@@ -131,6 +131,6 @@ def _command(noun: Noun) -> Callable[[list[str], str], None]:
     except ModuleNotFoundError as error:
         if error.name is None or isinstance(error, MissingExtra) or error.name.split(".")[0] == "ostiary":
             raise
-        raise missing_extra("cli" if error.name in _BROUGHT_BY_CLI else noun.extra, error) from error
+        raise missing_extra("cli" if error.name.split(".")[0] in _BROUGHT_BY_CLI else noun.extra, error) from error
     command = typer.main.get_command(app)
     return lambda arguments, program: command(args=arguments, prog_name=program)
