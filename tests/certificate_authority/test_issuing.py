@@ -187,7 +187,7 @@ def test_the_key_of_an_authority_opens_for_nothing_else(ca: Ca, world: World) ->
         management.signer(kid_of(record), "token", record.alg, record.wrapped_private_key)
 
 
-@pytest.mark.parametrize("field", ["serial", "not_before", "not_after", "identities", "profile", "public_key"])
+@pytest.mark.parametrize("field", ["serial", "not_before", "not_after", "identities", "profile", "public_key", "common_name"])
 def test_what_was_signed_otherwise_than_meant_is_thrown_away(ca: Ca, field: str) -> None:
     from ostiary.certificate_authority import form
     from ostiary.certificate_authority.ca_key import HASHES
@@ -200,7 +200,7 @@ def test_what_was_signed_otherwise_than_meant_is_thrown_away(ca: Ca, field: str)
     urls = ca.authorities.urls(authority.record.authority_id)
     signed = meant.builder(authority.certificate, urls).sign(authority.key, HASHES["ES256"])
     der = signed.public_bytes(Encoding.DER)
-    assert recheck(der, meant, authority.certificate) == signed
+    assert recheck(der, meant, authority.certificate, urls) == signed
     other: dict[str, Any] = {
         "serial": 7,
         "not_before": now + 1,
@@ -208,9 +208,47 @@ def test_what_was_signed_otherwise_than_meant_is_thrown_away(ca: Ca, field: str)
         "identities": ("dns:other.example.com",),
         "profile": PROFILES["client"],
         "public_key": new_key().public_key(),
+        "common_name": "another",
     }
     with pytest.raises(Unavailable):
-        recheck(der, replace(meant, **{field: other[field]}), authority.certificate)
+        recheck(der, replace(meant, **{field: other[field]}), authority.certificate, urls)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ("signature", "InvalidSignature"),
+        ("urls", "contents"),
+        ("key usage", "key usage"),
+        ("basic constraints", "basic constraints"),
+        ("one more", "extensions"),
+        ("critical", "contents"),
+        ("too long", "within the authority's life"),
+    ],
+)
+def test_what_a_faulty_signer_made_of_the_form_is_thrown_away(ca: Ca, wrong: str, word: str) -> None:
+    from ostiary.certificate_authority import form
+    from ostiary.certificate_authority.ca_key import HASHES
+
+    authority, wanted, now = ca.authorities.issuing(), ca.wanted(), int(ca.world.clock())
+    end = authority.record.not_after + 1 if wrong == "too long" else now + DAY
+    meant = form.CertificateForm(7, wanted.profile, wanted.identities, wanted.public_key, "", now, end)
+    urls = ca.authorities.urls(authority.record.authority_id)
+    extensions = dict(enumerate(meant.extensions(authority.certificate, urls)))
+    changed: dict[str, dict[int, tuple[x509.ExtensionType, bool]]] = {
+        "basic constraints": {0: (x509.BasicConstraints(True, None), True)},
+        "key usage": {1: (form.authority_usage(), True)},
+        "critical": {2: (extensions[2][0], True)},
+        "one more": {8: (x509.OCSPNoCheck(), False)},
+        "urls": {6: (meant.extensions(authority.certificate, replace(urls, crl="http://elsewhere/"))[6])},
+    }
+    built = form.builder(
+        meant.subject(), authority.certificate.subject, wanted.public_key, 7, now, end,
+        (extensions | changed.get(wrong, {})).values(),
+    )  # fmt: skip
+    signer = new_key() if wrong == "signature" else authority.key
+    with pytest.raises(Unavailable, match=word):
+        recheck(built.sign(signer, HASHES["ES256"]).public_bytes(Encoding.DER), meant, authority.certificate, urls)
 
 
 def test_the_certificates_of_a_disabled_client_are_revoked(ca: Ca, world: World) -> None:

@@ -49,8 +49,24 @@ class CertificateForm:
 
     def builder(self, issuer: x509.Certificate, urls: CaUrls) -> x509.CertificateBuilder:
         """All of it but the signature."""
-        has_subject = bool(self.common_name)
-        extensions = (
+        return builder(
+            self.subject(),
+            issuer.subject,
+            self.public_key,
+            self.serial,
+            self.not_before,
+            self.not_after,
+            self.extensions(issuer, urls),
+        )
+
+    def subject(self) -> x509.Name:
+        """The common name, if there is one that fits."""
+        return subject(self.common_name)
+
+    def extensions(self, issuer: x509.Certificate, urls: CaUrls) -> tuple[tuple[x509.ExtensionType, bool], ...]:
+        """Each with whether it is critical, as they stand in the certificate."""
+        has_subject = bool(list(self.subject()))
+        return (
             (x509.BasicConstraints(ca=False, path_length=None), True),
             (leaf_usage(), True),
             (x509.ExtendedKeyUsage(self.profile.usages), False),
@@ -60,15 +76,6 @@ class CertificateForm:
             (authority_key(issuer), False),
             (x509.CRLDistributionPoints([_distribution_point(urls.crl)]), False),
             (x509.AuthorityInformationAccess(_access(urls)), False),
-        )
-        return builder(
-            subject(self.common_name),
-            issuer.subject,
-            self.public_key,
-            self.serial,
-            self.not_before,
-            self.not_after,
-            extensions,
         )
 
 

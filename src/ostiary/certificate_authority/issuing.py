@@ -156,7 +156,7 @@ def _signed(
     )
     urls = authorities.urls(authority.record.authority_id)
     signed = meant.builder(authority.certificate, urls).sign(authority.key, HASHES[authority.record.alg])
-    return recheck(signed.public_bytes(Encoding.DER), meant, authority.certificate)
+    return recheck(signed.public_bytes(Encoding.DER), meant, authority.certificate, urls)
 
 
 def _record(made: x509.Certificate, authority: OpenAuthority, wanted: Wanted, now: int) -> Certificate:

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from ostiary.certificate_authority import identities, subject_keys
-from ostiary.certificate_authority.form import CertificateForm, leaf_usage, moment
+from ostiary.certificate_authority.form import CaUrls, CertificateForm, leaf_usage, moment
 from ostiary.errors import Unavailable
 
 _EXTENSIONS = frozenset(
@@ -27,13 +27,13 @@ _EXTENSIONS = frozenset(
 )
 
 
-def recheck(der: bytes, form: CertificateForm, issuer: x509.Certificate) -> x509.Certificate:
+def recheck(der: bytes, form: CertificateForm, issuer: x509.Certificate, urls: CaUrls) -> x509.Certificate:
     """The certificate in ``der``. Raises Unavailable where it is not what the form says: it is thrown away."""
     try:
         made = x509.load_der_x509_certificate(der)
         # Compares the names and verifies the signature by the issuer's public key.
         made.verify_directly_issued_by(issuer)
-        wrong = [what for what, right in _fields(made, form, issuer) if not right]
+        wrong = [what for what, right in _fields(made, form, issuer, urls) if not right]
     except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound) as error:
         wrong = [type(error).__name__]
     if wrong:
@@ -41,7 +41,9 @@ def recheck(der: bytes, form: CertificateForm, issuer: x509.Certificate) -> x509
     return made
 
 
-def _fields(made: x509.Certificate, form: CertificateForm, issuer: x509.Certificate) -> list[tuple[str, bool]]:
+def _fields(
+    made: x509.Certificate, form: CertificateForm, issuer: x509.Certificate, urls: CaUrls
+) -> list[tuple[str, bool]]:
     extensions = made.extensions
     basic = extensions.get_extension_for_class(x509.BasicConstraints)
     usage = extensions.get_extension_for_class(x509.KeyUsage)
@@ -49,6 +51,7 @@ def _fields(made: x509.Certificate, form: CertificateForm, issuer: x509.Certific
     purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     return [
         ("version", made.version is x509.Version.v3),
+        ("subject", made.subject == form.subject()),
         ("serial number", made.serial_number == form.serial),
         (
             "public key",
@@ -62,4 +65,5 @@ def _fields(made: x509.Certificate, form: CertificateForm, issuer: x509.Certific
         ("extended key usage", tuple(purposes) == form.profile.usages),
         ("names", identities.of_general_names(san) == form.identities),
         ("extensions", {extension.oid for extension in extensions} == _EXTENSIONS),
+        ("contents", tuple((one.value, one.critical) for one in extensions) == form.extensions(issuer, urls)),
     ]
