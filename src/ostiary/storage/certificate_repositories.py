@@ -38,8 +38,13 @@ class Certificates(Protocol):
         ...
 
     async def latest(
-        self, *, before: int | None = None, limit: int = 100, tenant: str = TENANT
-    ) -> list[Certificate]: ...  # the last issued first; before: issued earlier than that
+        self, *, before: int | None = None, beyond: str = "", limit: int = 100, tenant: str = TENANT
+    ) -> list[Certificate]:
+        """The last issued first. before: those issued earlier than that; beyond: and those of that very second whose
+        serial number is higher. So ``issued_at`` and ``serial`` of the last one say where the next page begins.
+        """
+        ...
+
     async def revoked(self, authority_id: str, *, now: int, tenant: str = TENANT) -> list[Certificate]:
         """What its revocation list names: revoked and not expired, by serial number."""
         ...

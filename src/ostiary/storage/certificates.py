@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -53,7 +53,13 @@ _OF_AUTHORITY = Statement(
     ).order_by(_OF.serial)
 )
 _LIST = Statement(
-    _SELECTED.where(_HERE, _OF.issued_at < bindparam("before"))
+    _SELECTED.where(
+        _HERE,
+        or_(
+            _OF.issued_at < bindparam("before"),
+            and_(_OF.issued_at == bindparam("before"), _OF.serial > bindparam("beyond")),
+        ),
+    )
     .order_by(_OF.issued_at.desc(), _OF.serial)
     .limit(bindparam("limit"))
 )
@@ -80,6 +86,7 @@ _TOUCH = Statement(
     .values(last_seen_at=bindparam("seen_at"))
 )
 _FOREVER = 1 << 62
+_NO_SERIAL = "g"  # beyond every hex digit
 _IDENTITIES = decoder(tuple[str, ...])
 
 _LIST_COLUMNS = tuple(RevocationList.__dataclass_fields__)
@@ -166,8 +173,11 @@ class SqlCertificates:
         row = {"tenant": tenant, "authority_id": authority_id, "now": now}
         return [_from_row(found) for found in await self._connection.all(_OF_AUTHORITY, row)]
 
-    async def latest(self, *, before: int | None = None, limit: int = 100, tenant: str = TENANT) -> list[Certificate]:
+    async def latest(
+        self, *, before: int | None = None, beyond: str = "", limit: int = 100, tenant: str = TENANT
+    ) -> list[Certificate]:
         row = {"tenant": tenant, "before": _FOREVER if before is None else before, "limit": limit}
+        row["beyond"] = beyond or _NO_SERIAL
         return [_from_row(found) for found in await self._connection.all(_LIST, row)]
 
     async def revoked(self, authority_id: str, *, now: int, tenant: str = TENANT) -> list[Certificate]:

@@ -53,6 +53,20 @@ async def test_of_an_authority_only_what_is_neither_revoked_nor_expired_nor_anot
     assert [one.serial for one in found] == ["a", "b"]
 
 
+async def test_pages_lose_none_of_those_issued_in_one_second(storage: Storage) -> None:
+    async with storage.write() as work:
+        for serial in "abcde":
+            await work.certificates.add(certificate(serial))
+    seen: list[str] = []
+    async with storage.read() as work:
+        page = await work.certificates.latest(limit=2)
+        while page:
+            seen += [one.serial for one in page]
+            page = await work.certificates.latest(before=page[-1].issued_at, beyond=page[-1].serial, limit=2)
+        assert await work.certificates.latest(before=1_000) == []
+    assert seen == list("abcde")
+
+
 async def test_a_list_takes_the_place_of_one_with_a_lower_number_alone(storage: Storage) -> None:
     async with storage.write() as work:
         assert await work.revocation_lists.put(revocation_list(5))

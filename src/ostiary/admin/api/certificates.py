@@ -34,10 +34,12 @@ def certificates_router(server: AuthorizationServer, guard: AdminGuard) -> APIRo
 
     @router.get("/certificates", dependencies=[reader], responses=answers(422))
     async def list_certificates(
-        before: Annotated[int | None, Query(ge=0)] = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+        before: Annotated[int | None, Query(ge=0, description="issued_at of the last one seen")] = None,
+        beyond: Annotated[str, Query(pattern="^[0-9a-f]{0,40}$", description="its serial")] = "",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> list[CertificateAnswer]:
         async with storage.read() as work:
-            found = await work.certificates.latest(before=before, limit=limit)
+            found = await work.certificates.latest(before=before, beyond=beyond, limit=limit)
         return [CertificateAnswer.of(one, clock()) for one in found]
 
     @router.get("/certificates/{serial}", dependencies=[reader], responses=answers(404, 422))
