@@ -12,6 +12,7 @@ import pytest
 from ostiary.audit import tags
 from ostiary.certificate_authority.name_constraints import NameConstraints
 from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.revocation import revoke_certificate
 from ostiary.serving.tls.from_own_ca import OWNER, OwnCaWatch, own_certificate
 from ostiary.serving.tls.listener import ListenerTls
 from tests.authorization_server.world import World
@@ -83,6 +84,20 @@ def test_it_is_renewed_when_its_authority_was_revoked(ca: Ca, world: World) -> N
     world.write(lambda work: work.authorities.replace(replace(old, state="revoked")))
     world.run(watch.look())
     assert listener.certificate.chain[1] != first.chain[1]
+
+
+def test_it_is_renewed_when_it_was_revoked_itself(ca: Ca, world: World) -> None:
+    listener, watch = watched(ca)
+    first = listener.certificate
+    world.run(watch.look())
+    assert listener.certificate is first
+    [kept] = world.read(lambda work: work.certificates.latest())
+    world.write(lambda work: revoke_certificate(work, kept.serial, ca.act(), "superseded"))
+    world.run(watch.look())
+    assert listener.certificate.thumbprint != first.thumbprint
+    second = listener.certificate
+    world.run(watch.look())
+    assert listener.certificate is second
 
 
 def test_a_failure_keeps_the_certificate_in_use_and_is_tried_again(

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ostiary.audit import tags
-from ostiary.certificate_authority import identities, issuing
+from ostiary.certificate_authority import form, identities, issuing
 from ostiary.certificate_authority.authorities import Authorities
 from ostiary.certificate_authority.issuing import Wanted
 from ostiary.certificate_authority.profiles import PROFILES
@@ -68,7 +68,7 @@ async def own_certificate(authorities: Authorities, hosts: Sequence[str], now: f
 
 
 class OwnCaWatch:
-    """Renews the certificate of ``listeners`` at two thirds of its life, or when its authority was revoked.
+    """Renews the certificate of ``listeners`` at two thirds of its life, or when it or its authority was revoked.
 
     hosts: what it is for. record: for the audit log. clock: seconds since the epoch.
     """
@@ -107,6 +107,10 @@ class OwnCaWatch:
         if certificate.is_due(now):
             return True
         await self._authorities.refresh()
+        async with self._authorities.storage.read() as work:
+            found = await work.certificates.get(form.serial_text(certificate.leaf.serial_number))
+        if found is not None and found.revoked_at is not None:
+            return True
         issuer = certificate.chain[1].public_bytes(serialization.Encoding.DER)
         return all(issuer != one.certificate for one in self._authorities.intermediates())
 
