@@ -111,6 +111,19 @@ def test_issue_writes_key_and_certificate_that_openssl_accepts(founded: Operator
     assert founded.tags().count("certificate:issued") == 1
 
 
+def test_nothing_is_issued_for_a_file_that_cannot_be_written(founded: Operator) -> None:
+    founded.refused(3, ["missing/api.pem"], "cert", "issue", *SERVER, "--generate", "missing/api.pem")
+    assert founded.done("cert", "list", "--all") == []
+
+
+def test_no_token_is_spent_on_a_file_that_cannot_be_written(founded: Operator) -> None:
+    """Nobody is asked: there is no server at that address, and so the refusal would be another one."""
+    (founded.folder / "t").touch(0o600)
+    request = ("cert", "request", "--token-file", "t", "--issuer", "https://127.0.0.1:9")
+    founded.refused(3, ["missing/api.pem"], *request, "--out", "missing/api.pem")
+    founded.refused(3, ["missing/key.pem"], *request, "--out", "api.pem", "--key-file", "missing/key.pem")
+
+
 def test_issue_takes_a_request_of_openssl(founded: Operator, openssl: str) -> None:
     new = [openssl, "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-subj", "/CN=x"]
     subprocess.run([*new, "-keyout", "key.pem", "-out", "r.csr"], cwd=founded.folder, check=True, capture_output=True)

@@ -69,6 +69,7 @@ def request(
         raise ConfigurationError("--life goes with --client-file: with a token the operator has said it")
     made_key = certificate_request.new_key(key)
     files = CertificateFile(out, key_file, certificate_file, roots_file)
+    files.check_writable()  # else a token would be spent on a certificate that nobody has
     if client_file is not None:
         credential = load_client_credential(client_file)
         made = files.shell().run(certificate_request.request_as_client(credential, made_key, life=life))

@@ -59,6 +59,7 @@ def issue(
         raise ConfigurationError("give either --csr FILE with --out FILE, or --generate FILE")
     if generate is not None and generate.exists():
         raise ConfigurationError(f"The file {generate} exists already and is not overwritten: name another.")
+    CertificateFile(generate or out or Path()).check_writable()
     made_key = certificate_request.new_key(key) if generate is not None else None
     text = (
         certificate_request.signing_request(made_key).decode("ascii")

@@ -70,6 +70,12 @@ class CertificateFile:
         kept = {name: getattr(self, name) or _path(origin.get(name)) for name in _COPIES}
         return CertificateFile(self.path, **kept)
 
+    def check_writable(self) -> None:
+        """Whether the files can be written, to be asked before a certificate is. Raises ConfigurationError."""
+        for file in (self.path, self.key_file, self.certificate_file, self.roots_file):
+            if file is not None and (file.is_dir() or not os.access(file.absolute().parent, os.W_OK | os.X_OK)):
+                raise ConfigurationError(f"The file {file} cannot be written: name one in a folder of yours.")
+
     def save(self, made: IssuedCertificate) -> None:
         """Put ``made`` in the place of what was there. Raises ConfigurationError."""
         copies = {name: str(file.absolute()) for name in _COPIES if (file := getattr(self, name)) is not None}
