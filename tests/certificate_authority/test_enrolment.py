@@ -104,6 +104,10 @@ def test_an_installation_without_a_ca_says_so(world: World) -> None:
         (lambda: _broken(csr()), "csr"),
         (lambda: _of_version(csr(), 7), "csr"),
         (lambda: base64url.encode(b"nonsense").decode(), "csr"),
+        (
+            lambda: csr(None, (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(16_384)), False)),
+            "csr",
+        ),
         (lambda: csr(weak_keys()[0][1]), "key"),
         (lambda: csr(weak_keys()[2][1]), "key"),
     ],
@@ -120,13 +124,20 @@ def _broken(request: str) -> str:
     return base64url.encode(bytes(der)).decode("ascii")
 
 
+def _of_octets(size: int) -> tuple[x509.ExtensionType, bool]:
+    return x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(size)), False
+
+
 def _of_version(request: str, version: int) -> str:
     der = base64url.decode(request.encode())
     return base64url.encode(der.replace(b"\x02\x01\x00", bytes((2, 1, version)), 1)).decode("ascii")
 
 
-def test_a_request_that_asks_to_sign_certificates_is_refused(ca: Ca, shop: World) -> None:
-    usage = x509.KeyUsage(True, False, False, False, False, True, False, False, False)
+@pytest.mark.parametrize(("certificates", "lists"), [(True, False), (False, True)])
+def test_a_request_that_asks_to_sign_certificates_is_refused(
+    ca: Ca, shop: World, certificates: bool, lists: bool
+) -> None:
+    usage = x509.KeyUsage(True, False, False, False, False, certificates, lists, False, False)
     assert refused_by(shop, shop.post(CLIENT, shop.form("shop", csr=csr(None, (usage, True))))) == "csr"
 
 
@@ -158,6 +169,15 @@ def test_an_enrolment_token_is_not_spent_on_a_refusal(ca: Ca, world: World) -> N
     assert refused_by(world, world.post(ENROL, {"token": once, "csr": foreign})) == "identity"
     assert refused_by(world, world.post(ENROL, {"token": once, "csr": csr(key)})) == "key"
     assert world.post(ENROL, {"token": once, "csr": csr()}).status == 201
+
+
+def test_a_token_that_is_used_or_expired_is_known_before_anything_is_signed(ca: Ca, world: World) -> None:
+    """Else whoever holds an old one lets the CA work: the request's own faults come after it."""
+    used, expired = token(ca), token(ca, life=60)
+    assert world.post(ENROL, {"token": used, "csr": csr()}).status == 201
+    world.clock.now += 60
+    for old in (used, expired):
+        assert refused_by(world, world.post(ENROL, {"token": old, "csr": _broken(csr())})) == "enrolment_token"
 
 
 @pytest.mark.parametrize("change", ["expired", "altered", "another kind", "none"])
@@ -289,7 +309,7 @@ def test_a_sibling_cannot_be_renewed_with_ones_own_certificate(ca: Ca, world: Wo
     assert refused_by(world, world.post(RENEW, {"csr": plain, "proof": claimed})) == "signature"
 
 
-@pytest.mark.parametrize("state", ["revoked", "expired", "foreign", "of a disabled client"])
+@pytest.mark.parametrize("state", ["revoked", "expired", "not yet valid", "foreign", "of a disabled client"])
 def test_a_certificate_that_is_no_good_renews_nothing(ca: Ca, shop: World, state: str) -> None:
     key = new_key()
     present = ca.issue("client", key=key, client_id="shop", owner="team")
@@ -298,6 +318,8 @@ def test_a_certificate_that_is_no_good_renews_nothing(ca: Ca, shop: World, state
         shop.write(lambda work: revoke_certificate(work, present.serial, ca.act()))
     elif state == "expired":
         shop.clock.now = present.not_after
+    elif state == "not yet valid":
+        shop.clock.now = present.not_before - 1
     elif state == "foreign":
         present = replace(present, thumbprint="B" * 43)
     else:

@@ -135,6 +135,13 @@ def test_nothing_outlives_its_authority(ca: Ca, world: World) -> None:
         ca.prepare()
 
 
+def test_nothing_begins_before_its_authority(ca: Ca) -> None:
+    """The authority was founded a moment ago, and what is issued is dated back for clocks that are behind."""
+    authority = ca.authorities.issuing().record
+    ca.world.clock.now = authority.not_before + 1
+    assert ca.prepare().record.not_before == authority.not_before
+
+
 def test_one_key_has_one_holder(ca: Ca) -> None:
     key = new_key()
     ca.issue(key=key, owner="ops")
@@ -187,7 +194,9 @@ def test_the_key_of_an_authority_opens_for_nothing_else(ca: Ca, world: World) ->
         management.signer(kid_of(record), "token", record.alg, record.wrapped_private_key)
 
 
-@pytest.mark.parametrize("field", ["serial", "not_before", "not_after", "identities", "profile", "public_key", "common_name"])
+@pytest.mark.parametrize(
+    "field", ["serial", "not_before", "not_after", "identities", "profile", "public_key", "common_name"]
+)
 def test_what_was_signed_otherwise_than_meant_is_thrown_away(ca: Ca, field: str) -> None:
     from ostiary.certificate_authority import form
     from ostiary.certificate_authority.ca_key import HASHES
