@@ -63,13 +63,17 @@ def test_the_issuer_as_text_or_array_of_one_is_accepted(world: World, audience: 
 
 
 PAGES = ("/account/", "/upstream/")
+# What is sent there proves itself, by the key of an account (RFC 8555) or of a certificate or by a token; OCSP is open.
+PROVE_THEMSELVES = ("/acme/", "/certificates/enrol", "/certificates/renew", "/ca/ocsp")
 
 
 def test_every_endpoint_that_takes_forms_authenticates() -> None:
     """standards 2: the corpus above runs over all of them."""
     assert set(WHERE_CLIENTS_AUTHENTICATE) >= {"/token", "/introspect", "/revoke", "/client-keys", "/client-keys/next"}
     # The forms of the pages are sent by people, in their browsers: see below.
-    forms = [one for one in ENDPOINTS if one.methods == ("POST",) and not one.path.startswith(PAGES)]
+    forms = [
+        one for one in ENDPOINTS if one.methods == ("POST",) and not one.path.startswith((*PAGES, *PROVE_THEMSELVES))
+    ]
     assert all(endpoint.authenticates for endpoint in forms)
 
 
@@ -82,6 +86,7 @@ OWN_PAGES = [
     if "POST" in one.methods
     and not one.authenticates
     and not one.path.startswith(("/authorize", "/userinfo", "/logout", "/reset", "/upstream/", "/account/upstream/"))
+    and not one.path.startswith(PROVE_THEMSELVES)
 ]
 
 

@@ -196,8 +196,9 @@ REGISTERED = {
 }
 
 
-def test_there_is_a_client_here_for_every_method_but_those_of_tls() -> None:
-    assert set(REGISTERED.values()) == {method.name for method in METHODS if not method.by_certificate}
+def test_there_is_a_client_here_for_every_method_but_those_of_tls_and_of_spiffe() -> None:
+    others = {method.name for method in METHODS if method.by_certificate} | {"spiffe_jwt"}
+    assert set(REGISTERED.values()) == {method.name for method in METHODS} - others
 
 
 @pytest.mark.parametrize("client_id", REGISTERED)
@@ -306,7 +307,7 @@ def test_a_secret_is_nowhere_in_the_database(world: World) -> None:
 def test_the_metadata_names_each_method_where_it_may_be_used(world: World) -> None:
     document: dict[str, Any] = world.get("/.well-known/oauth-authorization-server").json
     by_certificate = ["tls_client_auth", "self_signed_tls_client_auth"]
-    proving = ["private_key_jwt", *by_certificate, "client_secret_basic", "client_secret_post"]
+    proving = ["private_key_jwt", "spiffe_jwt", *by_certificate, "client_secret_basic", "client_secret_post"]
     assert document["token_endpoint_auth_methods_supported"] == [*proving, "none"]
     assert document["revocation_endpoint_auth_methods_supported"] == [*proving, "none"]
     assert document["introspection_endpoint_auth_methods_supported"] == proving

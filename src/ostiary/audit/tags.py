@@ -181,6 +181,8 @@ MEANINGS: Final[dict[str, str]] = {
     CERTIFICATE_ISSUED: "A certificate was issued; the target is the client's id or the owner.",
     CERTIFICATE_REFUSED: "A request for a certificate was refused; the reason is the failed check.",
     CERTIFICATE_REVOKED: "A certificate was revoked, with the tokens that it obtained; the target is its holder.",
+    JWT_SVID_ISSUED: "A workload was given a JWT-SVID; the target is its jti.",
+    JWT_SVID_REFUSED: "A request for a JWT-SVID was refused; the reason is the failed check.",
     REVOCATION_LIST_SIGNED: "A revocation list was signed; the target is the authority's id.",
     ACME_CREDENTIAL_CREATED: "What ACME accounts are bound with was made, with its owner and names; the target is it.",
     ACME_CREDENTIAL_REVOKED: "What ACME accounts are bound with was revoked: they are refused from now on.",

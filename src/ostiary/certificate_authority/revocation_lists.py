@@ -10,12 +10,14 @@ import logging
 from functools import partial
 from typing import cast
 
+from ostiary.audit import tags
 from ostiary.certificate_authority import crl
 from ostiary.certificate_authority.authorities import Authorities, OpenAuthority
 from ostiary.certificate_authority.crl import Entry
 from ostiary.errors import OstiaryError
 from ostiary.model.certificate import Certificate, RevocationReason
 from ostiary.model.certificate_authority import RevocationList
+from ostiary.revocation.act import Act
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +67,9 @@ class RevocationLists:
         made = await authority.signing(partial(self._sign, authority, entries, last, now))
         async with self._authorities.storage.write() as work:
             kept = await work.revocation_lists.put(made)
+            if kept:
+                told = {"number": str(made.number), "entries": str(len(entries))}
+                await work.audit.append(Act("server", now).event(tags.REVOCATION_LIST_SIGNED, name, **told))
         # Another process was faster; whether its list names everything is seen in the next turn.
         return (_half(made), 1) if kept else (now, 0)
 
