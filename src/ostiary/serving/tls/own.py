@@ -148,14 +148,26 @@ class OwnTls:
     surroundings: Surroundings
     handshake_timeout: float
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _asked: int = 0
 
     def chores(self) -> list[Chore]:
         """What is to be done every few seconds."""
         return [Chore("tls", INTERVAL, self._look)] if self.watches else []
 
     def hangup(self) -> None:
-        """Read the files again now, beside what is going on: for SIGHUP."""
-        self._beside(self._reload)
+        """Read the files again now, beside what is going on: for SIGHUP.
+
+        However many signals come meanwhile, one further time answers them: each makes a certificate where our own CA is
+        asked for it.
+        """
+        if self._asked == 0:
+            self._beside(self._reload_as_asked)
+        self._asked = min(self._asked + 1, 2)
+
+    async def _reload_as_asked(self) -> None:
+        while self._asked:
+            await do_once(Chore("tls", INTERVAL, self._reload))
+            self._asked -= 1
 
     def door(self, listener: ListenerTls | None) -> Door | None:
         """How connections come in over the TLS of ``listener``; None without TLS."""
