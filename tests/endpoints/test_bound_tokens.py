@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from ostiary.authorization_server.certificate_keys import certificate_key
 from ostiary.authorization_server.client_trust import Authorities, ConfiguredTrust
 from ostiary.model.mutual_tls import MutualTls
 from ostiary.protocol import token_format
+from ostiary.protocol.certificate import read
 from ostiary.revocation import Act
 from tests.authorization_server.certificates import Made, authority, leaf, rsa_key, self_signed
 from tests.authorization_server.world import BILLS, NOW, ORDERS, Answer, World, shop_world
@@ -115,6 +117,14 @@ def test_no_token_is_bound_to_a_certificate_that_was_revoked(world: World) -> No
             return True
 
     world.server.client_trust = Revoking(Authorities())
+    refused_by(world, by_key(world, OWN), "certificate", "invalid_request", 400)
+
+
+def test_no_token_is_bound_to_a_registered_certificate_that_was_revoked(world: World) -> None:
+    """Whosever it was: here another client's."""
+    client = world.add_client("own", key=None, authentication_method="self_signed_tls_client_auth")
+    record = certificate_key(read(OWN.der), client, now=int(NOW), source="registered")
+    world.write(lambda work: work.client_keys.add(replace(record, state="revoked")))
     refused_by(world, by_key(world, OWN), "certificate", "invalid_request", 400)
 
 

@@ -157,10 +157,11 @@ def test_a_unix_socket_is_what_the_server_names_as_one(scope: dict[str, Any], is
     assert asgi_peer(scope).unix_socket is is_unix_socket
 
 
-def test_a_wsgi_peer_without_an_address_came_by_a_unix_socket() -> None:
-    assert wsgi_peer({}).unix_socket
+def test_a_wsgi_peer_with_an_empty_address_came_by_a_unix_socket() -> None:
     assert wsgi_peer({"REMOTE_ADDR": ""}).unix_socket
     assert not wsgi_peer({"REMOTE_ADDR": "127.0.0.1"}).unix_socket
+    # WSGI below ASGI, of a peer that has reset its connection, as Starlette and a2wsgi tell of it: attack 36.
+    assert not wsgi_peer({"SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000"}).unix_socket
     # A middleware that takes the address from a header can be made to take an empty one.
     assert not wsgi_peer({"REMOTE_ADDR": "", "REMOTE_PORT": "4711"}).unix_socket
 

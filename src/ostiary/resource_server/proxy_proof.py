@@ -52,9 +52,11 @@ class ProxyCertificate:
 
 
 class UnixSocket:
-    """The connection came in by a Unix socket, whose file's rights say who may connect.
+    """The connection came in by a Unix socket; the rights of the socket, or of its folder, say who may connect.
 
-    The server must say so: ASGI with ``client`` None and the socket's path in ``server``; WSGI without ``REMOTE_ADDR``.
+    uvicorn lets everybody write to its sockets, so there the folder must not let everybody through. The server must
+    say how it was called: ASGI with ``client`` None and the socket's path in ``server``; WSGI with an empty
+    ``REMOTE_ADDR``.
     """
 
     def check(self, request: ApiRequest, peer: Peer) -> None:

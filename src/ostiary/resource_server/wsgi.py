@@ -47,11 +47,13 @@ def api_request(environ: Environ) -> ApiRequest:
 def peer_of(environ: Environ) -> Peer:
     """The peer of a WSGI environ; servers leave ``REMOTE_ADDR`` empty for a Unix socket, which has no address.
 
+    That there is none at all does not suffice: what runs WSGI below ASGI leaves it out where the server knows no peer,
+    and of one that has reset its connection none does.
     WSGI knows no hyphens: ``Client_Cert`` is ``Client-Cert`` here. gunicorn, waitress, Werkzeug and Django's own server
     drop such names; under a server that does not, the proxy alone keeps them out, as nginx does.
     """
-    by_network = environ.get("REMOTE_ADDR") or environ.get("REMOTE_PORT")
-    return Peer(unix_socket=not by_network, variables=environ)
+    by_unix_socket = environ.get("REMOTE_ADDR") == "" and not environ.get("REMOTE_PORT")
+    return Peer(unix_socket=by_unix_socket, variables=environ)
 
 
 class WsgiGuard:
