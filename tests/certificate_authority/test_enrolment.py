@@ -265,6 +265,17 @@ def test_a_certificate_in_tls_renews_itself(ca: Ca, world: World) -> None:
     assert refused_by(world, world.post(RENEW, {"csr": csr()})) == "proof"
 
 
+@pytest.mark.parametrize("header", [{"origin": "https://evil.example.com"}, {"sec-fetch-site": "cross-site"}])
+def test_a_page_in_a_browser_renews_nothing_with_the_certificate_of_its_visitor(
+    ca: Ca, world: World, header: dict[str, str]
+) -> None:
+    world.certificate = ca.issue().certificate
+    answer = world.post(RENEW, {"csr": csr()}, **header)
+    assert answer.status == 403
+    assert world.trace(answer).checks[-1].name == "cross_site"
+    assert len(world.read(lambda work: work.certificates.latest())) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "check"),
     [

@@ -100,6 +100,7 @@ async def _by_certificate(exchange: Exchange) -> Answer:
         if proof is not None:
             present, renewal = await _proved(exchange, proof)
         elif presented is not None:
+            _check_no_browser(exchange)
             present, renewal = await _standing(exchange, certificate_binding.thumbprint(presented)), None
         else:
             raise OAuthError(
@@ -126,6 +127,24 @@ async def _by_certificate(exchange: Exchange) -> Answer:
         return await _record(exchange, prepared, act, work)
 
     return answer
+
+
+def _check_no_browser(exchange: Exchange) -> None:
+    """A browser shows its certificate to whatever page makes it send a form; so what a page sends proves nothing.
+
+    Browsers say so by ``Origin`` (RFC 6454 section 7) or ``Sec-Fetch-Site``, and no page can leave them out of a POST.
+    """
+    told = [name for name in (b"origin", b"sec-fetch-site") if name in exchange.request.headers]
+    if told:
+        raise OAuthError(
+            "invalid_request",
+            "a page in a browser renews no certificate",
+            status=403,
+            check="cross_site",
+            seen=", ".join(name.decode() for name in told),
+            expected="a request by a program",
+            mend="renew by ostiary cert renew, which signs its request",
+        )
 
 
 async def _proved(exchange: Exchange, proof: str) -> tuple[Certificate, certificate_renewal.Renewal]:
