@@ -114,6 +114,7 @@ _MOVE_AUTHORIZATION = _AUTHORIZATIONS.move("state")
 _CHALLENGES = _Kind(ACME_CHALLENGES, AcmeChallenge, "challenge_id")
 _CHALLENGES_OF = _CHALLENGES.by("authorization_id")
 _MOVE_CHALLENGE = _CHALLENGES.move("state", "attempts")
+_BY_TIME = (ACME_CHALLENGES.c.due_at, ACME_CHALLENGES.c.challenge_id)
 _DUE = Statement(
     select(*(ACME_CHALLENGES.c[name] for name in _CHALLENGES.columns))
     .where(
@@ -121,7 +122,11 @@ _DUE = Statement(
         ACME_CHALLENGES.c.state == "processing",
         ACME_CHALLENGES.c.due_at <= bindparam("now"),
     )
-    .order_by(ACME_CHALLENGES.c.due_at, ACME_CHALLENGES.c.challenge_id)
+    # By turns: the first one of each account, then the second, ... so that no account keeps the others waiting.
+    .order_by(
+        func.row_number().over(partition_by=ACME_CHALLENGES.c.account_id, order_by=_BY_TIME),
+        *_BY_TIME,
+    )
     .limit(bindparam("limit"))
 )
 

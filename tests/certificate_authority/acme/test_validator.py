@@ -122,6 +122,14 @@ def test_a_deactivated_account_is_not_validated_for(client: AcmeClient) -> None:
     _, challenge = begun(client)
     client.post(path_of(client.kid), {"status": "deactivated"})
     assert tried(client, challenge) == 0
+    assert state_of(client, challenge) == "invalid"  # not taken up again, round by round, until its row ends
+
+
+def test_nothing_is_fetched_for_an_authorization_that_has_ended(client: AcmeClient) -> None:
+    order, challenge = begun(client)
+    client.post(path_of(order.json["authorizations"][0]), {"status": "deactivated"})
+    assert tried(client, challenge) == 0
+    assert state_of(client, challenge) == "invalid"
 
 
 def test_a_proof_after_the_end_of_the_order_proves_nothing(client: AcmeClient) -> None:
@@ -152,6 +160,13 @@ def test_rows_of_orders_end(client: AcmeClient) -> None:
     assert world.read(lambda work: work.acme_orders.authorizations(order_id)) == []
     challenge_id = path_of(challenge["url"]).rsplit("/", 1)[-1]
     assert world.read(lambda work: work.acme_orders.challenge(challenge_id)) is None
+
+
+def state_of(client: AcmeClient, challenge: dict[str, Any]) -> str:
+    """The state in the challenge's row, which its account may not ask for any more."""
+    challenge_id = path_of(challenge["url"]).rsplit("/", 1)[-1]
+    state: str = client.world.read(lambda work: work.acme_orders.challenge(challenge_id)).state
+    return state
 
 
 async def _due(world: World) -> Any:

@@ -93,6 +93,18 @@ async def test_of_two_that_take_a_challenge_one_wins(storage: Storage) -> None:
     assert sorted(await asyncio.gather(*map(take, range(NOW, NOW + 6)))) == [False] * 5 + [True]
 
 
+async def test_an_account_with_many_challenges_keeps_no_other_one_waiting(storage: Storage) -> None:
+    many = new_order("a1", [f"dns:host{number}.example.com" for number in range(9)], NOW)
+    few = new_order("a2", ("dns:www.example.org",), NOW)
+    async with storage.write() as work:
+        for new, due_at in ((many, NOW - 60), (few, NOW)):
+            begun = [replace(one, state="processing", due_at=due_at) for one in new.challenges]
+            await work.acme_orders.add(new.order, new.authorizations, begun)
+    async with storage.read() as work:
+        due = await work.acme_orders.due(NOW, limit=4)
+    assert [one.account_id for one in due] == ["a1", "a2", "a1", "a2"]
+
+
 async def test_an_order_ends_with_its_parts(storage: Storage) -> None:
     await _add(storage)
     await storage.expire(NOW + ORDER_LIFE + KEPT - 1)

@@ -93,7 +93,12 @@ class Validator:
             return None
         account = await work.acme_accounts.get(seen.account_id)
         authorization = await work.acme_orders.authorization(seen.authorization_id)
-        if account is None or authorization is None or account.state != "valid":
+        going = authorization is not None and authorization_state(authorization, now) == "pending"
+        if account is None or authorization is None or account.state != "valid" or not going:
+            # For good: as "processing" it would come up again and again until its row ends.
+            await work.acme_orders.move_challenge(
+                replace(taken, state="invalid"), was="processing", attempts=taken.attempts
+            )
             return None
         return taken, account, authorization.identifier
 
