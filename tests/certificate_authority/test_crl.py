@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from sqlalchemy import delete
 
 from ostiary.certificate_authority import crl, issuing
 from ostiary.certificate_authority.ca_key import CaPrivateKey
@@ -17,10 +18,13 @@ from ostiary.model.certificate import Certificate
 from ostiary.model.certificate_authority import RevocationList
 from ostiary.protocol import algorithms
 from ostiary.revocation import Act, revoke_certificate
+from ostiary.storage.certificate_schema import REVOCATION_LISTS
+from ostiary.storage.statements import Statement
 from tests.authorization_server.world import World
 from tests.certificate_authority.authority import Ca, certificate_authority, loaded
 
 DAY = 86_400
+_NO_LISTS = Statement(delete(REVOCATION_LISTS))
 
 
 @pytest.fixture
@@ -64,7 +68,7 @@ def test_a_list_says_who_when_and_why(ca: Ca, world: World, lists: RevocationLis
     key = made.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
     assert key.key_identifier is not None
     assert key.key_identifier.hex() == issuing_id(ca)
-    assert made.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 1
+    assert made.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == now
     assert not [extension for extension in made.extensions if extension.critical]
     assert set(crl.entries_of(kept(world, issuing_id(ca)))) == {
         Entry(int(stolen.serial, 16), now, "keyCompromise"),
@@ -110,11 +114,13 @@ def test_a_list_is_renewed_when_half_of_its_life_is_over_and_not_before(
     ca: Ca, world: World, lists: RevocationLists
 ) -> None:
     assert world.run(lists.renew()) == 1
+    first = kept(world, issuing_id(ca))
     world.clock.now += DAY / 2 - 2
     assert world.run(lists.renew()) == 0
     world.clock.now += 2
     assert world.run(lists.renew()) == 1
-    assert kept(world, issuing_id(ca)).number == 2
+    numbers = [made.number for made in (first, kept(world, issuing_id(ca)))]
+    assert numbers[0] < numbers[1]
 
 
 def test_a_revocation_makes_a_new_list_at_once(ca: Ca, world: World, lists: RevocationLists) -> None:
@@ -123,6 +129,29 @@ def test_a_revocation_makes_a_new_list_at_once(ca: Ca, world: World, lists: Revo
     revoke(world, certificate)
     assert world.run(lists.renew()) == 1
     assert serials(kept(world, issuing_id(ca))) == {certificate.serial}
+
+
+def test_numbers_rise_past_those_that_a_restored_backup_knows_nothing_of(
+    ca: Ca, world: World, lists: RevocationLists
+) -> None:
+    """RFC 5280 5.2.3: "monotonically increasing"; who has seen a higher one may take the list for an old one."""
+    world.run(lists.renew())
+    backup = kept(world, issuing_id(ca))
+    for _ in range(3):
+        world.clock.now += DAY / 2
+        world.run(lists.renew())
+    lost = kept(world, issuing_id(ca))
+    world.run(restore(world, backup))
+    world.clock.now += DAY / 2
+    world.run(RevocationLists(ca.authorities).renew())
+    assert kept(world, issuing_id(ca)).number > lost.number
+
+
+async def restore(world: World, backup: RevocationList) -> None:
+    """The database as it stood when ``backup`` was the last list."""
+    async with world.storage.write() as work:
+        await work.connection.run(_NO_LISTS, {})  # type: ignore[attr-defined]
+        await work.revocation_lists.put(backup)
 
 
 def test_another_change_of_the_registry_makes_no_new_list(ca: Ca, world: World, lists: RevocationLists) -> None:
@@ -236,11 +265,11 @@ def _by(ca: Ca) -> tuple[x509.Certificate, CaPrivateKey, str]:
 def test_the_roots_list_is_there_from_the_first_day(ca: Ca, world: World) -> None:
     root_id = ca.authorities.issuing().record.parent
     made = kept(world, root_id)
-    assert made.number == 1
+    assert made.number == made.this_update
     assert made.next_update >= loaded_end(ca)
     assert x509.load_der_x509_crl(made.crl).is_signature_valid(ca.root.key.public_key())
     ca.add_issuing()
-    assert kept(world, root_id).number == 2
+    assert kept(world, root_id).number > made.number
 
 
 def loaded_end(ca: Ca) -> int:

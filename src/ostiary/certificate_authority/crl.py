@@ -67,6 +67,14 @@ def root_crl(
     return signed(root.certificate, root.key, root.alg, revoked, number, int(now), life)
 
 
+def next_number(last: RevocationList | None, now: int) -> int:
+    """The number of the list after ``last``: "monotonically increasing" (section 5.2.3), also after a restored backup.
+
+    It is the time, so that it passes numbers that were given since the backup and that the database forgot.
+    """
+    return now if last is None else max(last.number + 1, now)
+
+
 def entries_of(made: RevocationList | None) -> list[Entry]:
     """What a list names; nothing where there is none."""
     if made is None:

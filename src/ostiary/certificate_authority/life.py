@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ostiary.audit import tags
 from ostiary.certificate_authority import founding, subject_keys
 from ostiary.certificate_authority.authorities import Authorities
-from ostiary.certificate_authority.crl import Entry, entries_of, root_crl
+from ostiary.certificate_authority.crl import Entry, entries_of, next_number, root_crl
 from ostiary.certificate_authority.founding import Root
 from ostiary.certificate_authority.name_constraints import NameConstraints
 from ostiary.errors import ConfigurationError
@@ -158,8 +158,7 @@ async def renew_root_list(work: UnitOfWork, root: Root, now: float, *more: Entry
     now: seconds since the epoch. Raises ConfigurationError: somebody else did so at the same time.
     """
     last = await work.revocation_lists.get(_id_of(root))
-    number = 1 if last is None else last.number + 1
-    made = root_crl(root, [*entries_of(last), *more], number, now)
+    made = root_crl(root, [*entries_of(last), *more], next_number(last, int(now)), now)
     if not await work.revocation_lists.put(made):
         raise ConfigurationError("Another revocation list of this root was made at the same time: try again.")
     return made

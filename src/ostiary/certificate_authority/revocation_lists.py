@@ -77,7 +77,7 @@ class RevocationLists:
         self, authority: OpenAuthority, entries: list[Entry], last: RevocationList | None, now: int
     ) -> RevocationList:
         life = self._authorities.settings.certificate_authority.crl_life
-        number, begin = (1, now) if last is None else (last.number + 1, max(now, last.this_update))
+        number, begin = crl.next_number(last, now), now if last is None else max(now, last.this_update)
         return crl.signed(authority.certificate, authority.key, authority.record.alg, entries, number, begin, life)
 
 

@@ -279,6 +279,11 @@ class Settings(Section):
     @model_validator(mode="after")
     def _agree(self) -> Settings:
         self._check_mtls()
+        if self.certificate_authority.trust_domain in self.spiffe.bundles:
+            raise ValueError(
+                "spiffe.bundles names certificate_authority.trust_domain, whose keys are made here and taken from "
+                "nowhere else: leave it out"
+            )
         identifiers = [api.identifier for api in self.static.apis.values()]
         if len(set(identifiers)) != len(identifiers):
             raise ValueError("two of static.apis have the same identifier: give each its own")

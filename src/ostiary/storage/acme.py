@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Table, bindparam, func, or_, select, update
+from sqlalchemy import Table, and_, bindparam, func, or_, select, update
 
 from ostiary.model.acme import AcmeAccount, AcmeAuthorization, AcmeChallenge, AcmeCredential, AcmeOrder
 from ostiary.model.tenant import TENANT
@@ -109,6 +109,16 @@ _MOVE_ORDER = _ORDERS.move("state")
 
 _AUTHORIZATIONS = _Kind(ACME_AUTHORIZATIONS, AcmeAuthorization, "authorization_id")
 _AUTHORIZATIONS_OF = _AUTHORIZATIONS.by("order_id")
+_PROVED = Statement(
+    select(ACME_AUTHORIZATIONS.c.identifier)
+    # By way of the orders, which have an index by account.
+    .join(
+        ACME_ORDERS,
+        and_(_OF_ORDER.tenant == ACME_AUTHORIZATIONS.c.tenant, _OF_ORDER.order_id == ACME_AUTHORIZATIONS.c.order_id),
+    )
+    .where(*_HERE, ACME_AUTHORIZATIONS.c.state == "valid", ACME_AUTHORIZATIONS.c.ends_at > bindparam("now"))
+    .distinct()
+)
 _MOVE_AUTHORIZATION = _AUTHORIZATIONS.move("state")
 
 _CHALLENGES = _Kind(ACME_CHALLENGES, AcmeChallenge, "challenge_id")
@@ -219,6 +229,10 @@ class SqlAcmeOrders:
     async def authorizations(self, order_id: str, *, tenant: str = TENANT) -> list[AcmeAuthorization]:
         rows = await self._connection.all(_AUTHORIZATIONS_OF, {"tenant": tenant, "order_id": order_id})
         return sorted(map(_AUTHORIZATIONS.record, rows), key=lambda one: one.authorization_id)
+
+    async def proved(self, account_id: str, *, now: int, tenant: str = TENANT) -> set[str]:
+        row = {"tenant": tenant, "account_id": account_id, "now": now}
+        return {str(found[0]) for found in await self._connection.all(_PROVED, row)}
 
     async def move_authorization(self, authorization: AcmeAuthorization, *, was: str) -> bool:
         return await self._connection.run(_MOVE_AUTHORIZATION, _AUTHORIZATIONS.moved(authorization, state=was)) > 0

@@ -11,8 +11,9 @@ import pytest
 from ostiary.certificate_authority.acme.problems import URN
 from ostiary.protocol.jwk import SigningKey
 from tests.authorization_server.world import Answer, World
-from tests.certificate_authority.acme.client import AcmeClient, credential, path_of, text, url
+from tests.certificate_authority.acme.client import AcmeClient, credential, csr, path_of, text, url
 from tests.certificate_authority.acme.conftest import configured
+from tests.certificate_authority.acme.orders import ready
 from tests.certificate_authority.authority import Ca
 
 
@@ -118,6 +119,16 @@ def test_without_a_binding_an_account_may_ask_for_what_the_settings_say(stranger
     assert stranger.register().status == 201
     assert stranger.order("a.lab.example.com").status == 201
     assert kind(stranger.order("www.example.com")) == (400, "rejectedIdentifier")
+
+
+def test_once_bindings_are_required_an_account_without_one_gets_nothing(stranger: AcmeClient) -> None:
+    configured(stranger.world, external_account_required=False, unbound_dns=["lab.example.com"])
+    assert stranger.register().status == 201
+    order = ready(stranger, "a.lab.example.com")
+    configured(stranger.world, external_account_required=True, unbound_dns=["lab.example.com"])
+    assert kind(stranger.order("b.lab.example.com")) == (400, "rejectedIdentifier")
+    answer = stranger.post(path_of(order.json["finalize"]), {"csr": csr("a.lab.example.com")})
+    assert kind(answer) == (400, "rejectedIdentifier")
 
 
 def test_an_account_that_was_deactivated_is_not_made_again(client: AcmeClient) -> None:

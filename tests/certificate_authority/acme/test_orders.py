@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from ostiary.certificate_authority.acme.ordering import ORDER_LIFE
 from ostiary.certificate_authority.acme.problems import URN
 from ostiary.certificate_authority.acme.renewal import certificate_id
 from ostiary.protocol import jwk_members
@@ -103,6 +104,7 @@ def test_an_end_within_the_bounds_is_kept(client: AcmeClient) -> None:
         {"notAfter": moment(NOW + 91 * 86_400)},
         {"notAfter": "tomorrow"},
         {"notAfter": 12},
+        {"notAfter": moment(NOW + 3600).removesuffix("+00:00")},
     ],
 )
 def test_times_out_of_bounds_are_refused(client: AcmeClient, times: dict[str, Any]) -> None:
@@ -199,6 +201,30 @@ def test_the_key_of_a_certificate_revokes_it_without_an_account(client: AcmeClie
     done = client.post(path_of(order.json["finalize"]), {"csr": csr(NAME, key=key)})
     holder = AcmeClient(client.world, parse_private_key(pem_of(key)))
     assert holder.post("/acme/revoke-cert", {"certificate": der_of(client, done), "reason": 4}).status == 200
+
+
+def test_an_account_that_has_proved_every_name_of_a_certificate_revokes_it(client: AcmeClient) -> None:
+    """RFC 8555 section 7.6: "an account that holds authorizations for all of the identifiers in the certificate"."""
+    der = der_of(client, finalized(client, NAME, "api.example.com"))
+    other = client.other()
+    other.register(credential(client.world))
+    ready(other, NAME)
+    assert kind(other.post("/acme/revoke-cert", {"certificate": der})) == (403, "unauthorized")
+    ready(other, "api.example.com")
+    assert other.post("/acme/revoke-cert", {"certificate": der}).status == 200
+
+
+@pytest.mark.parametrize("ending", ["expiry", "deactivation"])
+def test_an_authorization_that_has_ended_revokes_nothing(client: AcmeClient, ending: str) -> None:
+    der = der_of(client, finalized(client))
+    other = client.other()
+    other.register(credential(client.world))
+    order = ready(other)
+    if ending == "expiry":
+        client.world.clock.now += ORDER_LIFE
+    else:
+        other.post(path_of(order.json["authorizations"][0]), {"status": "deactivated"})
+    assert kind(other.post("/acme/revoke-cert", {"certificate": der})) == (403, "unauthorized")
 
 
 @pytest.mark.parametrize("reason", [2, 6, 8, 9, 10, 11, -1, "1", True, None, 1.5, [1]])

@@ -93,6 +93,18 @@ async def test_of_two_that_take_a_challenge_one_wins(storage: Storage) -> None:
     assert sorted(await asyncio.gather(*map(take, range(NOW, NOW + 6)))) == [False] * 5 + [True]
 
 
+async def test_what_an_account_has_proved_is_known_until_its_authorization_ends(storage: Storage) -> None:
+    await _add(storage)
+    proved = replace(NEW.authorizations[0], state="valid")
+    async with storage.write() as work:
+        assert await work.acme_orders.proved("a1", now=NOW) == set()
+        assert await work.acme_orders.move_authorization(proved, was="pending")
+    async with storage.read() as work:
+        assert await work.acme_orders.proved("a1", now=NOW) == {proved.identifier}
+        assert await work.acme_orders.proved("a2", now=NOW) == set()
+        assert await work.acme_orders.proved("a1", now=proved.ends_at) == set()
+
+
 async def test_an_account_with_many_challenges_keeps_no_other_one_waiting(storage: Storage) -> None:
     many = new_order("a1", [f"dns:host{number}.example.com" for number in range(9)], NOW)
     few = new_order("a2", ("dns:www.example.org",), NOW)

@@ -45,7 +45,9 @@ class Permission:
 def permission(credential: AcmeCredential | None, settings: AcmeSettings) -> Permission:
     """What an account with this credential, or with none, may ask for."""
     if credential is None:
-        return Permission(settings.unbound_dns, settings.unbound_networks)
+        # An account from the time when no binding was required does not outlive that time.
+        bound = settings.external_account_required
+        return Permission() if bound else Permission(settings.unbound_dns, settings.unbound_networks)
     return Permission(credential.dns, credential.networks)
 
 

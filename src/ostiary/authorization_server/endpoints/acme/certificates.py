@@ -63,16 +63,20 @@ async def _revoked(exchange: AcmeExchange, thumbprint: str, reason: RevocationRe
     found = await work.certificates.by_thumbprint(thumbprint)
     if found is None:
         raise not_found("certificate")
-    _check_may_revoke(exchange, found)
+    await _check_may_revoke(exchange, found, work)
     if not await revoke_certificate(work, found.serial, exchange.act(), reason):
         raise Problem("alreadyRevoked", "the certificate was revoked before", check="certificate")
     return Response(200, answers.headers(exchange.server, answers.JSON), b"")
 
 
-def _check_may_revoke(exchange: AcmeExchange, found: Certificate) -> None:
-    """The account that got it, or the key that it certifies (section 7.6). Raises Problem."""
+async def _check_may_revoke(exchange: AcmeExchange, found: Certificate, work: UnitOfWork) -> None:
+    """The account that got it or holds "authorizations for all of the identifiers in the certificate", or the key that
+    it certifies (section 7.6). Raises Problem."""
     if exchange.found is not None:
-        if found.proof != proof_of(exchange.account.account_id):
+        account_id, names = exchange.account.account_id, set(found.identities)
+        if found.proof == proof_of(account_id):
+            return
+        if not names or not names <= await work.acme_orders.proved(account_id, now=int(exchange.now)):
             raise unauthorized("the certificate is another account's", check="account")
         return
     try:

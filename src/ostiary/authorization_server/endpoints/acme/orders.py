@@ -60,7 +60,11 @@ def _not_after(exchange: AcmeExchange, members: dict[str, object]) -> int | None
     if "notAfter" not in members:
         return None
     try:
-        wanted_end = int(datetime.fromisoformat(str(members["notAfter"])).timestamp())
+        moment = datetime.fromisoformat(str(members["notAfter"]))
+        # Without its offset it would be taken for a time where this server stands.
+        if moment.tzinfo is None:
+            raise ValueError
+        wanted_end = int(moment.timestamp())
     except (ValueError, OverflowError):
         raise malformed("notAfter is no time", check="life", expected="RFC 3339") from None
     most = exchange.server.settings.certificate_authority.server.max_life
