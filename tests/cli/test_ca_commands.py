@@ -291,3 +291,15 @@ def test_revoke_ends_an_authority_with_all_that_it_issued(founded: Operator) -> 
     founded.refused(3, ["revoked already"], "ca", "revoke", authority, "--yes")
     founded.done("ca", "rotate", "--permit-dns", "example.com")
     founded.done("cert", "issue", *SERVER, "--generate", "two.pem")
+
+
+def test_list_shows_those_that_are_asked_for(founded: Operator) -> None:
+    founded.done("cert", "issue", *SERVER, "--owner", "ops", "--generate", "one.pem")
+    founded.done(
+        "cert", "issue", "--profile", "server", "--dns", "web.example.com", "--owner", "web", "--generate", "two.pem"
+    )
+    found = {
+        option: [row["owner"] for row in founded.done("cert", "list", *option)]
+        for option in (("--owner", "ops"), ("--name", "web."), ("--client", "shop"))
+    }
+    assert found == {("--owner", "ops"): ["ops"], ("--name", "web."): ["web"], ("--client", "shop"): []}

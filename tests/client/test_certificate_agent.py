@@ -115,6 +115,31 @@ def test_a_reload_command_that_fails_is_told_and_changes_nothing(ca: Ca, tmp_pat
     assert any("renewed" in text for text in watched.told)
 
 
+def test_a_reload_command_that_failed_is_tried_again_until_it_works(ca: Ca, tmp_path: Path) -> None:
+    # It works once the folder is there; nothing is renewed meanwhile.
+    target = tmp_path / "later" / "seen.pem"
+    watched = Watched(ca, tmp_path, reload=["cp", str(tmp_path / "c.pem"), str(target)])
+    wait = watched.agent.sleep
+
+    def make_the_folder(seconds: float) -> None:
+        if len(watched.told) == 3:
+            target.parent.mkdir(exist_ok=True)
+        wait(seconds)
+
+    watched.agent.sleep = make_the_folder
+    watched.agent.run(rounds=1)
+    assert len([text for text in watched.told if "reload" in text]) == 3
+    assert watched.waited[:3] == [10.0, 20.0, 40.0]
+    assert target.read_bytes() == (tmp_path / "c.pem").read_bytes()
+
+
+def test_whoever_reads_the_files_is_told_at_the_start(ca: Ca, tmp_path: Path) -> None:
+    """A crash may have come between the last renewal and that."""
+    watched = Watched(ca, tmp_path, reload=["cp", str(tmp_path / "c.pem"), str(tmp_path / "seen.pem")])
+    watched.agent.run(rounds=0)
+    assert (tmp_path / "seen.pem").read_bytes() == (tmp_path / "c.pem").read_bytes()
+
+
 def test_copies_that_a_crash_left_behind_are_written_anew_at_the_start(ca: Ca, tmp_path: Path) -> None:
     watched = Watched(ca, tmp_path)
     (tmp_path / "key.pem").write_bytes(b"of the certificate before")

@@ -131,11 +131,21 @@ def enrol(
 def list_certificates(
     where: Where,
     everything: Annotated[bool, typer.Option("--all", help="Those that are expired or revoked, too.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many, the newest.")] = 200,
+    client: Annotated[str | None, typer.Option("--client", help="Those of this client.")] = None,
+    owner: Annotated[str | None, typer.Option("--owner", help="Those of this owner.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Those for a name that holds this text.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Look at so many, the newest.")] = 200,
 ) -> None:
     """List the certificates that were issued: whose, for what, until when, when last seen."""
     rows = where.run(lambda administration: administration.certificates.latest(before=None, limit=limit))
-    chosen = [row for row in rows if everything or row["state"] == "valid"]
+    chosen = [
+        row
+        for row in rows
+        if (everything or row["state"] == "valid")
+        and client in (None, row["client_id"])
+        and owner in (None, row["owner"])
+        and any((name or "") in one for one in row["identities"])
+    ]
     _show(chosen, where.output)
     if len(rows) == limit:
         note(f"Only the newest {limit} were looked at: --limit tells of more.")

@@ -6,11 +6,12 @@ follows, soon at first and then at longer intervals, always well before the end.
 
 from __future__ import annotations
 
+import math
 import shlex
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ostiary.client.certificate_file import CertificateFile
 from ostiary.client.certificate_request import IssuedCertificate, new_key, renew
@@ -41,6 +42,8 @@ class RenewalAgent:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     spread: Callable[[int], float] = lambda serial: serial % 1000 / 1000
+    _hook_due: float = field(default=math.inf, init=False)
+    _hook_failures: int = field(default=0, init=False)
 
     def due_at(self, present: IssuedCertificate) -> float:
         """Two thirds through the life, a little earlier on some machines; seconds since the epoch."""
@@ -71,9 +74,13 @@ class RenewalAgent:
         failures, next_try = 0, 0.0
         while rounds is None or rounds > 0:
             present = self.file.load()
-            if (wait := max(self.due_at(present), next_try) - self.clock()) > 0:
+            renew_at = max(self.due_at(present), next_try)
+            if (wait := min(renew_at, self._hook_due) - self.clock()) > 0:
                 # In steps: the clock may be set, a machine may sleep, and somebody may put another file there.
                 self.sleep(min(wait, LONGEST_PAUSE))
+                continue
+            if self._hook_due <= self.clock():
+                self.run_hook()
                 continue
             try:
                 made, failures = self.renew(), 0
@@ -88,26 +95,35 @@ class RenewalAgent:
             rounds = None if rounds is None else rounds - 1
 
     def mend(self) -> None:
-        """Put right what a crash left behind, and tell whoever reads the files. Raises ConfigurationError."""
+        """Put right what a crash left behind. Raises ConfigurationError.
+
+        Whoever reads the files is told in any case: the crash may have come between the last renewal and that.
+        """
         present = self.file.load()
         self.file.sweep()
         if not self.file.is_whole(present):
             self.tell("the copies were behind; they are written anew")
             self.file.copy(present)
-            self.run_hook()
+        self.run_hook()
 
     def run_hook(self) -> None:
-        """Run the program that is to read the new files. A failure is told and changes nothing."""
-        if not self.reload:
+        """Run the program that is to read the new files. A failure is told, and ``run`` tries again a while later."""
+        problem = self._hook_problem() if self.reload else ""
+        if not problem:
+            self._hook_due, self._hook_failures = math.inf, 0
             return
+        self._hook_due = self.clock() + min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._hook_failures)
+        self._hook_failures += 1
+        self.tell(f"the reload command {problem}")
+
+    def _hook_problem(self) -> str:
         try:
             done = subprocess.run(list(self.reload), timeout=HOOK_SECONDS, capture_output=True, check=False)  # noqa: S603 - the operator's own command
         except (OSError, subprocess.TimeoutExpired) as error:
-            self.tell(f"the reload command failed: {error}")
-            return
-        if done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip()[-300:]
-            self.tell(f"the reload command ended with {done.returncode}: {said}")
+            return f"failed: {error}"
+        if not done.returncode:
+            return ""
+        return f"ended with {done.returncode}: {done.stderr.decode('utf-8', 'replace').strip()[-300:]}"
 
     def _pause(self, present: IssuedCertificate, failures: int) -> float:
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (failures - 1))
