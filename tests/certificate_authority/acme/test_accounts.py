@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from ostiary.admin.acme_credentials import revoke_credential
 from ostiary.certificate_authority.acme.problems import URN
 from ostiary.protocol.jwk import SigningKey
+from ostiary.revocation.act import Act
 from tests.authorization_server.world import Answer, World
 from tests.certificate_authority.acme.client import AcmeClient, credential, csr, path_of, text, url
 from tests.certificate_authority.acme.conftest import configured
@@ -74,6 +76,12 @@ def test_a_binding_made_for_another_key_is_refused(stranger: AcmeClient) -> None
     other = stranger.other()
     bound = other.binding(credential(stranger.world))
     assert kind(stranger.post("/acme/new-account", {"externalAccountBinding": bound})) == (400, "malformed")
+
+
+def test_a_binding_by_a_revoked_credential_is_refused(stranger: AcmeClient) -> None:
+    world, made = stranger.world, credential(stranger.world)
+    world.run(revoke_credential(world.storage, made.credential.key_id, Act("cli", world.clock())))
+    assert kind(stranger.register(made)) == (403, "unauthorized")
 
 
 def test_the_terms_of_service_must_be_agreed_to_where_there_are_some(stranger: AcmeClient) -> None:

@@ -279,6 +279,8 @@ def test_only_the_own_certificate_for_such_a_name_is_replaced(client: AcmeClient
     other.register(credential(client.world))
     assert kind(other.order(NAME, replaces=named)) == (400, "malformed")
     assert kind(client.order(NAME, replaces="nothing")) == (400, "malformed")
+    of_another_authority = text(b"another key") + "." + named.partition(".")[2]
+    assert kind(client.order(NAME, replaces=of_another_authority)) == (400, "malformed")
 
 
 # -- where there is nothing -------------------------------------------------------------------------------------------

@@ -167,6 +167,7 @@ BAD_HEADERS: dict[str, tuple[dict[str, Any], str, int, str]] = {
     "no algorithm": ({"alg": "none"}, "badSignatureAlgorithm", 400, "algorithm"),
     "a MAC": ({"alg": "HS256"}, "badSignatureAlgorithm", 400, "algorithm"),
     "no kid": ({"kid": None}, "malformed", 400, "header"),
+    "a key beside the account": ({"jwk": {"kty": "EC"}}, "malformed", 400, "header"),
     "the account of nobody": ({"kid": url("/acme/account/nobody")}, "accountDoesNotExist", 400, "account"),
     "an account elsewhere": ({"kid": "https://evil.example/acme/account/a"}, "accountDoesNotExist", 400, "account"),
     "an extension": ({"crit": ["b64"], "b64": False}, "malformed", 400, "header"),

@@ -93,6 +93,7 @@ def test_an_ipv6_address_stands_in_brackets_in_host() -> None:
         (ok(b""), "unauthorized"),
         (ok(KEY_AUTHORIZATION.encode() + b" and more"), "unauthorized"),
         (ok(b"x" * (http_01.MAX_BYTES + 1)), "unauthorized"),
+        (ok(KEY_AUTHORIZATION.encode() + b" " * http_01.MAX_BYTES), "unauthorized"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "unauthorized"),
         (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", "unauthorized"),
         (b"HTTP/1.1 301 Moved\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n", "unauthorized"),
@@ -114,6 +115,14 @@ def test_http_01_follows_no_redirect_even_to_a_place_that_has_the_answer() -> No
             return target.requests
 
     assert asyncio.run(run()) == []
+
+
+def test_http_01_takes_the_answer_of_an_error_page_for_none() -> None:
+    """Section 8.3: only an answer of 200 counts; a page of 404 may repeat what was asked for."""
+    body = KEY_AUTHORIZATION.encode()
+    with pytest.raises(ChallengeFailed):
+        asyncio.run(answered(ok(body).replace(b"200 OK", b"404 Not Found")))
+    asyncio.run(answered(ok(body)))
 
 
 def test_http_01_gives_up_when_nobody_listens(unused_port: int) -> None:
