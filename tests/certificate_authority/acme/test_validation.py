@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import ipaddress
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -299,6 +300,7 @@ def test_tls_alpn_01_refuses_a_server_that_does_not_speak_it(tmp_path: Path, pro
 def test_tls_alpn_01_tells_when_there_is_no_tls() -> None:
     async def run() -> None:
         async with web() as site:
-            await tls_alpn_01.validate(reach(tls=site.port), "ip:127.0.0.1", TOKEN, KEY_AUTHORIZATION)
+            hasty = replace(reach(tls=site.port), timeout=0.2)
+            await tls_alpn_01.validate(hasty, "ip:127.0.0.1", TOKEN, KEY_AUTHORIZATION)
 
     assert failure(run()).code in ("tls", "connection")

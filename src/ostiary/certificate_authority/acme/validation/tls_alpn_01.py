@@ -25,7 +25,8 @@ async def validate(reach: Reach, identifier: str, token: str, key_authorization:
     failure: ChallengeFailed | None = None
     for address in (await reach.addresses(identifier))[:4]:
         try:
-            der = await _certificate(str(address), reach.tls_port, server_name(identifier))
+            name = server_name(identifier)
+            der = await _certificate(str(address), reach.tls_port, name, reach.timeout)
         except ssl.SSLError as error:
             failure = ChallengeFailed("tls", f"no handshake with {host}:{reach.tls_port}: {error.reason}")
         except OSError as error:
@@ -67,13 +68,15 @@ def _is(name: x509.GeneralName, identifier: str) -> bool:
     return isinstance(name, x509.IPAddress) and identifier.startswith("ip:") and str(name.value) == value
 
 
-async def _certificate(address: str, port: int, name: str) -> bytes:
+async def _certificate(address: str, port: int, name: str, seconds: float) -> bytes:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # The certificate is self-signed; what it must say is checked above, and the handshake proves its key.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols([PROTOCOL])
-    _, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=name)
+    _, writer = await asyncio.open_connection(
+        address, port, ssl=context, server_hostname=name, ssl_handshake_timeout=seconds
+    )
     try:
         tls = writer.get_extra_info("ssl_object")
         # A server that never heard of this protocol has not agreed to answer for the name (RFC 8737 section 3).
