@@ -152,6 +152,16 @@ def test_a_certificate_that_nobody_may_have_is_refused_with_the_reason(
     assert founded.done("cert", "list", "--all") == []
 
 
+def test_what_an_operator_is_refused_is_in_the_audit_log_with_its_check(founded: Operator) -> None:
+    foreign = ("--profile", "server", "--dns", "api.example.org", "--owner", "ops")
+    founded.refused(3, ["example.com"], "cert", "issue", *foreign, "--generate", "x.pem")
+    founded.refused(3, ["example.com"], "cert", "enrol", *foreign, "--token-file", "x.token")
+    rows = founded.done("audit", "list", "--tag", "certificate:refused")
+    assert [(row["outcome"], row["reason"], row["target"]) for row in rows] == [
+        ("refused", "name_constraints", "ops")
+    ] * 2
+
+
 def test_a_client_is_named_by_its_id(founded: Operator) -> None:
     founded.done("client", "create", "shop", "--generate", "shop.json")
     made = founded.done("cert", "issue", "--profile", "client", "--client", "shop", "--generate", "shop.pem")

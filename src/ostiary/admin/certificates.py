@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ostiary.admin.certificate_commands import CertificateEnd, NewCertificate, NewEnrolment
 from ostiary.admin.existing import NotThere, existing_client
 from ostiary.audit import tags
@@ -15,6 +17,7 @@ from ostiary.model.certificate import Certificate
 from ostiary.revocation import revoke_certificate, revoke_client
 from ostiary.revocation.act import Act
 from ostiary.storage.base import Storage, UnitOfWork
+from ostiary.trace import redact
 
 
 async def issue(authorities: Authorities, command: NewCertificate, act: Act) -> Prepared:
@@ -28,6 +31,7 @@ async def issue(authorities: Authorities, command: NewCertificate, act: Act) -> 
             await _check_client(work, granted)
             await issuing.record(work, prepared, act)
     except VerificationError as error:
+        await _record_refusal(authorities.storage, command, error, act)
         raise unusable(error) from None
     return prepared
 
@@ -39,6 +43,7 @@ async def enrol(authorities: Authorities, command: NewEnrolment, act: Act) -> tu
         granted = _granted(authorities, command)
         issuing.check_names(authorities, authorities.issuing(), granted.identities)
     except VerificationError as error:
+        await _record_refusal(authorities.storage, command, error, act)
         raise unusable(error) from None
     async with authorities.storage.write() as work:
         await _check_client(work, granted)
@@ -76,6 +81,15 @@ def unusable(error: VerificationError) -> ConfigurationError:
     told += [f"expected: {error.expected}"] if error.expected else []
     told += [error.mend] if error.mend else []
     return ConfigurationError(f"this certificate is refused: {'; '.join(told)}")
+
+
+async def _record_refusal(
+    storage: Storage, command: NewCertificate | NewEnrolment, error: VerificationError, act: Act
+) -> None:
+    target = command.client_id or command.owner
+    event = act.event(tags.CERTIFICATE_REFUSED, target, profile=command.profile, seen=redact(error.seen))
+    async with storage.write() as work:
+        await work.audit.append(replace(event, outcome="refused", reason=error.check))
 
 
 def _granted(authorities: Authorities, command: NewCertificate | NewEnrolment) -> Entitlement:
