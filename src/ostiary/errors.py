@@ -11,6 +11,7 @@ OstiaryError
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
 
 
 class OstiaryError(Exception):
@@ -79,7 +80,7 @@ class OAuthError(OstiaryError):
         self.mend = mend
 
     @classmethod
-    def of(cls, error: VerificationError, code: str = "invalid_request", *, status: int = 400) -> OAuthError:
+    def of(cls, error: VerificationError, code: str = "invalid_request", *, status: int = 400) -> Self:
         """``error`` as an endpoint tells it: its public sentence, under this code."""
         return cls(
             code,

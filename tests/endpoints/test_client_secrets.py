@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote_plus
 
 import pytest
 
 from ostiary.authorization_server.client_authentication import METHODS, client_secrets
 from ostiary.authorization_server.grants.client_credentials import GRANT
+from ostiary.model.client import AuthenticationMethod
 from ostiary.protocol import token_format
 from tests.authorization_server.world import ORDERS, Answer, World, shop_world
 from tests.endpoints.test_client_authentication import refused_by
@@ -194,6 +195,10 @@ REGISTERED = {
     "post": "client_secret_post",
     "public": "none",
 }
+
+
+def test_a_client_can_be_registered_for_every_method_that_there_is() -> None:
+    assert set(get_args(AuthenticationMethod)) == {method.name for method in METHODS}
 
 
 def test_there_is_a_client_here_for_every_method_but_those_of_tls_and_of_spiffe() -> None:

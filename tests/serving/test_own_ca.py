@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,21 +15,13 @@ from ostiary.serving.tls.from_own_ca import OWNER, OwnCaWatch, own_certificate
 from ostiary.serving.tls.listener import ListenerTls
 from tests.authorization_server.world import World
 from tests.certificate_authority.authority import Ca, certificate_authority
+from tests.certificate_authority.conftest import ca, world
 
 HOST = "auth.example.com"
 DAY = 86_400
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def ca(world: World) -> Ca:
-    return certificate_authority(world)
+__all__ = ["ca", "world"]
 
 
 def watched(ca: Ca) -> tuple[ListenerTls, OwnCaWatch]:

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
-from ostiary.admin.login_commands import STRICT, AuthenticationMethod, GrantTypeName, LoginChanges, NewLogin
+from ostiary.admin.login_commands import STRICT, GrantTypeName, LoginChanges, NewLogin
 from ostiary.model import names
 from ostiary.model.api import TokenFormat
+from ostiary.model.client import AuthenticationMethod
 from ostiary.protocol.certificate_subject import MAX_LENGTH, SubjectKind
 
 MAX_LIFE = 86_400  # seconds; no access token is given a longer life than a day

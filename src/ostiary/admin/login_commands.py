@@ -7,23 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ostiary.model.application_uris import MAX_LENGTH
-from ostiary.model.client_login import ApplicationType, SubjectType
+from ostiary.model.client_login import ApplicationType, LoginAlgorithm, SubjectType
 
 STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 MAX_URIS = 50
 _DAY = 86_400
 
-AuthenticationMethod = Literal[
-    "private_key_jwt",
-    "tls_client_auth",
-    "self_signed_tls_client_auth",
-    "spiffe_jwt",
-    "client_secret_basic",
-    "client_secret_post",
-    "none",
-]
 GrantTypeName = Literal["authorization_code", "refresh_token", "client_credentials"]
-IdTokenAlg = Literal["ES256", "RS256"]
 Uri = Annotated[str, Field(max_length=MAX_LENGTH)]
 Uris = Annotated[list[Uri], Field(max_length=MAX_URIS)]
 RefreshLife = Annotated[int, Field(ge=60, le=3 * 365 * _DAY, description="seconds")]
@@ -39,8 +29,8 @@ class NewLogin(BaseModel):
     application_type: ApplicationType = "web"
     redirect_uris: Uris
     post_logout_redirect_uris: Uris = []
-    id_token_alg: IdTokenAlg = "ES256"
-    userinfo_alg: IdTokenAlg | None = None
+    id_token_alg: LoginAlgorithm = "ES256"
+    userinfo_alg: LoginAlgorithm | None = None
     subject_type: SubjectType = "public"
     sector: Sector = ""
     require_pkce: bool = True
@@ -63,8 +53,8 @@ class LoginChanges(BaseModel):
 
     redirect_uris: Uris | None = None
     post_logout_redirect_uris: Uris | None = None
-    id_token_alg: IdTokenAlg | None = None
-    userinfo_alg: IdTokenAlg | None = None
+    id_token_alg: LoginAlgorithm | None = None
+    userinfo_alg: LoginAlgorithm | None = None
     require_pkce: bool | None = None
     first_party: bool | None = None
     home_uri: Uri | None = None

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ostiary.authorization_server.published_keys import Fetcher
+from ostiary.authorization_server.published_keys import (
+    DEFAULT_LIFE,
+    MAX_LIFE,
+    MIN_LIFE,
+    OUTAGE,
+    RETRY_INTERVAL,
+    UNKNOWN_KID_INTERVAL,
+    Fetcher,
+)
 from ostiary.errors import Unavailable, VerificationError
 from ostiary.fetching.refusal import FetchRefused
 from ostiary.protocol import spiffe_bundle
@@ -23,12 +31,6 @@ from ostiary.settings.spiffe import BundleSettings
 
 PURPOSE: Final = "spiffe_bundle"
 PART: Final = "trust bundle"
-MIN_LIFE: Final = 60
-MAX_LIFE: Final = 3600
-DEFAULT_LIFE: Final = 300
-UNKNOWN_KID_INTERVAL: Final = 60
-RETRY_INTERVAL: Final = 10
-OUTAGE: Final = 3600
 
 log = logging.getLogger(__name__)
 Keys = tuple[VerificationKey, ...]

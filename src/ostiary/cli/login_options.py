@@ -9,10 +9,11 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from ostiary.admin.login_commands import AuthenticationMethod, GrantTypeName, LoginChanges, NewLogin
+from ostiary.admin.login_commands import GrantTypeName, LoginChanges, NewLogin
 from ostiary.cli import mutual_tls_options
 from ostiary.errors import ConfigurationError
 from ostiary.model.application_uris import is_web_address
+from ostiary.model.client import AuthenticationMethod
 
 _SECRET_METHODS: dict[str, AuthenticationMethod] = {"basic": "client_secret_basic", "post": "client_secret_post"}
 Texts = list[str] | None

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, get_args
 import typer
 
 from ostiary.admin.commands import CertificateSubject
-from ostiary.admin.login_commands import AuthenticationMethod
 from ostiary.errors import ConfigurationError
+from ostiary.model.client import AuthenticationMethod
 from ostiary.protocol.certificate_subject import SUBJECT_KINDS, SubjectKind
 
 OPTIONS: Final[dict[str, Any]] = {

@@ -12,6 +12,17 @@ ClientKind = Literal["client", "api"]
 ClientState = Literal["active", "disabled"]
 ClientSource = Literal["registered", "static"]
 
+AuthenticationMethod = Literal[
+    "private_key_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+    "spiffe_jwt",
+    "client_secret_basic",
+    "client_secret_post",
+    "none",
+]
+"""What a client can be registered for; each has its file in ``authorization_server.client_authentication``."""
+
 SPIFFE_JWT: Final = "spiffe_jwt"
 """The method of clients that prove themselves by a JWT-SVID: draft-ietf-oauth-spiffe-client-auth section 4."""
 

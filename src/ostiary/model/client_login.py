@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 ApplicationType = Literal["web", "native", "browser"]
-ID_TOKEN_ALGORITHMS: Final = ("ES256", "RS256")
+LoginAlgorithm = Literal["ES256", "RS256"]
+ID_TOKEN_ALGORITHMS: Final[tuple[str, ...]] = get_args(LoginAlgorithm)
 """What an ID token or a userinfo answer may be signed by; OpenID Connect Discovery 3: "RS256 MUST be included"."""
 
 SubjectType = Literal["public", "pairwise"]

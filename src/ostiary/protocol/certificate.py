@@ -91,7 +91,7 @@ def read(der: bytes) -> Certificate:
     try:
         parsed = x509.load_der_x509_certificate(der)
         found = Certificate(der, thumbprint(der), parsed)
-        # Asked for now, so that a name that cannot be read is no surprise later.
+        # Read here already, so that one with a name or an end that cannot be read is refused as unreadable.
         parsed.subject, parsed.issuer, parsed.not_valid_after_utc  # noqa: B018
     except UNREADABLE:
         raise unusable("what is no certificate", "a certificate in DER") from None

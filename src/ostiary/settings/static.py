@@ -8,13 +8,13 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ostiary.model import names
 from ostiary.model.api import TokenFormat
-from ostiary.model.client import SPIFFE_JWT
+from ostiary.model.client import SPIFFE_JWT, AuthenticationMethod
 from ostiary.model.client_login import ClientLogin
 from ostiary.model.login_rules import GRANT_TYPES, SECRET_METHODS, checked_login, grant_types_for
 from ostiary.model.mutual_tls import SELF_SIGNED, MutualTls, checked_mutual_tls
 from ostiary.protocol.certificate_subject import SubjectKind
 from ostiary.settings.fields import ClientId, FilePath, Paths, Seconds, Section, SigningAlgorithm, Texts
-from ostiary.settings.static_login import AuthenticationMethod, StaticLogin
+from ostiary.settings.static_login import StaticLogin
 
 API_CLIENT_PREFIX = names.API_CLIENT_PREFIX
 

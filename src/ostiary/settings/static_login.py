@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from ostiary.model.client_login import ApplicationType, ClientLogin, SubjectType
+from ostiary.model.client_login import ApplicationType, ClientLogin, LoginAlgorithm, SubjectType
 from ostiary.settings.fields import Section, Texts
 
 _DAY = 86_400
-AuthenticationMethod = Literal[
-    "private_key_jwt",
-    "tls_client_auth",
-    "self_signed_tls_client_auth",
-    "spiffe_jwt",
-    "client_secret_basic",
-    "client_secret_post",
-    "none",
-]
-LoginAlgorithm = Literal["ES256", "RS256"]
 
 
 class StaticLogin(Section):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints.base import Endpoint
-from ostiary.authorization_server.http import Request, Response, json_response, matches_etag
+from ostiary.authorization_server.endpoints.certificate_authority import published
+from ostiary.authorization_server.http import Request, Response
 from ostiary.errors import Unavailable
 from ostiary.protocol import spiffe_bundle
 
@@ -17,8 +17,7 @@ _TRIES = 5
 
 async def _handler(server: AuthorizationServer, request: Request) -> Response:
     if server.settings.certificate_authority.trust_domain is None:
-        told = {"error": "not_found", "error_description": "this installation is no SPIFFE trust domain"}
-        return json_response(told, status=404)
+        return published.absent("this installation is no SPIFFE trust domain")
     sequence = await _refreshed(server)
     max_age = server.settings.keys.jwks_max_age
     document = spiffe_bundle.build(
@@ -28,15 +27,7 @@ async def _handler(server: AuthorizationServer, request: Request) -> Response:
         # A key stands here longer before its first use than anybody may keep this answer (settings, publish_before).
         max_age,
     )
-    etag = '"' + hashlib.sha256(document).hexdigest()[:32] + '"'
-    headers = (
-        (b"cache-control", f"public, max-age={max_age}".encode()),
-        (b"etag", etag.encode()),
-        (b"x-content-type-options", b"nosniff"),
-    )
-    if matches_etag(request.headers.get(b"if-none-match", b""), etag.encode()):
-        return Response(304, headers, b"")
-    return Response(200, ((b"content-type", b"application/json"), *headers), document)
+    return published.document(request, document, b"application/json", max_age)
 
 
 async def _refreshed(server: AuthorizationServer) -> int:

@@ -99,14 +99,7 @@ def _identifier(one: object, permitted: Permission) -> str:
         identity = identities.dns(value) if kind == "dns" else identities.ip(value)
         permitted.check(identity)
     except VerificationError as error:
-        raise Problem(
-            "rejectedIdentifier",
-            error.public,
-            check=error.check,
-            seen=error.seen,
-            expected=error.expected,
-            mend=error.mend,
-        ) from None
+        raise Problem.of(error, "rejectedIdentifier") from None
     return identity
 
 

@@ -55,17 +55,11 @@ _OF_CHECKS = {
 def of_verification(error: VerificationError, code: str = "") -> Problem:
     """The problem behind a failed check; code: the error type, if the check does not say it."""
     found = code or _OF_CHECKS.get(error.check, "malformed")
-    # The document then says which are taken (section 6.2).
-    members = {"algorithms": list(ALGORITHMS)} if found == "badSignatureAlgorithm" else None
-    return Problem(
-        found,
-        error.public,
-        check=error.check,
-        seen=error.seen,
-        expected=error.expected,
-        mend=error.mend,
-        members=members,
-    )
+    problem = Problem.of(error, found)
+    if found == "badSignatureAlgorithm":
+        # The document then says which are taken (section 6.2).
+        problem.members["algorithms"] = list(ALGORITHMS)
+    return problem
 
 
 def malformed(detail: str, *, check: str = "format", seen: str = "", expected: str = "", mend: str = "") -> Problem:
