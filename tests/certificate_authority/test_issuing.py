@@ -14,6 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ostiary.audit import tags
 from ostiary.certificate_authority import issuing
+from ostiary.certificate_authority.issuing import Prepared
 from ostiary.certificate_authority.name_constraints import NameConstraints
 from ostiary.certificate_authority.recheck import recheck
 from ostiary.errors import Unavailable, VerificationError
@@ -42,16 +43,41 @@ def test_openssl_accepts_the_chain_of_every_profile_and_algorithm(
 
 
 def test_openssl_refuses_a_name_outside_the_constraints_that_was_signed_all_the_same(
-    ca: Ca, world: World, openssl: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ca: Ca, openssl: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(NameConstraints, "check", lambda *_: None)
-    prepared = ca.prepare("server", "api.example.org")
-    (tmp_path / "root.pem").write_bytes(ca.root_pem())
-    (tmp_path / "chain.pem").write_bytes(prepared.chain_pem())
-    command = [openssl, "verify", "-attime", str(int(world.clock()))]
-    command += ["-CAfile", "root.pem", "-untrusted", "chain.pem", "chain.pem"]
-    verified = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    verified = verify(openssl, tmp_path, ca, ca.prepare("server", "api.example.org"))
     assert "permitted subtree violation" in verified.stderr
+
+
+def verify(openssl: str, folder: Path, ca: Ca, prepared: Prepared) -> subprocess.CompletedProcess[str]:
+    (folder / "root.pem").write_bytes(ca.root_pem())
+    (folder / "chain.pem").write_bytes(prepared.chain_pem())
+    command = [openssl, "verify", "-attime", str(int(ca.world.clock()))]
+    command += ["-CAfile", "root.pem", "-untrusted", "chain.pem", "chain.pem"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+DOMAINS_ALONE = NameConstraints(dns=("example.com",))
+
+
+def test_a_ca_for_domains_alone_certifies_no_address(world: World) -> None:
+    ca = certificate_authority(world, constraints=DOMAINS_ALONE)
+    ca.issue("server", "api.example.com")
+    with pytest.raises(VerificationError) as refused:
+        ca.issue("server", "10.0.0.1")
+    assert refused.value.check == "name_constraints"
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "2001:db8::1"])
+def test_openssl_refuses_an_address_that_a_ca_for_domains_signed_all_the_same(
+    world: World, openssl: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    ca = certificate_authority(world, constraints=DOMAINS_ALONE)
+    monkeypatch.setattr(NameConstraints, "check", lambda *_: None)
+    for name, said in (("api.example.com", "chain.pem: OK"), (address, "excluded subtree violation")):
+        verified = verify(openssl, tmp_path, ca, ca.prepare("server", name))
+        assert said in verified.stdout + verified.stderr
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def verify(openssl: str, folder: Path, leaf: str, root: str = "root.pem") -> str
 
 def test_init_makes_a_root_in_files_and_an_authority_that_issues(founded: Operator) -> None:
     rows = {row["kind"]: row for row in founded.done("ca", "show")}
-    assert rows["issuing"]["permits"] == ["dns:example.com"]
+    assert rows["issuing"]["permits"] == ["dns:example.com", "ip:none"]
     assert (rows["issuing"]["key_store"], rows["root"]["key_store"]) == ("file", "offline")
     assert stat.S_IMODE((founded.folder / "root-key.pem").stat().st_mode) == 0o600
     assert "wrapped_private_key" not in rows["issuing"]

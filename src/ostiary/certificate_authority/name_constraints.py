@@ -1,4 +1,4 @@
-"""Which names an issuing CA may certify at all: RFC 5280 section 4.2.1.10, permitted subtrees only."""
+"""Which names an issuing CA may certify at all: RFC 5280 section 4.2.1.10."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from ostiary.certificate_authority.refusal import refused
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.settings import Settings
 
+_EVERY_ADDRESS = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+
 
 @dataclass(frozen=True, slots=True)
 class NameConstraints:
     """dns: domains, each with the names below it; networks: IPv4 and IPv6; hosts: of URIs, exactly.
 
-    A kind of which nothing is named is not constrained.
+    A kind of which nothing is named is not constrained, but for addresses: a CA for domains alone certifies none, else
+    whoever had its key could pose as any address.
     """
 
     dns: tuple[str, ...] = ()
@@ -31,11 +34,17 @@ class NameConstraints:
         names: list[x509.GeneralName] = [x509.DNSName(name) for name in self.dns]
         names += [x509.IPAddress(ipaddress.ip_network(network)) for network in self.networks]
         names += [x509.UniformResourceIdentifier(host) for host in self.hosts]
-        return x509.NameConstraints(names, None) if names else None
+        excluded = [x509.IPAddress(network) for network in _EVERY_ADDRESS] if self._excludes_addresses else None
+        return x509.NameConstraints(names, excluded) if names else None
+
+    @property
+    def _excludes_addresses(self) -> bool:
+        return bool(self.dns) and not self.networks
 
     def told(self) -> list[str]:
         """Each with its kind, for people."""
-        kinds = (("dns", self.dns), ("ip", self.networks), ("uri", self.hosts))
+        networks = ("none",) if self._excludes_addresses else self.networks
+        kinds = (("dns", self.dns), ("ip", networks), ("uri", self.hosts))
         return [f"{kind}:{one}" for kind, permitted in kinds for one in permitted]
 
     def check(self, identity: str) -> None:
@@ -48,12 +57,13 @@ class NameConstraints:
             permitted, allowed = self.networks, any(address in ipaddress.ip_network(one) for one in self.networks)
         else:
             permitted, allowed = self.hosts, identities.host_of(identity) in self.hosts
-        if permitted and not allowed:
+        excluded = identity.startswith("ip:") and self._excludes_addresses
+        if excluded or (permitted and not allowed):
             raise refused(
                 "name_constraints",
                 "the issuing authority may not certify this name",
                 seen=identity,
-                expected=", ".join(permitted),
+                expected="no address" if excluded else ", ".join(permitted),
                 mend="ask for a name within the authority's constraints (ostiary ca show), or make an authority for it",
             )
 

@@ -226,8 +226,8 @@ async def _add(
     constraints = checked(dns or (), networks or ())
     if not constraints.dns:
         note("No --permit-dns: this CA may certify every host name. Better is one for your own domains alone.")
-    if not constraints.networks:
-        note("No --permit-network: this CA may certify every IP address. Name one, even if it is a small one.")
+        if not constraints.networks:
+            note("No --permit-network: this CA may certify every IP address, too.")
     certificates = local.certificates
     name = _organization(root)
     life, act = certificates.life(), certificates.act()
