@@ -11,7 +11,7 @@ from ostiary.protocol import credential, jwk
 from ostiary.protocol.credential import Credential
 from ostiary.protocol.jwk import SigningKey
 from ostiary.protocol.metadata import check_issuer_url
-from ostiary.protocol.secret_credential import SecretCredential, holds_secret
+from ostiary.protocol.secret_credential import SecretCredential
 from ostiary.secret_files import read_secret_file
 
 CLIENT_FILE_VARIABLE = "OSTIARY_CLIENT_FILE"
@@ -34,7 +34,9 @@ def load_client_identity(path: str | os.PathLike[str] | None = None) -> Credenti
     """As ``load_client_credential``, also of a client with a secret in place of a key: what the file's type says."""
     path = client_file(path)
     document = read_secret_file(path)
-    return SecretCredential.parse(document) if holds_secret(document) else _parse(document, path, credential.CLIENT)
+    if credential.type_of(document) == credential.CLIENT_SECRET:
+        return SecretCredential.parse(document)
+    return _parse(document, path, credential.CLIENT)
 
 
 def client_file(

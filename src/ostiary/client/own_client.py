@@ -13,6 +13,7 @@ from ostiary.client.client_certificate import ClientCertificate
 from ostiary.client.credential_file import client_file, load_client_credential
 from ostiary.errors import ConfigurationError
 from ostiary.protocol.certificate_credential import CLIENT_CERTIFICATE, CertificateCredential
+from ostiary.protocol.credential import type_of
 
 MAX_BYTES = 65_536
 
@@ -26,7 +27,7 @@ def certificate_credential(path: str | os.PathLike[str] | None = None) -> Certif
             document = file.read(MAX_BYTES)
     except OSError:
         return None  # whoever reads it as a file with a key tells why it cannot be read
-    if f'"{CLIENT_CERTIFICATE}"'.encode() not in document:
+    if type_of(document) != CLIENT_CERTIFICATE:
         return None
     return CertificateCredential.parse(document, named.parent)
 

@@ -25,6 +25,14 @@ CLIENT_SECRET: Final = "ostiary-client-secret"
 _MEMBERS: Final = frozenset({"type", "issuer", "client_id", "audience", "private_key"})
 
 
+def type_of(document: bytes) -> object:
+    """What a credential file says it is; None of what is no JSON, or says nothing."""
+    try:
+        return strict_json.decode_object(document).get("type")
+    except VerificationError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A client's or an API's own identity. Its representation never shows the key.

@@ -59,11 +59,3 @@ class SecretCredential:
             "token_endpoint_auth_method": self.authentication_method,
         }
         return msgspec.json.format(strict_json.encode(members), indent=2) + b"\n"
-
-
-def holds_secret(document: bytes) -> bool:
-    """Whether the type of ``document`` is that of such a file; what is no JSON at all has no type."""
-    try:
-        return strict_json.decode_object(document).get("type") == CLIENT_SECRET
-    except VerificationError:
-        return False
