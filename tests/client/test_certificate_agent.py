@@ -140,6 +140,13 @@ def test_whoever_reads_the_files_is_told_at_the_start(ca: Ca, tmp_path: Path) ->
     assert (tmp_path / "seen.pem").read_bytes() == (tmp_path / "c.pem").read_bytes()
 
 
+def test_a_timer_that_has_nothing_to_do_tells_nobody(ca: Ca, tmp_path: Path) -> None:
+    watched = Watched(ca, tmp_path, reload=["cp", str(tmp_path / "c.pem"), str(tmp_path / "seen.pem")])
+    watched.agent.mend()
+    assert not watched.agent.is_due()
+    assert not (tmp_path / "seen.pem").exists()
+
+
 def test_copies_that_a_crash_left_behind_are_written_anew_at_the_start(ca: Ca, tmp_path: Path) -> None:
     watched = Watched(ca, tmp_path)
     (tmp_path / "key.pem").write_bytes(b"of the certificate before")

@@ -71,6 +71,8 @@ class RenewalAgent:
         it proves nothing any more, so no further try can help, and whoever supervises this is to see it.
         """
         self.mend()
+        # A crash may have come between the last renewal and this. A timer (`is_due`) would reload at every turn.
+        self.run_hook()
         failures, next_try = 0, 0.0
         while rounds is None or rounds > 0:
             present = self.file.load()
@@ -95,16 +97,13 @@ class RenewalAgent:
             rounds = None if rounds is None else rounds - 1
 
     def mend(self) -> None:
-        """Put right what a crash left behind. Raises ConfigurationError.
-
-        Whoever reads the files is told in any case: the crash may have come between the last renewal and that.
-        """
+        """Put right what a crash left behind, and tell whoever reads the files. Raises ConfigurationError."""
         present = self.file.load()
         self.file.sweep()
         if not self.file.is_whole(present):
             self.tell("the copies were behind; they are written anew")
             self.file.copy(present)
-        self.run_hook()
+            self.run_hook()
 
     def run_hook(self) -> None:
         """Run the program that is to read the new files. A failure is told, and ``run`` tries again a while later."""
