@@ -36,6 +36,7 @@ from ostiary.key_management.file import FileKeyManagement
 from ostiary.key_management.open import key_token
 from ostiary.model.delivery import DeliveryKind
 from ostiary.model.event import AuditEvent
+from ostiary.revocation_feed.open import wake_ups_for
 from ostiary.serving.housekeeping import Chore
 from ostiary.serving.late_app import LateApp
 from ostiary.serving.metrics import Metrics
@@ -185,7 +186,9 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
             upstreams=UpstreamProviders(fetcher, clock),
             trust_bundles=TrustBundles(settings.spiffe.bundles, fetcher, clock),
             client_trust=WithOwnAuthorities(configured, authorities),
+            wake_ups=wake_ups_for(settings.storage.url, storage),
         )
+        await server.wake_ups.open()
         await seals.ready()
         pages.check(settings.pages)
         sealer = Sealer(storage, signing_keys, settings.audit.heads_file, clock)
@@ -197,6 +200,7 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
         yield Installation(
             settings, storage, key_management, signing_keys, registry, server, sealer, deliverer, metrics, clock
         )
+        await server.wake_ups.close()
         server.passwords.close()
     finally:
         await storage.close()

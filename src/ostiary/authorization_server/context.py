@@ -14,6 +14,8 @@ from ostiary.authorization_server.password_hashing import PasswordHashing
 from ostiary.authorization_server.registry import Registry
 from ostiary.authorization_server.token_bucket import SourceBuckets
 from ostiary.authorization_server.unauthenticated import UnauthenticatedRefusals
+from ostiary.revocation_feed.base import WakeUps
+from ostiary.revocation_feed.memory import MemoryWakeUps
 from ostiary.storage.base import Storage
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class AuthorizationServer:
     upstreams: UpstreamProviders | None = None
     trust_bundles: TrustBundles | None = None
     client_trust: ClientTrust = field(default_factory=ConfiguredTrust)
+    wake_ups: WakeUps = field(default_factory=MemoryWakeUps)
     monotonic: Callable[[], float] = time.monotonic
     unauthenticated: UnauthenticatedRefusals = field(init=False)
     acme_requests: SourceBuckets = field(init=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -42,6 +42,9 @@ HOLD_REGISTRY = Statement(_REGISTRY.with_for_update(read=True))
 # a deadlock.
 TAKE_REGISTRY = Statement(_REGISTRY.with_for_update(key_share=True))
 _APPEND = insertion(REVOCATIONS)
+CHANNEL = "ostiary_revocations"
+"""Where PostgreSQL notifies of each commit that has added to the revocation log."""
+_NOTIFY = Statement(select(func.pg_notify(CHANNEL, "")))
 TENANTS = Statement(select(COUNTERS.c.tenant).distinct())
 SET_COUNTER = Statement(
     update(COUNTERS)
@@ -103,6 +106,9 @@ class Ledger:
             first = await self._raise(tenant, "revocation", len(rows)) - len(rows) + 1
             for position, row in enumerate(rows, first):
                 await self._append(replace(row, position=position))
+        if self._revocations and self._shared:
+            # Delivered by the database after the commit; a transaction that is rolled back notifies nobody.
+            await self._connection.one(_NOTIFY, {})
         self._changed.clear()
         self._revocations.clear()
 

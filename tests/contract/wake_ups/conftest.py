@@ -1,0 +1,77 @@
+"""Two nodes on one database, and the wake-ups of each, on every adapter."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from ostiary.revocation_feed.base import WakeUps
+from ostiary.revocation_feed.memory import MemoryWakeUps
+from ostiary.revocation_feed.open import wake_ups_for
+from ostiary.storage.base import Storage
+from ostiary.storage.open import storage_for
+from tests.contract.storage.conftest import (
+    anyio_backend,
+    migrated_database,
+    migrated_file,
+    postgres_copy,
+    sqlite_url,
+)
+from tests.contract.storage.examples import revocation
+
+__all__ = ["anyio_backend", "migrated_database", "migrated_file", "postgres_copy", "sqlite_url"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node with its own connections to the shared database."""
+
+    storage: Storage
+    wake_ups: WakeUps
+
+    async def revoke(self, value: str = "0001-a") -> None:
+        """Commit a row of the log and announce it, as a node does."""
+        async with self.storage.write() as work:
+            await work.revocations.append(revocation("jti", value))
+        await self.wake_ups.announce()
+
+
+OpenNode = Callable[[], Awaitable[Node]]
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def adapter(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def open_node(request: pytest.FixtureRequest, adapter: str, anyio_backend: str) -> AsyncIterator[OpenNode]:
+    url = str(request.getfixturevalue("postgres_copy" if adapter == "postgres" else "sqlite_url"))
+    alone = MemoryWakeUps()
+
+    async with AsyncExitStack() as stack:
+
+        async def opened() -> Node:
+            storage = storage_for(url)
+            await storage.open()
+            stack.push_async_callback(storage.close)
+            # A process in which everything is in memory is alone, so its nodes are one.
+            wake_ups: WakeUps = alone if adapter == "memory" else wake_ups_for(url, storage)
+            await wake_ups.open()
+            stack.push_async_callback(wake_ups.close)
+            return Node(storage, wake_ups)
+
+        yield opened
+
+
+@pytest.fixture
+async def here(open_node: OpenNode) -> Node:
+    return await open_node()
+
+
+@pytest.fixture
+async def elsewhere(open_node: OpenNode) -> Node:
+    return await open_node()
