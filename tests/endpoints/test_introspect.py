@@ -53,6 +53,7 @@ def test_a_good_token_is_told_in_full(world: World, token: str) -> None:
         "token_type": "Bearer",
         "grant_id": "gr_shop",
         "rev": 0,
+        "client_key": signing_key("shop-1").verification_key.thumbprint,
     }
 
 

@@ -90,6 +90,7 @@ def claims(issuer: str, token: AccessToken) -> AccessTokenClaims:
         scope=token.scope,
         grant_id=token.grant_id,
         rev=token.rev,
+        client_key=token.key_thumbprint or None,
         # RFC 9068 2.2.1: with a user they "reflect the types and strength of authentication in the access token".
         auth_time=signed_in.auth_time,
         acr=signed_in.acr,

@@ -40,7 +40,8 @@ class AccessTokenClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """The claims of an access token (RFC 9068 section 2.2). Times are seconds since the epoch.
 
     rev: position of the revocation log when the token was issued; grant_id: the grant it hangs on.
-    cnf: what the sender must prove (RFC 7800); extra: every further claim.
+    cnf: what the sender must prove (RFC 7800); client_key: thumbprint of the client's key or certificate that obtained
+    it, which a revocation may name; extra: every further claim.
     """
 
     iss: str
@@ -59,6 +60,7 @@ class AccessTokenClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     cnf: dict[str, object] | None = None
     grant_id: str | None = None
     rev: int | None = None
+    client_key: str | None = None
     extra: dict[str, object] = {}
 
     @property
@@ -90,6 +92,7 @@ class _Usual(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     nbf: _Time | UnsetType = UNSET
     grant_id: _Text | UnsetType = UNSET
     rev: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    client_key: _Text | UnsetType = UNSET
 
 
 def build(claims: AccessTokenClaims) -> bytes:
@@ -158,6 +161,7 @@ def verify(
         nbf=None if usual.nbf is UNSET else usual.nbf,
         grant_id=None if usual.grant_id is UNSET else usual.grant_id,
         rev=None if usual.rev is UNSET else usual.rev,
+        client_key=None if usual.client_key is UNSET else usual.client_key,
     )
 
 
@@ -189,6 +193,7 @@ def _one_by_one(
         nbf=not_before,
         grant_id=common.optional_text(members, "grant_id"),
         rev=common.whole_number(members, "rev"),
+        client_key=common.optional_text(members, "client_key"),
         auth_time=common.numeric_date(members, "auth_time", CLAIMS),
         acr=common.optional_text(members, "acr"),
         amr=common.optional_texts(members, "amr"),

@@ -28,6 +28,7 @@ SESSION: Final = "ss"
 BROWSER: Final = "br"
 EMAIL_LINK: Final = "el"
 ENROLMENT: Final = "en"
+FEED_READER: Final = "fr"
 
 LENGTH: Final = 4 + 3 + 7 + 43 + 6
 PATTERN: Final = re.compile(r"(?<![0-9A-Za-z])ost_[a-z]{2}_[0-9A-Za-z]{6}_[0-9A-Za-z]{49}(?![0-9A-Za-z])")
