@@ -254,7 +254,7 @@ async def test_the_hot_lookups_use_an_index(database: Path) -> None:
     from ostiary.storage import expiry, replay, revocations, tokens
 
     statements = [replay._MARK, tokens._BY_JTI, tokens._BY_DIGEST, tokens._OF_CLIENT]
-    statements += [revocations._ENDS, revocations._KEY_ENDS, *expiry._DELETIONS]
+    statements += [revocations._ENDS, revocations._KEY_ENDS, *(deletion for deletion, _ in expiry._DELETIONS)]
     with sqlite3.connect(database) as connection:
         for statement in statements:
             values = [1] * statement.sqlite.count("?")

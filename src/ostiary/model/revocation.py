@@ -7,6 +7,9 @@ from typing import Literal
 
 RevocationKind = Literal["jti", "grant", "client", "sub", "sid", "client_key", "signing_key"]
 
+KEPT_BEYOND_ITS_END = 600
+"""Seconds that a row stays in the log beyond ``expires_at``: so far behind the clock of an API may be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Revocation:

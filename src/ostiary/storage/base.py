@@ -37,6 +37,7 @@ from ostiary.model.tenant import TENANT
 from ostiary.model.token import AccessToken
 from ostiary.storage.acme_repositories import AcmeAccounts, AcmeCredentials, AcmeOrders
 from ostiary.storage.certificate_repositories import Authorities, Certificates, RevocationLists
+from ostiary.storage.feed_repositories import FeedReaders
 from ostiary.storage.user_repositories import (
     Consents,
     Deliveries,
@@ -65,6 +66,7 @@ __all__ = [
     "Deliveries",
     "Factors",
     "FailedAttempts",
+    "FeedReaders",
     "Grants",
     "InstallationKeys",
     "Positions",
@@ -289,6 +291,7 @@ class UnitOfWork(Protocol):
     acme_credentials: AcmeCredentials
     acme_accounts: AcmeAccounts
     acme_orders: AcmeOrders
+    feed_readers: FeedReaders
 
     async def positions(self, *, changing: bool = False) -> Positions:
         """Where the database stands as this unit of work sees it; in a write nobody else can pass it until the end.

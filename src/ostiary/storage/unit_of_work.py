@@ -21,6 +21,7 @@ from ostiary.storage.base import (
     Deliveries,
     Factors,
     FailedAttempts,
+    FeedReaders,
     Grants,
     InstallationKeys,
     Positions,
@@ -42,6 +43,7 @@ from ostiary.storage.deliveries import SqlDeliveries
 from ostiary.storage.expiry import delete_expired
 from ostiary.storage.factors import SqlFactors
 from ostiary.storage.failed_attempts import SqlFailedAttempts
+from ostiary.storage.feed_readers import SqlFeedReaders
 from ostiary.storage.grants import SqlGrants
 from ostiary.storage.installation_settings import SqlSettings
 from ostiary.storage.ledger import Ledger
@@ -87,6 +89,7 @@ class SqlUnitOfWork:
         self.acme_credentials: AcmeCredentials = SqlAcmeCredentials(connection)
         self.acme_accounts: AcmeAccounts = SqlAcmeAccounts(connection)
         self.acme_orders: AcmeOrders = SqlAcmeOrders(connection)
+        self.feed_readers: FeedReaders = SqlFeedReaders(connection)
         self._settings = SqlSettings(connection)
 
     async def positions(self, *, changing: bool = False) -> Positions:

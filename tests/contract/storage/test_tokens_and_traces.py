@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ostiary.model.revocation import KEPT_BEYOND_ITS_END
 from ostiary.storage.base import Storage
 from tests.contract.storage.examples import NOW, artifact, client, client_key, event, revocation, token, trace
 
@@ -54,7 +55,7 @@ async def test_whatever_has_ended_is_deleted_and_whatever_has_not_stays(storage:
             await work.tokens.add(token(name, expires_at=end))
             await work.traces.add(trace(f"tr_{name}"), expires_at=end, source="server")
             await work.artifacts.add(artifact(name.encode(), expires_at=end))
-            await work.revocations.append(revocation("jti", name, expires_at=end))
+            await work.revocations.append(revocation("jti", name, expires_at=end - KEPT_BEYOND_ITS_END))
         await work.clients.add(client())
         await work.client_keys.add(client_key(expires_at=NOW))
         await work.audit.append(event(at=0))
@@ -74,8 +75,8 @@ async def test_whatever_has_ended_is_deleted_and_whatever_has_not_stays(storage:
 async def test_expiry_of_the_log_gives_no_position_twice(storage: Storage) -> None:
     for _ in range(2):
         async with storage.write() as work:
-            await work.revocations.append(revocation(expires_at=NOW))
-        await storage.expire(NOW)
+            await work.revocations.append(revocation(expires_at=NOW - KEPT_BEYOND_ITS_END))
+        assert await storage.expire(NOW) == 1
     assert (await storage.positions()).revocation == 2
 
 
