@@ -97,11 +97,19 @@ class Unavailable(OstiaryError):
     """A part that a decision needs (database, replay memory, key source) cannot answer: 503, never an admission.
 
     part: the part that failed, such as ``"storage"``; detail: for the log only.
-    retry_after: seconds after which a new try makes sense.
+    retry_after: seconds after which a new try makes sense; public: one safe sentence for the caller.
     """
 
-    def __init__(self, part: str, detail: str = "", *, retry_after: int = 1) -> None:
+    def __init__(
+        self,
+        part: str,
+        detail: str = "",
+        *,
+        retry_after: int = 1,
+        public: str = "temporarily unavailable, try again",
+    ) -> None:
         super().__init__(f"{part} is unavailable" + (f": {detail}" if detail else ""))
         self.part = part
         self.detail = detail
         self.retry_after = retry_after
+        self.public = public

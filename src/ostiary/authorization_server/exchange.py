@@ -162,7 +162,11 @@ async def _mark(work: UnitOfWork, exchange: Exchange) -> None:
     # the length of time for which the JWT would be considered valid" RFC 7523 3; we do, in the transaction of the
     # answer.
     first = await work.replay.mark(
-        caller.client.client_id, caller.jti, expires_at=caller.mark_until, now=int(exchange.now)
+        caller.client.client_id,
+        caller.jti,
+        expires_at=caller.mark_until,
+        usable_from=caller.usable_from,
+        now=int(exchange.now),
     )
     if not first:
         raise refused(

@@ -84,7 +84,7 @@ def error_response(error: OstiaryError | Exception, trace_id: str) -> Response:
         return _told(error.status, error.code, error.description, trace_id, extra)
     if isinstance(error, Unavailable):
         extra = ((b"retry-after", str(error.retry_after).encode()),)
-        return _told(503, "temporarily_unavailable", "temporarily unavailable, try again", trace_id, extra)
+        return _told(503, "temporarily_unavailable", error.public, trace_id, extra)
     return _told(500, "server_error", "internal error", trace_id, ())
 
 

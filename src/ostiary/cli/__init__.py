@@ -35,7 +35,7 @@ class Noun:
 NOUNS: Final[dict[str, Noun]] = {
     "dev": Noun("ostiary.cli.dev", "Try Ostiary out: a server with a demo API and a demo client", "server"),
     "serve": Noun("ostiary.cli.serve", "Run the server for production", "server"),
-    "admin": Noun("ostiary.cli.admin", "Make the first administrator (bootstrap)", "server"),
+    "admin": Noun("ostiary.cli.admin", "Make the first administrator (bootstrap); begin a new epoch", "server"),
     "client": Noun("ostiary.cli.client", "Register, list, show, disable clients, and their keys", "server"),
     "user": Noun("ostiary.cli.user", "Make, list, show, disable, import users, and their factors", "server"),
     "session": Noun("ostiary.cli.session", "Where users are signed in: list, end", "server"),

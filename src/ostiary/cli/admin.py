@@ -1,28 +1,31 @@
-"""``ostiary admin``: the first administrator, made on the server's own machine."""
+"""``ostiary admin``: what only the server's own machine may do: the first administrator, a new epoch."""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ostiary.admin.commands import NewClient
+from ostiary.cli import USAGE
 from ostiary.cli.administration import Row
 from ostiary.cli.administration_local import LocalAdministration
 from ostiary.cli.client import show_row
 from ostiary.cli.generated import generate_key, with_file
 from ostiary.cli.operator import Where, operator_command
-from ostiary.cli.output import next_step
+from ostiary.cli.output import fail, next_step, show
 from ostiary.cli.typed import one_sentence
 from ostiary.protocol.credential import CLIENT, Credential
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The first administrator.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="What only this machine may do.")
 
 
 @app.callback()
 def admin() -> None:
-    """The first administrator."""
+    """What only this machine may do."""
 
 
 @app.command("bootstrap")
@@ -50,3 +53,29 @@ def bootstrap_administrator(
     row, url = where.run_locally(act)
     show_row({**row, "credential_file": str(generate), "admin_url": url}, where.output)
     next_step(f"ostiary client list --admin-url {url} --admin-file {generate}")
+
+
+@app.command("new-epoch")
+@operator_command
+def new_epoch(
+    where: Where,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the audit log.")] = "the database lost writes",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """End every token, session and refresh token issued until now: for a database that lost writes by a fail-over."""
+    if not yes:
+        _confirm()
+    ended = where.run_locally(lambda administration: administration.begin_epoch(reason))
+    show(asdict(ended), where.output)
+    next_step(
+        "clients get new tokens by themselves in some seconds, once their proofs must be new; users sign in again;"
+        " what was revoked, disabled or changed in the lost time must be done again: ostiary audit list"
+    )
+
+
+def _confirm() -> None:
+    what = "every token, session and refresh token that was issued until now"
+    if not sys.stdin.isatty():
+        fail(f"This ends {what}: add --yes if that is meant.", USAGE)
+    if not typer.confirm(f"End {what}?", err=True):
+        fail("Nothing was changed.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +32,7 @@ from ostiary.cli.user_administration_local import LocalUserAdministration
 from ostiary.model.api import Api
 from ostiary.protocol.jwk import VerificationKey
 from ostiary.revocation.act import Act
+from ostiary.revocation.installation import Ended, raise_epoch
 from ostiary.settings import Settings
 from ostiary.storage.migrate import current, upgrade
 
@@ -145,6 +147,11 @@ class LocalAdministration:
         """Make the first administrator; not part of the port, because only this machine may."""
         made = await bootstrap(self._storage, self._limits, self.issuer, client_id, key, self._act())
         return _row(ClientAnswer, made)
+
+    async def begin_epoch(self, reason: str) -> Ended:
+        """End everything that was issued until now; not part of the port, because only this machine may."""
+        async with self._storage.write() as work:
+            return await raise_epoch(work, replace(self._act(), reason=reason))
 
     def keys(self) -> SigningKeys:
         """The installation's signing keys. Raises ConfigurationError without the key-encryption key."""

@@ -24,11 +24,15 @@ MAX_LIFE: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """A verified wish. exp: seconds since the epoch, until which (thumbprint, ``jti``) must be remembered."""
+    """A verified wish. exp: seconds since the epoch, until which (thumbprint, ``jti``) must be remembered.
+
+    usable_from: the first second in which it can have been accepted here.
+    """
 
     thumbprint: str
     jti: str
     exp: float
+    usable_from: int = 0
 
 
 def csr_hash(csr: str) -> str:
@@ -79,4 +83,4 @@ def verify(
             expected="the SHA-256 of this request's text",
             mend="sign a proof for each request",
         )
-    return Renewal(thumbprint, jti, expires)
+    return Renewal(thumbprint, jti, expires, common.usable_from(members, expires, MAX_LIFE, leeway))

@@ -6,6 +6,7 @@ Each function raises VerificationError under the name of its check, or notes the
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from math import floor
 from typing import Final
 
 from ostiary.errors import VerificationError
@@ -264,6 +265,15 @@ def check_short_life(
     if note is not None:
         note(LIFETIME, f"exp {shown(expires)}, iat {shown(issued)}", f"at most {max_life:.0f} s")
     return expires
+
+
+def usable_from(claims: Mapping[str, object], expires: float, max_life: float, leeway: float) -> int:
+    """The first second in which ``check_short_life`` can have let a single-use JWT pass, by the verifier's own clock.
+
+    Before that its ``exp`` was too far off, or its ``iat`` in the future. expires: what that check returned.
+    """
+    issued = numeric_date(claims, "iat", ISSUED_AT)
+    return floor(expires - max_life - leeway if issued is None else max(expires - max_life, issued) - leeway)
 
 
 def _told(claims: Mapping[str, object], name: str) -> str:

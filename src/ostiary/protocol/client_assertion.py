@@ -19,12 +19,16 @@ MAX_LIFE: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class ClientAssertion:
-    """A verified client assertion. exp: seconds since the epoch, until which ``jti`` must be remembered."""
+    """A verified client assertion. exp: seconds since the epoch, until which ``jti`` must be remembered.
+
+    usable_from: the first second in which it can have been accepted here.
+    """
 
     client_id: str
     jti: str
     exp: float
     kid: str
+    usable_from: int = 0
 
 
 def build(client_id: str, issuer: str, *, now: float, life: int = 60, jti: str) -> bytes:
@@ -68,7 +72,7 @@ def verify(
     jti = common.text(members, "jti", check=JTI)
     if note is not None:
         note(JTI, shown(jti), "present")
-    return ClientAssertion(client_id, jti, expires, key.kid)
+    return ClientAssertion(client_id, jti, expires, key.kid, common.usable_from(members, expires, max_life, leeway))
 
 
 def _check_type(jws: compact.CompactJws, note: Note | None) -> None:

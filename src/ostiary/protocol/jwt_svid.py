@@ -7,7 +7,7 @@ its type is ``JWT`` where theirs are registered media types (RFC 8725bis 3.11, 3
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ostiary.errors import VerificationError
@@ -26,11 +26,15 @@ MAX_LIFE: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class JwtSvid:
-    """A verified JWT-SVID. exp: seconds since the epoch. jti: "" for one that has none, as most have."""
+    """A verified JWT-SVID. exp: seconds since the epoch. jti: "" for one that has none, as most have.
+
+    usable_from: the first second in which it can have been accepted here.
+    """
 
     spiffe_id: str
     exp: float
     jti: str
+    usable_from: int = field(default=0, compare=False)
 
 
 def build(subject: str, audience: Sequence[str], *, now: float, life: int, jti: str) -> bytes:
@@ -79,7 +83,7 @@ def verify(
     common.check_sole_audience(members, audience, note)
     expires = common.check_short_life(members, now, max_life, leeway, note)
     jti = common.text(members, "jti", check=JTI) if "jti" in members else ""
-    return JwtSvid(subject, expires, jti)
+    return JwtSvid(subject, expires, jti, common.usable_from(members, expires, max_life, leeway))
 
 
 def _check_type(jws: compact.CompactJws, note: Note | None) -> None:

@@ -25,13 +25,17 @@ MAX_LIFE: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class NextKey:
-    """A verified request to register a key. exp: seconds since the epoch, until which ``jti`` must be remembered."""
+    """A verified request to register a key. exp: seconds since the epoch, until which ``jti`` must be remembered.
+
+    usable_from: the first second in which it can have been accepted here.
+    """
 
     client_id: str
     jti: str
     exp: float
     kid: str
     key: VerificationKey
+    usable_from: int = 0
 
 
 def build(client_id: str, issuer: str, next_key: SigningKey, *, now: float, life: int = 60, jti: str) -> bytes:
@@ -85,7 +89,8 @@ def verify(
     if note is not None:
         note(JTI, shown(jti), "present")
         note(PROOF, f"by the key {shown(next_key.kid)}", "a proof by the next key")
-    return NextKey(client_id, jti, expires, key.kid, next_key)
+    since = common.usable_from(members, expires, max_life, leeway)
+    return NextKey(client_id, jti, expires, key.kid, next_key, since)
 
 
 def _next_key(members: dict[str, object], present: VerificationKey) -> VerificationKey:

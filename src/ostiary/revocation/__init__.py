@@ -1,4 +1,4 @@
-"""Ends a token, grant, session, user, client or key, and what hangs on it: state, audit event and log row at once."""
+"""Ends a token, grant, session, user, client or key, or all of them: state, audit event and log row at once."""
 
 from ostiary.revocation.act import MAX_TOKEN_LIFE, Act
 from ostiary.revocation.certificate_rows import revoke_certificates_of
@@ -6,6 +6,7 @@ from ostiary.revocation.certificates import revoke_certificate
 from ostiary.revocation.client_keys import retire_client_key, revoke_client_key
 from ostiary.revocation.clients import revoke_client
 from ostiary.revocation.grants import revoke_grant
+from ostiary.revocation.installation import Ended, raise_epoch
 from ostiary.revocation.sessions import revoke_session
 from ostiary.revocation.tokens import revoke_token
 from ostiary.revocation.users import end_everything_of, end_sessions_of, revoke_consent, revoke_user
@@ -13,8 +14,10 @@ from ostiary.revocation.users import end_everything_of, end_sessions_of, revoke_
 __all__ = [
     "MAX_TOKEN_LIFE",
     "Act",
+    "Ended",
     "end_everything_of",
     "end_sessions_of",
+    "raise_epoch",
     "retire_client_key",
     "revoke_certificate",
     "revoke_certificates_of",

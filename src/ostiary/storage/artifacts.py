@@ -28,6 +28,12 @@ _CONSUME = Statement(
     .returning(*(ARTIFACTS.c[name] for name in _COLUMNS))
 )
 
+_CONSUME_ALL = Statement(
+    update(ARTIFACTS)
+    .where(ARTIFACTS.c.tenant == bindparam("of_tenant"), ARTIFACTS.c.consumed_at.is_(None))
+    .values(consumed_at=bindparam("now"))
+)
+
 
 class SqlArtifacts:
     """Codes, pushed requests, bootstrap secrets: whatever may be used once."""
@@ -47,3 +53,7 @@ class SqlArtifacts:
     async def get(self, kind: str, digest: bytes, *, tenant: str = TENANT) -> OneTimeArtifact | None:
         row = await self._connection.one(_GET, {"tenant": tenant, "kind": kind, "digest": digest})
         return OneTimeArtifact(*row) if row else None
+
+    async def consume_all(self, *, now: int, tenant: str = TENANT) -> int:
+        """Mark every one consumed that is not; how many."""
+        return await self._connection.run(_CONSUME_ALL, {"of_tenant": tenant, "now": now})

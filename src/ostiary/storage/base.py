@@ -69,6 +69,7 @@ __all__ = [
     "FeedReaders",
     "Grants",
     "InstallationKeys",
+    "MarksLost",
     "Positions",
     "RefreshTokens",
     "Replay",
@@ -87,12 +88,22 @@ class Contended(Unavailable):
     """A deadlock or a serialization failure (SQLSTATE 40P01, 40001): nothing was written, and a new try may succeed."""
 
 
+class MarksLost(Unavailable):
+    """What is presented may have been used before a restore, which lost the mark of it; one made later will do."""
+
+    def __init__(self, wait: int) -> None:
+        """wait: seconds after which one of the same kind and life is taken."""
+        detail = "what may have been used before the restore is refused, since nobody remembers it"
+        public = "the server was restored from a backup: make a new proof after the time in Retry-After"
+        super().__init__("the memory of used proofs", detail, retry_after=max(1, wait), public=public)
+
+
 @dataclass(frozen=True, slots=True)
 class Positions:
     """Where the database stands.
 
     registry: rises with every committed change of clients, keys, APIs, their grants or signing keys; not of users.
-    revocation: the highest position of the revocation log, 0 when it is empty.
+    revocation: the highest position of the revocation log, 0 when it is empty; the epoch that it is in is part of it.
     """
 
     registry: int
@@ -149,6 +160,7 @@ class Grants(Protocol):
     async def prolong(self, grant_id: str, until: int, *, tenant: str = TENANT) -> None: ...  # of a user, not ended
     async def end(self, grant_id: str, at: int, *, tenant: str = TENANT) -> bool: ...  # False if already ended
     async def end_of_users(self, client_id: str, at: int, *, tenant: str = TENANT) -> None: ...  # not the client's own
+    async def end_of_all_users(self, at: int, *, tenant: str = TENANT) -> int: ...  # how many stood
 
 
 class Tokens(Protocol):
@@ -161,11 +173,26 @@ class Tokens(Protocol):
 
 
 class Replay(Protocol):
-    async def mark(self, issuer: str, jti: str, *, expires_at: int, now: int, tenant: str = TENANT) -> bool:
+    async def mark(
+        self,
+        issuer: str,
+        jti: str,
+        *,
+        expires_at: int,
+        now: int,
+        usable_from: int | None = None,
+        tenant: str = TENANT,
+    ) -> bool:
         """Whether this is the first time; atomic; the same jti with another expiry is not the first time.
 
         expires_at: until when the mark must be kept, seconds since the epoch; at most one day after ``now``.
+        usable_from: the earliest second in which it can have been accepted; default: a day before ``expires_at``.
+        Raises MarksLost if that is not after ``lost_before``: it may have been used, and nobody remembers.
         """
+        ...
+
+    async def lost_before(self, at: int, *, tenant: str = TENANT) -> None:
+        """Say that marks made before ``at`` (seconds) may be lost, as after a restore; it never goes back."""
         ...
 
 
@@ -259,6 +286,10 @@ class Artifacts(Protocol):
     async def consume(self, kind: str, digest: bytes, *, now: int, tenant: str = TENANT) -> OneTimeArtifact | None:
         """The artifact as it was, and mark it consumed: atomic, one winner; None if there is none, it has expired
         or was consumed before."""
+        ...
+
+    async def consume_all(self, *, now: int, tenant: str = TENANT) -> int:
+        """Mark every one consumed that is not; how many."""
         ...
 
     async def get(self, kind: str, digest: bytes, *, tenant: str = TENANT) -> OneTimeArtifact | None: ...

@@ -40,6 +40,11 @@ _END_OF_USERS = Statement(
     )
     .values(ended_at=bindparam("at"))
 )
+_END_OF_ALL_USERS = Statement(
+    update(GRANTS)
+    .where(GRANTS.c.tenant == bindparam("of_tenant"), GRANTS.c.user_id != "", GRANTS.c.ended_at.is_(None))
+    .values(ended_at=bindparam("at"))
+)
 _PROLONG = Statement(
     update(GRANTS)
     .where(
@@ -134,3 +139,7 @@ class SqlGrants:
     async def end_of_users(self, client_id: str, at: int, *, tenant: str = TENANT) -> None:
         """End all that users allowed this client; its own standing grant stays."""
         await self._connection.run(_END_OF_USERS, {"of_tenant": tenant, "of_client_id": client_id, "at": at})
+
+    async def end_of_all_users(self, at: int, *, tenant: str = TENANT) -> int:
+        """End all that users allowed any client; how many stood until now. The clients' own standing grants stay."""
+        return await self._connection.run(_END_OF_ALL_USERS, {"of_tenant": tenant, "at": at})

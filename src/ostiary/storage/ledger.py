@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from ostiary.model.revocation import Revocation
+from ostiary.errors import ConfigurationError
+from ostiary.model.revocation import END_OF_EPOCHS, EPOCH, Revocation
 from ostiary.storage.base import TENANT, Positions
-from ostiary.storage.connection import Connection
+from ostiary.storage.connection import Connection, Row
 from ostiary.storage.schema import COUNTERS, REVOCATIONS
 from ostiary.storage.statements import Statement, insertion
 
@@ -34,6 +35,28 @@ _RAISE = Statement(
     .on_conflict_do_update(index_elements=_ON, set_=_RAISED)
     .returning(COUNTERS.c.value),
 )
+# To the beginning of the next epoch: no position that the lost end of a database may have given is given again.
+_WIDTH: ColumnElement[int] = literal_column(str(EPOCH.bit_length() - 1))  # PostgreSQL shifts by an int4 alone
+_NEXT_EPOCH = {"value": (COUNTERS.c.value.bitwise_rshift(_WIDTH) + 1).bitwise_lshift(_WIDTH)}
+_RAISE_EPOCH = Statement(
+    sqlite_insert(COUNTERS)
+    .values(_VALUES)
+    .on_conflict_do_update(index_elements=_ON, set_=_NEXT_EPOCH)
+    .returning(COUNTERS.c.value),
+    postgresql=postgresql_insert(COUNTERS)
+    .values(_VALUES)
+    .on_conflict_do_update(index_elements=_ON, set_=_NEXT_EPOCH)
+    .returning(COUNTERS.c.value),
+)
+# The clock of this act may be behind that of the one before: what was lost then stays lost.
+_SET_AT_LEAST = {"value": case((COUNTERS.c.value < bindparam("by"), bindparam("by")), else_=COUNTERS.c.value)}
+_RAISE_TO = Statement(
+    sqlite_insert(COUNTERS).values(_VALUES).on_conflict_do_update(index_elements=_ON, set_=_SET_AT_LEAST),
+    postgresql=postgresql_insert(COUNTERS)
+    .values(_VALUES)
+    .on_conflict_do_update(index_elements=_ON, set_=_SET_AT_LEAST),
+)
+_MARKS_SINCE = "marks_since"
 READ_COUNTERS = Statement(select(COUNTERS.c.name, COUNTERS.c.value).where(COUNTERS.c.tenant == bindparam("tenant")))
 _REGISTRY = select(COUNTERS.c.value).where(COUNTERS.c.tenant == bindparam("tenant"), COUNTERS.c.name == "registry")
 # A changer's UPDATE of the counter waits until every transaction that decided on the old registry has ended.
@@ -53,9 +76,13 @@ SET_COUNTER = Statement(
 )
 
 
-def positions_of(rows: list[tuple[str, int]]) -> Positions:
-    """The two counters of a tenant, 0 where a counter was never raised."""
-    counters = dict(rows)
+def _counters(rows: list[Row]) -> dict[str, int]:
+    return {str(name): int(value) for name, value in rows}
+
+
+def positions_of(rows: list[Row]) -> Positions:
+    """Two of the counters of a tenant, 0 where a counter was never raised."""
+    counters = _counters(rows)
     return Positions(counters.get("registry", 0), counters.get("revocation", 0))
 
 
@@ -69,6 +96,7 @@ class Ledger:
         self._changed: set[str] = set()
         self._revocations: list[Revocation] = []
         self._positions: Positions | None = None
+        self._marks_since = 0  # where the positions are known
         self._deciding = False
 
     def begin(self, *, deciding: bool = False) -> None:
@@ -99,18 +127,47 @@ class Ledger:
     async def _pay(self) -> None:
         self._positions = None
         # Counters are locked in one order everywhere (registry before revocation, tenants by name), against deadlocks.
-        for tenant in sorted(self._changed):
-            await self._raise(tenant, "registry", 1)
+        begun = {row.tenant for row in self._revocations if row.kind == "installation"}
+        for tenant in sorted(self._changed | begun):
+            # A whole epoch further: what was published with a registry position (SPIFFE) never goes back either.
+            await self._raise(tenant, "registry", EPOCH if tenant in begun else 1)
         for tenant in sorted({row.tenant for row in self._revocations}):
-            rows = [row for row in self._revocations if row.tenant == tenant]
-            first = await self._raise(tenant, "revocation", len(rows)) - len(rows) + 1
-            for position, row in enumerate(rows, first):
-                await self._append(replace(row, position=position))
+            await self._pay_log(tenant, [row for row in self._revocations if row.tenant == tenant])
         if self._revocations and self._shared:
             # Delivered by the database after the commit; a transaction that is rolled back notifies nobody.
             await self._connection.one(_NOTIFY, {})
         self._changed.clear()
         self._revocations.clear()
+
+    async def _pay_log(self, tenant: str, rows: list[Revocation]) -> None:
+        """Give each row its position: an installation's the first of a new epoch, the others one after the other."""
+        others = [row for row in rows if row.kind != "installation"]
+        for row in rows:
+            if row.kind == "installation":
+                await self._append(replace(row, position=await self._raise_epoch(tenant)))
+        if others:
+            first = await self._raise(tenant, "revocation", len(others)) - len(others) + 1
+            for position, row in enumerate(others, first):
+                await self._append(replace(row, position=position))
+
+    async def _raise_epoch(self, tenant: str) -> int:
+        named = {"tenant": tenant, "name": "revocation", "by": EPOCH}
+        row = await self._connection.one(_RAISE_EPOCH, named)
+        begins = int(row[0]) if row else 0
+        if begins >= END_OF_EPOCHS - EPOCH:
+            raise ConfigurationError("There are no epochs left: set up a new installation and enrol its clients there.")
+        return begins
+
+    async def marks_lost_before(self, at: int, tenant: str) -> None:
+        """From now on replay marks that were made before ``at`` (seconds) count as lost."""
+        self._positions = None
+        await self._connection.run(_RAISE_TO, {"tenant": tenant, "name": _MARKS_SINCE, "by": at})
+
+    async def marks_since(self, tenant: str) -> int:
+        """The second since which no replay mark was lost, 0 if none ever was; no lock is taken for it."""
+        if self._positions is not None and tenant == TENANT:
+            return self._marks_since
+        return _counters(await self._connection.all(READ_COUNTERS, {"tenant": tenant})).get(_MARKS_SINCE, 0)
 
     async def _raise(self, tenant: str, name: str, by: int) -> int:
         row = await self._connection.one(_RAISE, {"tenant": tenant, "name": name, "by": by})
@@ -130,7 +187,8 @@ class Ledger:
             of_tenant = {"tenant": TENANT}
             if self._shared and self._deciding:
                 await self._connection.one(TAKE_REGISTRY if changing else HOLD_REGISTRY, of_tenant)
-            self._positions = positions_of(await self._connection.all(READ_COUNTERS, of_tenant))
+            rows = await self._connection.all(READ_COUNTERS, of_tenant)
+            self._positions, self._marks_since = positions_of(rows), _counters(rows).get(_MARKS_SINCE, 0)
         return self._positions
 
     async def nothing_revoked_since(self, position: int, tenant: str) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import insert
 
-from ostiary.replay.buckets import COUNT, SHORT_WIDTH, bucket_of, digest_of, live_buckets
-from ostiary.storage.base import TENANT
+from ostiary.replay.buckets import COUNT, MAX_LIFE, SHORT_WIDTH, bucket_of, digest_of, live_buckets
+from ostiary.storage.base import TENANT, MarksLost
 from ostiary.storage.connection import Connection
+from ostiary.storage.ledger import Ledger
 from ostiary.storage.schema import REPLAY_MARKS
 from ostiary.storage.statements import Statement
 
@@ -28,18 +29,39 @@ _MARK = Statement(text(_ON_SQLITE), postgresql=insert(REPLAY_MARKS).values(_ROW)
 class SqlReplay:
     """Check-and-mark in one atomic statement."""
 
-    def __init__(self, connection: Connection, *, shared: bool) -> None:
+    def __init__(self, connection: Connection, ledger: Ledger, *, shared: bool) -> None:
         self._connection = connection
+        self._ledger = ledger
         self._shared = shared
         self._asked_at = -1
         self._probes: dict[str, int] = {}
 
-    async def mark(self, issuer: str, jti: str, *, expires_at: int, now: int, tenant: str = TENANT) -> bool:
-        """Whether this is the first time. ValueError if the mark would have to be kept for more than a day."""
+    async def mark(
+        self,
+        issuer: str,
+        jti: str,
+        *,
+        expires_at: int,
+        now: int,
+        usable_from: int | None = None,
+        tenant: str = TENANT,
+    ) -> bool:
+        """Whether this is the first time. ValueError if the mark would have to be kept for more than a day.
+
+        MarksLost if it may have been marked before the present memory begins.
+        """
+        earliest = expires_at - MAX_LIFE if usable_from is None else usable_from
+        since = await self._ledger.marks_since(tenant)
+        if earliest <= since:
+            raise MarksLost(since - earliest + 1)
         row = {"bucket": bucket_of(expires_at, now), "tenant": tenant, "digest": digest_of(issuer, jti)}
         if not self._shared:
             row |= self._live(now)
         return await self._connection.run(_MARK, row) == 1
+
+    async def lost_before(self, at: int, *, tenant: str = TENANT) -> None:
+        """Marks that were made before ``at`` may be lost; it never goes back."""
+        await self._ledger.marks_lost_before(at, tenant)
 
     def _live(self, now: int) -> dict[str, int]:
         present = now // SHORT_WIDTH

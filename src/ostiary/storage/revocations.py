@@ -45,6 +45,7 @@ _ENDS = Statement(
             _named("client_key", "key_thumbprint"),
             _named("client_key", "certificate_thumbprint"),
             _named("signing_key", "signing_kid"),
+            and_(_HERE, _ROWS.kind == "installation", _ROWS.value == "", _ROWS.position > bindparam("rev")),
         )
     )
     .order_by(_ROWS.position)

@@ -37,6 +37,11 @@ _THIS = (
     SESSIONS.c.ended_at.is_(None),
 )
 _END = Statement(update(SESSIONS).where(*_THIS).values(ended_at=bindparam("at")))
+_END_ALL = Statement(
+    update(SESSIONS)
+    .where(SESSIONS.c.tenant == bindparam("of_tenant"), SESSIONS.c.ended_at.is_(None))
+    .values(ended_at=bindparam("at"))
+)
 _TOUCH = Statement(
     update(SESSIONS).where(*_THIS).values(last_seen_at=bindparam("at"), idle_until=bindparam("idle_until"))
 )
@@ -103,6 +108,10 @@ class SqlSessions:
         """Whether it had not been ended until now."""
         row = {"of_tenant": tenant, "of_session_id": session_id, "at": at}
         return await self._connection.run(_END, row) > 0
+
+    async def end_all(self, at: int, *, tenant: str = TENANT) -> int:
+        """End every session of every user; how many stood until now."""
+        return await self._connection.run(_END_ALL, {"of_tenant": tenant, "at": at})
 
     async def touch(self, session_id: str, *, at: int, idle_until: int, tenant: str = TENANT) -> None:
         row = {"of_tenant": tenant, "of_session_id": session_id, "at": at, "idle_until": idle_until}

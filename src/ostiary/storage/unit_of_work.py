@@ -70,7 +70,7 @@ class SqlUnitOfWork:
         self.apis: Apis = SqlApis(connection, ledger)
         self.grants: Grants = SqlGrants(connection, ledger)
         self.tokens: Tokens = SqlTokens(connection)
-        self.replay: Replay = SqlReplay(connection, shared=shared)
+        self.replay: Replay = SqlReplay(connection, ledger, shared=shared)
         self.signing_keys: InstallationKeys = SqlSigningKeys(connection, ledger)
         self.revocations: Revocations = SqlRevocations(connection, ledger)
         self.audit: Audit = SqlAudit(connection, numbers)

@@ -56,6 +56,7 @@ class Sessions(Protocol):
     async def of_user(self, user_id: str, *, tenant: str = TENANT) -> list[Session]: ...  # that were not ended
     async def add(self, session: Session) -> None: ...
     async def end(self, session_id: str, at: int, *, tenant: str = TENANT) -> bool: ...  # False if already ended
+    async def end_all(self, at: int, *, tenant: str = TENANT) -> int: ...  # of every user; how many stood
     async def touch(self, session_id: str, *, at: int, idle_until: int, tenant: str = TENANT) -> None: ...
     async def renew(self, session: Session) -> bool:
         """Write how, when and until when it was proved anew, and its new secret; False if it was ended meanwhile."""

@@ -50,7 +50,8 @@ class Challenge:
     async def use(self, work: UnitOfWork, now: float) -> None:
         """Mark it as answered. Raises VerificationError: it was answered before."""
         name = base64url.encode(self.octets).decode("ascii")
-        if not await work.replay.mark("webauthn", name, expires_at=self.made_at + LIFE, now=int(now)):
+        made, until = self.made_at, self.made_at + LIFE
+        if not await work.replay.mark("webauthn", name, expires_at=until, usable_from=made, now=int(now)):
             raise _refused("a challenge that was answered before")
 
 

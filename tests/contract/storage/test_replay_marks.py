@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ostiary.storage.base import Storage
+from ostiary.storage.base import MarksLost, Storage
 from tests.contract.storage.conftest import OpenStorage
 from tests.contract.storage.examples import NOW
 
@@ -82,3 +82,49 @@ async def test_marks_are_deleted_after_their_end_in_batches(storage: Storage) ->
             await work.replay.mark("billing", f"{number}", expires_at=NOW + 60, now=NOW)
     later = NOW + 60 + 120
     assert [await storage.expire(later, batch=10) for _ in range(4)] == [10, 10, 5, 0]
+
+
+async def _marked(storage: Storage, jti: str, usable_from: int | None, *, expires_at: int = NOW + 60) -> bool:
+    async with storage.write() as work:
+        return await work.replay.mark("billing", jti, expires_at=expires_at, now=NOW, usable_from=usable_from)
+
+
+async def test_what_may_have_been_used_before_a_loss_is_refused_and_later_things_are_not(
+    storage: Storage, open_storage: OpenStorage
+) -> None:
+    """Marks that are lost are remembered as lost, by every process."""
+    async with storage.write() as work:
+        await work.replay.lost_before(NOW)
+    async with open_storage() as other:
+        for one in (storage, other):
+            for earliest, wait in ((NOW - 5, 6), (NOW, 1)):
+                with pytest.raises(MarksLost) as lost:
+                    await _marked(one, "j1", earliest)
+                assert lost.value.retry_after == wait
+        assert await _marked(storage, "j1", NOW + 1)
+        assert not await _marked(other, "j1", NOW + 1)
+
+
+async def test_a_mark_of_which_nothing_is_known_may_have_been_made_a_day_before_its_end(storage: Storage) -> None:
+    async with storage.write() as work:
+        await work.replay.lost_before(NOW)
+    with pytest.raises(MarksLost):
+        await _marked(storage, "j1", None, expires_at=NOW + 86_400)
+    async with storage.write() as work:
+        assert await work.replay.mark("billing", "j1", expires_at=NOW + 86_401, now=NOW + 1)
+
+
+async def test_an_earlier_loss_does_not_take_a_later_one_back(storage: Storage) -> None:
+    for at in (NOW, NOW - 3600):
+        async with storage.write() as work:
+            await work.replay.lost_before(at)
+    with pytest.raises(MarksLost):
+        await _marked(storage, "j1", NOW)
+
+
+async def test_a_loss_binds_the_unit_of_work_that_tells_it(storage: Storage) -> None:
+    async with storage.write() as work:
+        await work.positions()
+        await work.replay.lost_before(NOW)
+        with pytest.raises(MarksLost):
+            await work.replay.mark("billing", "j1", expires_at=NOW + 60, now=NOW, usable_from=NOW)

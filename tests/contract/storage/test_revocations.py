@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ostiary.model.revocation import EPOCH
 from ostiary.storage.base import Storage
 from tests.contract.storage.conftest import OpenStorage
 from tests.contract.storage.examples import revocation, token
@@ -135,3 +136,49 @@ async def test_positions_are_seen_by_the_next_call_of_another_process(
         for expected in range(1, 6):
             await _revoke(storage, "jti", f"{expected}")
             assert (await other.positions()).revocation == expected
+
+
+async def _begin_epoch(storage: Storage) -> int:
+    return await _revoke(storage, "installation", "")
+
+
+async def test_a_row_of_the_installation_begins_an_epoch_and_ends_whatever_was_issued_before(storage: Storage) -> None:
+    """Positions that the lost end of a database may have given are below it, so their tokens end too."""
+    for position in (EPOCH, 2 * EPOCH):
+        lost = (await storage.positions()).revocation + 1000
+        assert await _begin_epoch(storage) == position
+        async with storage.read() as work:
+            row = revocation("installation", "", position=position)
+            assert await work.revocations.ends(token(rev=lost)) is not None
+            assert await work.revocations.ends(token(rev=position - 1)) == row
+            assert await work.revocations.ends(token(rev=position)) is None
+        await _revoke(storage, "jti", "later")
+        async with storage.read() as work:
+            assert await work.revocations.ends(token(rev=position)) is None
+            assert await work.revocations.ends(token(rev=position - 1)) == row
+
+
+async def test_rows_of_the_act_that_begins_an_epoch_follow_it(storage: Storage) -> None:
+    async with storage.write() as work:
+        await work.revocations.append(revocation("jti", "a"))
+        await work.revocations.append(revocation("installation", ""))
+        await work.revocations.append(revocation("jti", "b"))
+    async with storage.read() as work:
+        rows = [(row.position - EPOCH, row.kind, row.value) for row in await work.revocations.since(0)]
+    assert rows == [(0, "installation", ""), (1, "jti", "a"), (2, "jti", "b")]
+
+
+async def test_the_registry_leaps_with_the_epoch(storage: Storage) -> None:
+    before = (await storage.positions()).registry
+    await _begin_epoch(storage)
+    assert (await storage.positions()).registry == before + EPOCH
+
+
+async def test_an_epoch_that_is_rolled_back_has_not_begun(storage: Storage) -> None:
+    before = await storage.positions()
+    with pytest.raises(RuntimeError):  # noqa: PT012 - the block is what is tested
+        async with storage.write() as work:
+            await work.revocations.append(revocation("installation", ""))
+            assert (await work.positions()).revocation == EPOCH
+            raise RuntimeError
+    assert await storage.positions() == before

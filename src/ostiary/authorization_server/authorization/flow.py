@@ -110,6 +110,8 @@ async def answered(
     Raises OAuthError: the session, the account or the consent ended meanwhile; then nothing is written.
     """
     async with flow.server.storage.write() as work:
+        # Whoever ends everything (``raise_epoch``) waits for this, or has ended the session before it is looked at.
+        await work.positions()
         await work.users.hold(account.user.user_id)
         if remember is None:
             consents = await work.consents.of_user(account.user.user_id, request.client.client_id)

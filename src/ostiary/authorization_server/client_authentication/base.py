@@ -36,6 +36,7 @@ class Authenticated:
     key_thumbprint: of the key that proved it (RFC 7638) or the certificate (``x5t#S256``); "" if neither did.
     jti, mark_until: what must be marked as used, and until when (seconds since the epoch), in the answer's transaction;
         "" if nothing is used up.
+    usable_from: the earliest second in which that can have been accepted here.
     retrace: repeats the checks for a trace; called for refusals only, so that successes need not describe themselves.
     """
 
@@ -43,6 +44,7 @@ class Authenticated:
     key_thumbprint: str = ""
     jti: str = ""
     mark_until: int = 0
+    usable_from: int = 0
     retrace: Callable[[Note], object] = _nothing_to_repeat
 
     @property

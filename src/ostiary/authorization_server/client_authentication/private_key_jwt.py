@@ -79,8 +79,8 @@ async def _prove(
     if client.state != "active":
         raise refused(CLIENT, seen=client.state, expected="active", public="the client is disabled")
     server.key_use.note(key.key.thumbprint, int(now))
-    mark_until = ceil(assertion.exp + LEEWAY)
-    return Authenticated(client, key.key.thumbprint, assertion.jti, mark_until, partial(verify, key.key))
+    until, since = ceil(assertion.exp + LEEWAY), assertion.usable_from
+    return Authenticated(client, key.key.thumbprint, assertion.jti, until, since, partial(verify, key.key))
 
 
 def _verify(

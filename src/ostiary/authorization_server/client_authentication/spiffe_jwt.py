@@ -76,8 +76,8 @@ async def _prove(
     key, svid = _first_that_signed(keys, verify)
     if client.state != "active":
         raise refused(CLIENT, seen=client.state, expected="active", public="the client is disabled")
-    mark_until = ceil(svid.exp + LEEWAY) if svid.jti else 0
-    return Authenticated(client, key.thumbprint, svid.jti, mark_until, lambda again: verify(key, note=again))
+    until, since = ceil(svid.exp + LEEWAY), svid.usable_from
+    return Authenticated(client, key.thumbprint, svid.jti, until, since, lambda again: verify(key, note=again))
 
 
 async def _keys(server: AuthorizationServer, trust_domain: str, header: compact.Header) -> list[VerificationKey]:

@@ -117,8 +117,9 @@ async def _by_certificate(exchange: Exchange) -> Answer:
 
     async def answer(work: UnitOfWork) -> Response:
         if renewal is not None:
-            until = ceil(renewal.exp + LEEWAY)
-            if not await work.replay.mark(renewal.thumbprint, renewal.jti, expires_at=until, now=int(exchange.now)):
+            until, since = ceil(renewal.exp + LEEWAY), renewal.usable_from
+            holder, now = renewal.thumbprint, int(exchange.now)
+            if not await work.replay.mark(holder, renewal.jti, expires_at=until, usable_from=since, now=now):
                 raise OAuthError("invalid_request", "the proof was used before", check=JTI, expected="a new jti")
         with _told():
             # Again, in the transaction: it may have been revoked meanwhile.

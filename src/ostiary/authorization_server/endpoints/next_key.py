@@ -86,8 +86,9 @@ def _verified(exchange: Exchange, present: VerificationKey) -> NextKey:
 
 
 async def _answer(exchange: Exchange, parent: ClientKey, proved: NextKey, work: UnitOfWork) -> Response:
-    until = ceil(proved.exp + LEEWAY)
-    if not await work.replay.mark(proved.client_id, proved.jti, expires_at=until, now=int(exchange.now)):
+    until, since = ceil(proved.exp + LEEWAY), proved.usable_from
+    now = int(exchange.now)
+    if not await work.replay.mark(proved.client_id, proved.jti, expires_at=until, usable_from=since, now=now):
         raise _refused(JTI, "the request was used before", seen="a jti that was used before", expected="a new jti")
     new = _child(proved.key, parent, int(exchange.now))
     # Not told whose it is: a key belongs to one client, and nobody may find out by trying.

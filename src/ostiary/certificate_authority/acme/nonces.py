@@ -14,7 +14,7 @@ from typing import Final
 from ostiary.certificate_authority.acme.problems import Problem
 from ostiary.errors import VerificationError
 from ostiary.protocol import base64url
-from ostiary.storage.base import UnitOfWork
+from ostiary.storage.base import MarksLost, UnitOfWork
 
 LIFE: Final = 3600
 """Seconds for which a nonce is good: a client may think that long between two requests."""
@@ -43,16 +43,26 @@ def check_nonce(mac: Mac, nonce: str, now: float) -> None:
     genuine = len(body) == _TIME_BYTES + _RANDOM_BYTES
     if not genuine or not hmac.compare_digest(mac(PURPOSE, body)[:_MAC_BYTES], tag):
         raise bad_nonce("something else", "a nonce of this server")
-    age = int(now) - int.from_bytes(body[:_TIME_BYTES], "big")
+    age = int(now) - _made_at(body)
     if not -LIFE <= age <= LIFE:
         raise bad_nonce(f"a nonce of {age} s", f"at most {LIFE} s")
 
 
 async def use_nonce(work: UnitOfWork, nonce: str, now: float) -> None:
     """Mark its one use. Raises Problem ("badNonce")."""
-    # One atomic statement checks and marks.
-    if not await work.replay.mark(MARKED_AS, nonce, expires_at=int(now) + 2 * LIFE, now=int(now)):
+    until, made_at = int(now) + 2 * LIFE, _made_at(base64url.decode(nonce.encode("ascii")))
+    try:
+        # One atomic statement checks and marks.
+        first = await work.replay.mark(MARKED_AS, nonce, expires_at=until, usable_from=made_at, now=int(now))
+    except MarksLost:
+        # The client takes the fresh one of this answer, which nobody can have used.
+        raise bad_nonce("a nonce of before the restore of the database", "one made after it") from None
+    if not first:
         raise bad_nonce("a nonce that was used before", "a new nonce for each request")
+
+
+def _made_at(raw: bytes) -> int:
+    return int.from_bytes(raw[:_TIME_BYTES], "big")
 
 
 def bad_nonce(seen: str, expected: str) -> Problem:

@@ -83,7 +83,8 @@ def opened(server: AuthorizationServer, text: str, browser: BrowserSecrets, upst
 
 async def mark(work: UnitOfWork, state: State, now: float) -> None:
     """See to it that it is used once. Raises VerificationError."""
-    first = await work.replay.mark(_PURPOSE, state.name, expires_at=state.started_at + LIFE + 1, now=int(now))
+    begun, until = state.started_at, state.started_at + LIFE + 1
+    first = await work.replay.mark(_PURPOSE, state.name, expires_at=until, usable_from=begun, now=int(now))
     if not first:
         raise _stale("a state that was used before")
 
