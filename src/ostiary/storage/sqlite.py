@@ -25,7 +25,7 @@ _FOR_ALL = ("PRAGMA foreign_keys=ON", "PRAGMA trusted_schema=OFF")
 _FOR_WRITER = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
-    "PRAGMA cache_size=-32768",
+    "PRAGMA cache_size=-16384",
     "PRAGMA temp_store=MEMORY",
 )
 _FOR_READERS = ("PRAGMA query_only=ON",)

@@ -13,14 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from webauthn import generate_authentication_options, verify_authentication_response
-from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
-from webauthn.helpers import options_to_json_dict
-from webauthn.helpers.structs import (
-    AuthenticationCredential,
-    AuthenticatorAssertionResponse,
-    UserVerificationRequirement,
-)
 
 from ostiary.audit import tags
 from ostiary.authorization_server.browser.cookies import BrowserSecrets
@@ -43,6 +35,8 @@ from ostiary.user_authentication.registered_passkeys import BACKED_UP, DEVICE_TY
 from ostiary.user_authentication.relying_party import RelyingParty, required_party
 
 if TYPE_CHECKING:
+    from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
+
     from ostiary.authorization_server.context import AuthorizationServer
 
 SIGN_COUNT: Final = "sign_count"
@@ -75,6 +69,11 @@ def options(
     factors: of the user, where they are known already; without any the passkey itself says whose it is.
     Raises VerificationError: passkeys do not work at this issuer.
     """
+    # Imported late: the library costs 6 MB, which an installation without passkeys need not hold.
+    from webauthn import generate_authentication_options
+    from webauthn.helpers import options_to_json_dict
+    from webauthn.helpers.structs import UserVerificationRequirement
+
     party = required_party(server.issuer)
     challenge = new_challenge(server, browser, "sign-in", now)
     asked = generate_authentication_options(
@@ -129,6 +128,9 @@ def amr_of(factor: Factor) -> tuple[str, ...]:
 
 
 def _verified(party: RelyingParty, challenge: Challenge, sent: _Sent, factor: Factor) -> VerifiedAuthentication:
+    from webauthn import verify_authentication_response
+    from webauthn.helpers.structs import AuthenticationCredential, AuthenticatorAssertionResponse
+
     raw_id = credential_id(sent.id, sent.rawId)
     client_data = octets(sent.response.client_data)
     credential = AuthenticationCredential(

@@ -7,18 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from webauthn import generate_registration_options, verify_registration_response
-from webauthn.helpers import options_to_json_dict, parse_attestation_object
-from webauthn.helpers.cose import COSEAlgorithmIdentifier
-from webauthn.helpers.structs import (
-    AttestationConveyancePreference,
-    AttestationFormat,
-    AuthenticatorAttestationResponse,
-    AuthenticatorSelectionCriteria,
-    RegistrationCredential,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from ostiary.authorization_server.browser.cookies import BrowserSecrets
 from ostiary.model.factor import Factor
@@ -48,18 +36,15 @@ from ostiary.user_authentication.registered_passkeys import (
 from ostiary.user_authentication.relying_party import required_party
 
 if TYPE_CHECKING:
+    from webauthn.helpers.cose import COSEAlgorithmIdentifier
+
     from ostiary.authorization_server.context import AuthorizationServer
 
 MAX_PASSKEYS: Final = 20
 
-_ALGORITHMS = [
-    COSEAlgorithmIdentifier.ECDSA_SHA_256,
-    COSEAlgorithmIdentifier.EDDSA,
-    COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,
-]
 # Attestation is not asked for, so the browser strips it, but for what an authenticator says of itself (section 5.1.3).
 # Certificates of anybody's making are never looked into.
-_FORMATS = (AttestationFormat.NONE, AttestationFormat.PACKED)
+_FORMATS = ("none", "packed")
 
 
 class _Response(msgspec.Struct, frozen=True, rename="camel"):
@@ -97,6 +82,16 @@ def options(
     factors: the user's; an authenticator that holds one of the passkeys among them makes no other.
     Raises VerificationError: passkeys do not work at this issuer.
     """
+    # Imported late: the library costs 6 MB, which an installation without passkeys need not hold.
+    from webauthn import generate_registration_options
+    from webauthn.helpers import options_to_json_dict
+    from webauthn.helpers.structs import (
+        AttestationConveyancePreference,
+        AuthenticatorSelectionCriteria,
+        ResidentKeyRequirement,
+        UserVerificationRequirement,
+    )
+
     party = required_party(server.issuer)
     challenge = new_challenge(server, browser, "registration", now, user.user_id)
     name = user.claims.get("name")
@@ -116,13 +111,17 @@ def options(
             user_verification=UserVerificationRequirement.REQUIRED,
         ),
         exclude_credentials=descriptors(factors),
-        supported_pub_key_algs=_ALGORITHMS,
+        supported_pub_key_algs=_algorithms(),
     )
     return {"publicKey": options_to_json_dict(asked), CHALLENGE: challenge.sealed}
 
 
 def made(server: AuthorizationServer, browser: BrowserSecrets, user: User, form: Mapping[str, str], now: float) -> Made:
     """The passkey in ``form``. Raises VerificationError: it does not answer the challenge of this user as it should."""
+    from webauthn import verify_registration_response
+    from webauthn.helpers import parse_attestation_object
+    from webauthn.helpers.structs import AuthenticatorAttestationResponse, RegistrationCredential
+
     party = required_party(server.issuer)
     challenge = opened(server, browser, "registration", form.get(CHALLENGE, ""), now, user.user_id)
     sent = parsed(form.get(PASSKEY, ""), _Sent)
@@ -141,7 +140,7 @@ def made(server: AuthorizationServer, browser: BrowserSecrets, user: User, form:
             expected_rp_id=party.id,
             expected_origin=party.origin,
             require_user_verification=True,
-            supported_pub_key_algs=_ALGORITHMS,
+            supported_pub_key_algs=_algorithms(),
         )
     refuse_embedded(client_data)
     if verified.credential_id != raw_id:
@@ -154,3 +153,9 @@ def made(server: AuthorizationServer, browser: BrowserSecrets, user: User, form:
         DEVICE_TYPE: verified.credential_device_type.value,
     }
     return Made(replace(factor, lookup=sent.id, counter=verified.sign_count, details=details), challenge)
+
+
+def _algorithms() -> list[COSEAlgorithmIdentifier]:
+    from webauthn.helpers.cose import COSEAlgorithmIdentifier as Known
+
+    return [Known.ECDSA_SHA_256, Known.EDDSA, Known.RSASSA_PKCS1_v1_5_SHA_256]

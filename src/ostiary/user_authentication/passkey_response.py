@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import msgspec
-from webauthn.helpers.exceptions import WebAuthnException
 
 from ostiary.errors import VerificationError
 from ostiary.protocol import base64url
@@ -66,6 +65,8 @@ def refuse_embedded(client_data: bytes) -> None:
 @contextmanager
 def examined() -> Iterator[None]:
     """Around the library: whatever it makes of octets from outside, a passkey that it does not accept is refused."""
+    from webauthn.helpers.exceptions import WebAuthnException
+
     try:
         yield
     except VerificationError:

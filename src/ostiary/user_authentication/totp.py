@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pyotp
-import segno
 
 from ostiary.errors import VerificationError
 from ostiary.model.factor import Factor
@@ -76,6 +75,8 @@ class Enrolment:
     @property
     def picture(self) -> str:
         """The uri as a QR code: a ``data:`` URI of an SVG, black on white, with the quiet zone that scanners need."""
+        import segno  # late: a server that draws none need not hold it
+
         return segno.make(self.uri, error="m", micro=False).svg_data_uri(scale=4, border=4, dark="#000", light="#fff")
 
 

@@ -12,20 +12,18 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-
-import dns.exception
-import dns.resolver
-from dns.asyncresolver import Resolver
+from typing import TYPE_CHECKING, Final
 
 from ostiary.certificate_authority import identities
 from ostiary.certificate_authority.acme.validation.failure import ChallengeFailed
 from ostiary.fetching.addresses import Address, Network, special_use
 from ostiary.settings.acme import AcmeSettings
 
+if TYPE_CHECKING:
+    from dns.asyncresolver import Resolver
+
 _WIDEST: Final = {4: 8, 6: 7}
 _MAX_ADDRESSES = 16
-_NO_ANSWER = (dns.exception.DNSException, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ class Reach:
         """The TXT records of ``name``, each in one piece. Raises ChallengeFailed."""
         try:
             answer = await self._resolver().resolve(name, "TXT", lifetime=self.timeout)
-        except _NO_ANSWER as error:
+        except _no_answer() as error:
             raise ChallengeFailed("dns", f"{name} has no TXT record: {type(error).__name__}") from None
         return [b"".join(record.strings) for record in answer]
 
@@ -85,7 +83,7 @@ class Reach:
         try:
             texts = await (_of_the_system(host) if self.dns is None else self._asked(host))
             found = list(dict.fromkeys(map(ipaddress.ip_address, texts)))
-        except _NO_ANSWER as error:
+        except _no_answer() as error:
             raise ChallengeFailed("dns", f"{host} has no address: {type(error).__name__}") from None
         except ValueError:
             raise ChallengeFailed("dns", f"{host} resolves to something that is no address") from None
@@ -94,21 +92,32 @@ class Reach:
         return found
 
     async def _asked(self, host: str) -> Sequence[str]:
+        from dns.resolver import NoAnswer
+
         resolver, found = self._resolver(), []
         for kind in ("A", "AAAA"):
             try:
                 answer = await resolver.resolve(host, kind, lifetime=self.timeout)
-            except dns.resolver.NoAnswer:
+            except NoAnswer:
                 continue
             found += [record.address for record in answer]
         return found
 
     def _resolver(self) -> Resolver:
+        # Imported late: an installation that validates nothing need not hold the library's 3 MB.
+        from dns.asyncresolver import Resolver
+
         resolver = Resolver(configure=self.dns is None)
         if self.dns is not None:
             resolver.nameservers, resolver.port = [self.dns[0]], self.dns[1]
         resolver.cache = None  # what stands there now counts
         return resolver
+
+
+def _no_answer() -> tuple[type[Exception], ...]:
+    from dns.exception import DNSException
+
+    return DNSException, OSError
 
 
 async def _of_the_system(host: str) -> list[str]:
