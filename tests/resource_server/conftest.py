@@ -24,5 +24,7 @@ def issuer() -> Iterator[IssuerServer]:
 
 
 @pytest.fixture
-def world(issuer: IssuerServer, clock: Clock, tmp_path: Path) -> World:
-    return World(issuer, clock, MemorySink(), tmp_path)
+def world(issuer: IssuerServer, clock: Clock, tmp_path: Path) -> Iterator[World]:
+    made = World(issuer, clock, MemorySink(), tmp_path)
+    yield made
+    made.close()

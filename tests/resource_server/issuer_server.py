@@ -1,4 +1,4 @@
-"""A small real authorization server on loopback: metadata, keys, introspection, key store, traces; faults to order."""
+"""A small real authorization server on loopback: metadata, keys, introspection, key store, feed; faults to order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
@@ -15,6 +15,7 @@ from ostiary.errors import VerificationError
 from ostiary.protocol import client_assertion, jws, token_format
 from ostiary.protocol.credential import API, Credential
 from ostiary.protocol.jwk import SigningKey
+from tests.resource_server.feed_server import FeedServer
 
 AUDIENCE = "https://orders.example.com"
 
@@ -38,6 +39,7 @@ class IssuerServer:
         self.asked: Counter[str] = Counter()
         self.forms: list[dict[str, str]] = []
         self.traces: list[dict[str, object]] = []
+        self.feed = FeedServer(self.issuer, self.key)
 
     def credential(self, audience: str = AUDIENCE) -> Credential:
         return Credential(API, self.issuer, "api_orders", self.api_key, audience)
@@ -49,7 +51,12 @@ class IssuerServer:
         return token
 
     def metadata(self) -> dict[str, object]:
+        feed = {
+            "ostiary_revocations_endpoint": f"{self.issuer}/revocations",
+            "ostiary_revocations_applied_endpoint": f"{self.issuer}/revocations/applied",
+        }
         return {
+            **(feed if self.feed.published else {}),
             "issuer": self.claimed_issuer or self.issuer,
             "jwks_uri": f"{self.issuer}/jwks",
             "token_endpoint": f"{self.issuer}/token",
@@ -70,9 +77,32 @@ class IssuerServer:
                 return 200, {"Cache-Control": f"max-age={self.max_age}"}, json.dumps({"keys": self.jwks}).encode()
             case "/introspect" | "/client-keys" | "/traces":
                 return self._to_the_api(path, form)
+            case "/revocations":
+                known = self._proved(form)
+                error = "unknown_position" if known else "invalid_client"
+                return (409 if known else 401), {}, json.dumps({"error": error}).encode()
+            case "/revocations/applied":
+                return self.feed.applied(form), {}, b""
         return 404, {}, b"{}"
 
+    def stream(self, path: str, form: dict[str, str]) -> Iterator[bytes] | None:
+        """What follows the head of the answer, if that is one that goes on."""
+        if path != "/revocations" or self.down or path in self.raw or not self._proved(form):
+            return None
+        return self.feed.events(form)
+
     def _to_the_api(self, path: str, form: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        if not self._proved(form):
+            return 401, {}, b'{"error":"invalid_client"}'
+        if path == "/introspect":
+            return 200, {}, json.dumps(self.answers.get(form["token"], {"active": False})).encode()
+        if path == "/traces":
+            self.traces.extend(json.loads(form["traces"])["traces"])
+            return 200, {}, b'{"stored":1}'
+        empty = {"client_id": form["client"], "keys": []}
+        return 200, {}, json.dumps(self.client_keys.get((form["client"], form.get("kid", "")), empty)).encode()
+
+    def _proved(self, form: dict[str, str]) -> bool:
         try:
             client_assertion.verify(
                 jws.parse(form.get("client_assertion", "")),
@@ -83,14 +113,8 @@ class IssuerServer:
                 leeway=60,
             )
         except VerificationError:
-            return 401, {}, b'{"error":"invalid_client"}'
-        if path == "/introspect":
-            return 200, {}, json.dumps(self.answers.get(form["token"], {"active": False})).encode()
-        if path == "/traces":
-            self.traces.extend(json.loads(form["traces"])["traces"])
-            return 200, {}, b'{"stored":1}'
-        empty = {"client_id": form["client"], "keys": []}
-        return 200, {}, json.dumps(self.client_keys.get((form["client"], form.get("kid", "")), empty)).encode()
+            return False
+        return True
 
 
 def _handler(server: IssuerServer) -> type[BaseHTTPRequestHandler]:
@@ -109,12 +133,26 @@ def _handler(server: IssuerServer) -> type[BaseHTTPRequestHandler]:
         def _answer(self, form: dict[str, str]) -> None:
             server.asked[self.path] += 1
             server.hold.wait(10)
+            stream = server.stream(self.path, form)
+            if stream is not None:
+                self._stream(stream)
+                return
             status, headers, body = server.answer(self.path, form)
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        def _stream(self, events: Iterator[bytes]) -> None:
+            self.close_connection = True
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Connection", "close")
+            self.end_headers()
+            with suppress(OSError):
+                for octets in events:
+                    self.wfile.write(octets)
 
         def log_message(self, *_: object) -> None:
             """Nothing: the output belongs to the tests."""
@@ -139,6 +177,7 @@ def running_issuer() -> Iterator[IssuerServer]:
         yield server
     finally:
         server.hold.set()
+        server.feed.cut()
         http.shutdown()
         http.server_close()
         thread.join(5)

@@ -194,7 +194,7 @@ def test_a_revoked_token_is_refused_even_if_it_was_seen_before(world: World) -> 
         if getattr(principal, "token_id", "") in ended:
             raise VerificationError("revocation", "revoked", seen="a row", expected="none", mend="get a new one")
 
-    guard = world.guard(revoked=revoked)
+    guard = world.guard(revocation=revoked)
     asked = bearer(world.token())
     assert guard.check_sync(asked)
     ended.add("jti-1")

@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 SUITE = """
+import threading
 from typing import Annotated
 import pytest
 from fastapi import FastAPI, Security
 from fastapi.testclient import TestClient
+from ostiary.protocol.credential import API, Credential
+from ostiary.protocol.jwk import SigningKey
 from ostiary.resource_server import ApiRequest, FromProxy, FromTls, Principal, ProxySecret, ResourceServer
 from ostiary.resource_server.wsgi import api_request
 
@@ -71,6 +74,32 @@ def test_bound_tokens_behind_a_proxy(ostiary_tokens):
     bearer = tokens.bearer(tokens.bound("orders:read", certificate=own))
     assert wsgi.check_sync(api_request({**environ, "HTTP_AUTHORIZATION": bearer["Authorization"]}))
 
+def test_revoked_tokens(ostiary_tokens):
+    tokens = ostiary_tokens(guard)
+    one, other = tokens.valid("orders:read"), tokens.valid("orders:read")
+    assert status(one) == 200
+    tokens.revoke(one)
+    assert [status(each) for each in (one, other)] == [401, 200]
+
+def test_an_api_that_follows_a_feed_needs_none_here(ostiary_tokens):
+    key = SigningKey.generate("ES256")
+    own = Credential(API, "https://auth.example.com", "api_orders", key, "https://orders.example.com")
+    following = ResourceServer(credential=own, revocation="feed", traces=[])
+    app = FastAPI(lifespan=following.lifespan)
+    tokens = ostiary_tokens(following)
+    with TestClient(app):
+        headers = [(b"authorization", f"Bearer {tokens.valid()}".encode())]
+        assert following.check_sync(ApiRequest("GET", "/", headers=headers))
+        assert "ostiary-revocations" not in [thread.name for thread in threading.enumerate()]
+
+def test_a_hook_of_its_own_is_still_asked(ostiary_tokens):
+    asked = []
+    hooked = ResourceServer(
+        "https://auth.example.com", "https://orders.example.com", revocation=lambda *of: asked.append(of)
+    )
+    headers = [(b"authorization", f"Bearer {ostiary_tokens(hooked).valid()}".encode())]
+    assert [hooked.check_sync(ApiRequest("GET", "/", headers=headers))] == [of[0] for of in asked]
+
 def test_trust_ends_with_the_test():
     assert status(kept) == 503
 """
@@ -92,7 +121,7 @@ def test_an_apis_own_tests_get_tokens_without_a_network(tmp_path: Path) -> None:
     )
     outcome = run(tmp_path)
     assert outcome.returncode == 0, outcome.stdout
-    assert "4 passed" in outcome.stdout
+    assert "7 passed" in outcome.stdout
 
 
 def test_the_plugin_costs_other_suites_nothing(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ class World:
     sink: MemorySink
     folder: Path
     options: dict[str, Any] = field(default_factory=dict)
+    guards: list[ResourceServer] = field(default_factory=list)
 
     def guard(self, *, identity: bool = False, direct: bool = False, **options: Any) -> ResourceServer:
         """A guard of AUDIENCE that trusts the issuer. identity: with its own key; direct: taking client JWTs."""
@@ -71,7 +72,18 @@ class World:
             "environment": {},
             **self.options,
         }
-        return ResourceServer(**{**settings, **options})
+        guard = ResourceServer(**{**settings, **options})
+        self.guards.append(guard)
+        return guard
+
+    def following(self, **options: Any) -> ResourceServer:
+        """A guard with its own key that follows the issuer's revocation feed."""
+        return self.guard(identity=True, **{"revocation": "feed", **options})
+
+    def close(self) -> None:
+        """End the threads of its guards."""
+        for guard in self.guards:
+            guard.close()
 
     def claims(self, **changed: Any) -> dict[str, object]:
         """The claims of a good access token, changed; None leaves one out."""

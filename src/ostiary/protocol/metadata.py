@@ -47,6 +47,8 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, omit_defaults=Tru
     ostiary_client_keys_endpoint: str | None = None
     ostiary_next_key_endpoint: str | None = None
     ostiary_traces_endpoint: str | None = None
+    ostiary_revocations_endpoint: str | None = None
+    ostiary_revocations_applied_endpoint: str | None = None
     ostiary_certificate_endpoint: str | None = None
     ostiary_certificate_enrolment_endpoint: str | None = None
     ostiary_certificate_renewal_endpoint: str | None = None

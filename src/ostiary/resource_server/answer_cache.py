@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Generic, TypeVar
+
+from ostiary.resource_server.fork_safe import HeldAtFork
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -17,6 +20,7 @@ class AnswerCache(Generic[Key, Value]):
         self._size = size
         self._entries: OrderedDict[Key, tuple[float, Value]] = OrderedDict()
         self._lock = threading.Lock()
+        self._held_at_fork = HeldAtFork(self._lock)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -32,6 +36,12 @@ class AnswerCache(Generic[Key, Value]):
                 return None
             self._entries.move_to_end(key)
             return entry[1]
+
+    def discard(self, ended: Callable[[Key, Value], bool]) -> None:
+        """Forget every answer of which ``ended`` says so."""
+        with self._lock:
+            for key in [key for key, (_, value) in self._entries.items() if ended(key, value)]:
+                del self._entries[key]
 
     def add(self, key: Key, value: Value, until: float) -> None:
         """Keep ``value`` before ``until``."""

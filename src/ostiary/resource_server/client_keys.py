@@ -1,17 +1,19 @@
 """The keys of clients that sign their requests themselves, asked of the key store by (client, kid).
 
-An answer is kept for ``ttl`` seconds (30 by default): that is how long a retired or revoked key may still pass here.
-That a client has no such key is kept for 10 seconds.
+An answer is kept for ``ttl`` seconds (30 by default): that is how long a retired key may still pass here. So may a
+revoked one where no revocation feed is followed; where it is, what it names is forgotten and asked for anew. That a
+client has no such key is kept for 10 seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 
 import msgspec
 
 from ostiary.errors import Unavailable, VerificationError
 from ostiary.protocol import jwk, strict_json
+from ostiary.protocol.revocation_feed import Row
 from ostiary.resource_server.answer_cache import AnswerCache
 from ostiary.resource_server.http import HttpRequest, HttpResponse
 from ostiary.resource_server.introspection import endpoint, public_error
@@ -50,14 +52,32 @@ class ClientKeys:
         # Absent keys are cheap to invent: they have their own memory, so that they cannot push real ones out.
         self._present: AnswerCache[NeedClientKey, Looked] = AnswerCache(size)
         self._absent: AnswerCache[NeedClientKey, Looked] = AnswerCache(size)
+        self.generation = 0
 
     def known(self, need: NeedClientKey, instant: float) -> Looked | None:
         """The kept outcome, if there is one at ``instant`` (seconds of ``elapsed``)."""
         return self._present.get(need, instant) or self._absent.get(need, instant)
 
+    def forget(self, rows: Sequence[Row]) -> None:
+        """Forget the keys of which ``rows`` of the revocation feed say that they, their clients, or all have ended."""
+        clients = {row.value for row in rows if row.kind == "client"}
+        thumbprints = {row.value for row in rows if row.kind == "client_key"}
+        everything = any(row.kind == "installation" for row in rows)
+        if not (clients or thumbprints or everything):
+            return
+        # What is being asked now may have been answered before: it is not kept, and whoever comes later asks anew.
+        self.generation += 1
+        self._present.discard(
+            lambda need, looked: (
+                everything
+                or need.client_id in clients
+                or (looked.found is not None and looked.found.key.thumbprint in thumbprints)
+            )
+        )
+
     def ask(self, need: NeedClientKey) -> Generator[HttpRequest, HttpResponse, Looked]:
         """The steps of one look-up. Raises Unavailable for anything but a plain answer."""
-        asked, instant = self._clock(), self._elapsed()
+        asked, instant, generation = self._clock(), self._elapsed(), self.generation
         config, metadata = self._source.config, self._source.metadata
         if metadata is None or metadata.ostiary_client_keys_endpoint is None:
             raise Unavailable("key store", f"the metadata of {config.issuer} names no ostiary_client_keys_endpoint")
@@ -68,6 +88,8 @@ class ClientKeys:
             self._absent.add(need, looked, instant + min(ABSENT_TTL, self._ttl))
         else:
             self._present.add(need, looked, instant + min(self._ttl, looked.found.expires_at - asked))
+            if generation != self.generation:
+                self._present.discard(lambda kept, _: kept == need)
         return looked
 
 

@@ -1,7 +1,8 @@
 """What a ResourceServer is told, from arguments or the environment: issuers, audiences, its own credential, sinks.
 
 ``OSTIARY_ISSUER`` (several: separated by spaces), ``OSTIARY_AUDIENCE``, ``OSTIARY_API_KEY_FILE``,
-``OSTIARY_PUBLIC_URL``, ``OSTIARY_REPLAY_FILE``, ``OSTIARY_TRACE_FILE``, ``OSTIARY_INTERNAL_URL`` (for a single issuer).
+``OSTIARY_PUBLIC_URL``, ``OSTIARY_REPLAY_FILE``, ``OSTIARY_TRACE_FILE``, ``OSTIARY_REVOCATION``,
+``OSTIARY_INTERNAL_URL`` (for a single issuer).
 Arguments win.
 """
 
@@ -18,6 +19,7 @@ from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol import uri
 from ostiary.protocol.credential import API, Credential
 from ostiary.resource_server.issuer import IssuerConfig
+from ostiary.resource_server.watch import NEEDS_CREDENTIAL, UNTIL_EXPIRY, RevocationChoice, checked_choice
 from ostiary.secret_files import read_secret_file
 
 Issuers = str | IssuerConfig | Sequence[str | IssuerConfig] | None
@@ -38,14 +40,30 @@ def read(
     audience: str | Sequence[str] | None,
     credential: Credential | Path | str | None,
     public_url: str | None,
+    revocation: RevocationChoice | None,
     environment: Mapping[str, str],
 ) -> Configuration:
     """The configuration. Raises ConfigurationError that names what is missing."""
     own = _credential(credential, environment)
-    configs = _issuers(issuer, own, environment)
+    wanted = revocation if revocation is not None else environment.get("OSTIARY_REVOCATION") or None
+    configs = tuple(_with_choice(config, wanted) for config in _issuers(issuer, own, environment))
     audiences = _audiences(audience, own, environment)
     url = public_url or environment.get("OSTIARY_PUBLIC_URL") or audiences[0]
     return Configuration(configs, audiences, url.rstrip("/"))
+
+
+def _with_choice(config: IssuerConfig, wanted: object) -> IssuerConfig:
+    """``config`` with its way to learn of revocations: its own, else the one that is ``wanted``, else the feed."""
+    choice = config.revocation
+    if choice is None:
+        choice = checked_choice(UNTIL_EXPIRY if wanted is None else wanted)
+    if choice in NEEDS_CREDENTIAL and config.credential is None:
+        raise ConfigurationError(
+            f'With revocation="{choice}" this API asks {config.issuer} as itself: give it its key there '
+            "(OSTIARY_API_KEY_FILE, made by ostiary api create --generate), or say that a revoked token is good "
+            'until it expires (revocation="until_expiry", OSTIARY_REVOCATION).'
+        )
+    return replace(config, revocation=choice)
 
 
 def header_name(name: str) -> bytes:

@@ -25,9 +25,9 @@ from ostiary.resource_server.client_keys import DEFAULT_TTL as CLIENT_KEY_TTL
 from ostiary.resource_server.configuration import Configuration, Issuers
 from ostiary.resource_server.elapsed import elapsed
 from ostiary.resource_server.errors import MalformedRequest, MissingCredential, Refused, refusal
-from ostiary.resource_server.http import Http, HttpPort
+from ostiary.resource_server.feed import RevocationStatus
+from ostiary.resource_server.http import Http, StreamingHttpPort
 from ostiary.resource_server.introspection import DEFAULT_TTL as INTROSPECTION_TTL
-from ostiary.resource_server.needs import RevocationHook
 from ostiary.resource_server.principal import Principal
 from ostiary.resource_server.request import ApiRequest, find_credential
 from ostiary.resource_server.scopes import Implies, broader_by_colon
@@ -36,6 +36,14 @@ from ostiary.resource_server.sinks import Sinks
 from ostiary.resource_server.sources import Sources
 from ostiary.resource_server.token_cache import DEFAULT_SIZE, TokenCache
 from ostiary.resource_server.verifier import Rules, Verifier
+from ostiary.resource_server.watch import (
+    DEFAULT_MAX_STALENESS,
+    REFUSE,
+    RevocationChoice,
+    WhenStale,
+    checked_max_staleness,
+    checked_when_stale,
+)
 from ostiary.trace import TraceSink, new_trace_id
 
 if TYPE_CHECKING:
@@ -61,7 +69,12 @@ class ResourceServer:
     credential, the issuer.
     introspection_ttl, client_key_ttl: seconds; how long an answer may be kept, and so a revoked one be taken.
     token_cache_size: verified tokens kept, 0 for none. leeway: seconds between clocks, at most 60.
-    revoked: asked at each request, for tokens seen before too.
+    revocation: how to learn that a self-contained token was revoked. ``"feed"``: the issuer tells, and the token is
+    refused at its next request; ``"introspect"``: each one is asked about, an answer kept for ``introspection_ttl``;
+    ``"until_expiry"``: not at all; or a RevocationHook, which is asked at each request, for tokens seen before too.
+    Default: OSTIARY_REVOCATION.
+    max_staleness: seconds, how old what the feed has told may be. when_stale: what becomes of a self-contained token
+    after that: ``"refuse"`` it with 503, or ``"introspect"`` it.
     client_certificates: where the certificate stands that a token may be bound to: ``FromTls()``, the default, or
     ``FromProxy(...)``. require_bound_tokens: take no access token that is bound to none (RFC 8705).
     clock: seconds since the epoch, for the times in tokens; elapsed: seconds that only go forward, for the age of
@@ -86,32 +99,33 @@ class ResourceServer:
         client_key_ttl: float = CLIENT_KEY_TTL,
         token_cache_size: int = DEFAULT_SIZE,
         leeway: float = 10,
-        revoked: RevocationHook | None = None,
+        revocation: RevocationChoice | None = None,
+        max_staleness: float = DEFAULT_MAX_STALENESS,
+        when_stale: WhenStale = REFUSE,
         client_certificates: ClientCertificates | None = None,
         require_bound_tokens: bool = False,
         clock: Callable[[], float] = time.time,
         elapsed: Callable[[], float] = elapsed,
-        http: HttpPort | None = None,
+        http: StreamingHttpPort | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
-        read = configuration.read(issuer, audience, credential, public_url, environment)
+        read = configuration.read(issuer, audience, credential, public_url, revocation, environment)
         self.clock, self.elapsed, self.http = clock, elapsed, http or Http()
         self.audience, self.scopes = read.audiences[0], dict(scopes or {})
         self._given_replay, self._environment = replay, environment
-        self.sources = self._sources(read, introspection_ttl, client_key_ttl)
+        self.sources = self._sources(read, introspection_ttl, client_key_ttl, leeway, max_staleness, when_stale)
         rules = Rules(
             audiences=read.audiences,
             public_url=read.public_url,
             direct_header=_direct_header(client_request_header, read, self.sources) if accept_client_requests else None,
-            leeway=checked_leeway(leeway),
+            leeway=leeway,
             implies=implies,
-            revoked=revoked,
             reference_issuer=self.sources.reference_issuer,
             direct_issuer=self.sources.direct_issuer,
             certificates=client_certificates or FromTls(),
             bound_only=require_bound_tokens,
         )
-        self.verifier = Verifier(rules, self.sources.keys, TokenCache(token_cache_size))
+        self.verifier = Verifier(rules, self.sources.keys, self.sources.watches, TokenCache(token_cache_size))
         self._sinks = Sinks(traces, self.sources, self.http, clock, environment)
         self._announce(accept_client_requests)
 
@@ -212,9 +226,14 @@ class ResourceServer:
             self.audience, tuple(self.sources.keys), self.scopes, bound_only=rules.bound_only
         )
 
+    def revocation_status(self) -> dict[str, RevocationStatus]:
+        """By issuer: how this API learns of revocations, how old what it knows can be, and what went wrong last."""
+        return self.sources.revocation_status()
+
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
-        """The life of an application (ASGI): keys fetched before the first request, traces sent before the end.
+        """The life of an application (ASGI): keys fetched and revocations followed before the first request, traces
+        sent before the end.
 
         An issuer that cannot be reached does not keep the application from starting; its tokens are refused meanwhile.
         """
@@ -225,12 +244,12 @@ class ResourceServer:
                 await self.sources.ready(issuer, None)
             except Unavailable as error:
                 logger.warning("%s; its tokens are refused until it answers", error)
+        self.sources.follower.start()
         try:
             yield
         finally:
             await asyncio.to_thread(self.close)
-            if isinstance(self.http, Http):
-                await self.http.aclose()
+            await self.http.aclose()
 
     @property
     def __wrapped__(self) -> Any:
@@ -248,10 +267,22 @@ class ResourceServer:
         return await fastapi.depend(self, connection, security_scopes)
 
     def close(self) -> None:
-        """Send the traces that wait, within two seconds; ``lifespan`` does it at the end of an ASGI application."""
+        """Follow no feed any more, and send the traces that wait, within two seconds each.
+
+        ``lifespan`` does it at the end of an ASGI application.
+        """
+        self.sources.follower.close()
         self._sinks.close()
 
-    def _sources(self, read: Configuration, introspection_ttl: float, client_key_ttl: float) -> Sources:
+    def _sources(
+        self,
+        read: Configuration,
+        introspection_ttl: float,
+        client_key_ttl: float,
+        leeway: float,
+        max_staleness: float,
+        when_stale: WhenStale,
+    ) -> Sources:
         return Sources(
             read.issuers,
             self.audience,
@@ -261,6 +292,9 @@ class ResourceServer:
             replay=lambda: self.replay,
             introspection_ttl=introspection_ttl,
             client_key_ttl=client_key_ttl,
+            leeway=checked_leeway(leeway),
+            max_staleness=checked_max_staleness(max_staleness),
+            when_stale=checked_when_stale(when_stale),
         )
 
     def _furnish(self, app: Any) -> None:

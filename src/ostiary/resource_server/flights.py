@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ostiary.errors import OstiaryError, Unavailable
+from ostiary.resource_server.fork_safe import HeldAtFork
 from ostiary.resource_server.http import HttpPort, HttpRequest, HttpResponse
 
 Result = TypeVar("Result")
@@ -41,6 +42,7 @@ class Flights(Generic[Result]):
         self._http = http
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._held_at_fork = HeldAtFork(self._lock)
         self._running: dict[Hashable, _Flight[Result]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -7,7 +7,8 @@ import os
 import ssl
 import time
 from asyncio import AbstractEventLoop
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache, cached_property
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ import msgspec
 
 from ostiary.errors import ConfigurationError, Unavailable
 
+EVENT_STREAM = "text/event-stream"
 MAX_BYTES = 262_144
 TIMEOUT = 5.0
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -38,11 +40,29 @@ class HttpResponse(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
 
 
+class HttpStream(msgspec.Struct, frozen=True):
+    """An answer that is read while it comes. chunks: its body; headers: names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+
 class HttpPort(Protocol):
     """Sends one request, from an event loop or from a thread. Raises Unavailable if no whole answer comes in time."""
 
     async def send(self, request: HttpRequest) -> HttpResponse: ...
     def send_sync(self, request: HttpRequest) -> HttpResponse: ...
+
+
+class StreamingHttpPort(HttpPort, Protocol):
+    """Reads answers that go on for ever, too; how long to wait for the next octets is up to the reader.
+
+    aclose: closes what was opened from the running event loop.
+    """
+
+    def stream(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpStream]: ...
+    async def aclose(self) -> None: ...
 
 
 def checked_url(url: str) -> str:
@@ -92,6 +112,21 @@ class Http:
         finally:
             client.cookies.clear()
 
+    @asynccontextmanager
+    async def stream(self, request: HttpRequest) -> AsyncIterator[HttpStream]:
+        client = self._loop_client()
+        headers, timeout = {"Accept": EVENT_STREAM}, httpx2.Timeout(self._timeout, read=None)
+        try:
+            async with client.stream(
+                _method(request), request.url, data=request.form, headers=headers, timeout=timeout
+            ) as response:
+                names = _headers(response, request)
+                yield HttpStream(response.status_code, names, response.aiter_raw())
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise _unavailable(request, error) from error
+        finally:
+            client.cookies.clear()
+
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
         client = self._loops.pop(asyncio.get_running_loop(), None)
@@ -99,11 +134,7 @@ class Http:
             await client.aclose()
 
     async def _send(self, request: HttpRequest) -> HttpResponse:
-        loop = asyncio.get_running_loop()
-        client = self._loops.get(loop)
-        if client is None:
-            client = httpx2.AsyncClient(verify=self._tls, timeout=self._timeout, trust_env=False, headers=_HEADERS)
-            self._loops[loop] = client
+        client = self._loop_client()
         try:
             async with client.stream(_method(request), request.url, data=request.form) as response:
                 body = bytearray()
@@ -117,6 +148,14 @@ class Http:
         body += chunk
         if len(body) > self._max_bytes:
             raise Unavailable("issuer", f"{_place(request)} answers more than {self._max_bytes} octets")
+
+    def _loop_client(self) -> httpx2.AsyncClient:
+        loop = asyncio.get_running_loop()
+        client = self._loops.get(loop)
+        if client is None:
+            client = httpx2.AsyncClient(verify=self._tls, timeout=self._timeout, trust_env=False, headers=_HEADERS)
+            self._loops[loop] = client
+        return client
 
     def _client(self) -> httpx2.Client:
         # One for each process: two that share a connection after a fork would read one another's answers.
@@ -141,11 +180,14 @@ _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-A
 
 
 def _response(response: httpx2.Response, body: bytearray, request: HttpRequest) -> HttpResponse:
+    return HttpResponse(response.status_code, bytes(body), _headers(response, request))
+
+
+def _headers(response: httpx2.Response, request: HttpRequest) -> dict[str, str]:
     # What was asked for uncompressed is never inflated: a small answer cannot become a large one.
     if response.headers.get("content-encoding", "identity") != "identity":
         raise Unavailable("issuer", f"{_place(request)} answers compressed, unasked")
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return HttpResponse(response.status_code, bytes(body), headers)
+    return {name.lower(): value for name, value in response.headers.items()}
 
 
 def _method(request: HttpRequest) -> str:

@@ -28,6 +28,7 @@ from ostiary.errors import ConfigurationError, Unavailable, VerificationError
 from ostiary.protocol import jwk, metadata
 from ostiary.protocol.jwk import VerificationKey
 from ostiary.protocol.metadata import AuthorizationServerMetadata
+from ostiary.resource_server.fork_safe import HeldAtFork
 from ostiary.resource_server.http import HttpRequest, HttpResponse
 from ostiary.resource_server.issuer import IssuerConfig
 
@@ -69,6 +70,7 @@ class IssuerKeys:
         self._elapsed = elapsed
         self._state = _Fetched()
         self._lock = threading.Lock()
+        self._held_at_fork = HeldAtFork(self._lock)
         self._retry_at = float("-inf")
         self._unknown_from = float("-inf")
         self._fruitless = 0

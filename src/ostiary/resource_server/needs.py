@@ -46,6 +46,15 @@ class NeedReplayCheck(msgspec.Struct, frozen=True):
     expires_at: float
 
 
+class NeedRevocations(msgspec.Struct, frozen=True):
+    """That it is known well enough which of the issuer's tokens have ended.
+
+    Answered by True, or by False where the issuer is to be asked about the token itself.
+    """
+
+    issuer: str
+
+
 class ClientKeyFound(msgspec.Struct, frozen=True):
     """A key of a client in the key store, the scopes that the store allows that client at this API, the key's end."""
 
@@ -55,7 +64,7 @@ class ClientKeyFound(msgspec.Struct, frozen=True):
     expires_at: float = float("inf")
 
 
-Need = NeedKey | NeedClientKey | NeedIntrospection | NeedReplayCheck
+Need = NeedKey | NeedClientKey | NeedIntrospection | NeedReplayCheck | NeedRevocations
 Answer = VerificationKey | ClientKeyFound | dict[str, object] | bool | None
 
 

@@ -19,7 +19,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     scopes: as granted; ask ``may`` whether a narrower one is implied.
     issuer, audience: who made the token, and for which APIs. For a direct JWT the issuer is the one whose key store
     knows the client.
-    token_id: ``jti``; grant_id, rev: what a later revocation may name; expires_at: seconds since the epoch.
+    token_id: ``jti``; grant_id, rev, kid (the issuer's key that signed the token): what a later revocation may name.
+    expires_at: seconds since the epoch.
     kind: ``"access_token"`` or ``"client_request"`` (a client's own JWT, without a token).
     claims: everything the token says, arrays as tuples. It cannot be changed, for the next request sees the same.
     """
@@ -34,6 +35,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kind: Literal["access_token", "client_request"] = "access_token"
     grant_id: str | None = None
     rev: int | None = None
+    kid: str | None = None
     claims: Mapping[str, object] = {}
 
     def __post_init__(self) -> None:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.protocol.metadata import AuthorizationServerMetadata
+from ostiary.protocol.revocation_feed import Row
 from ostiary.resource_server.client_keys import ClientKeys, Looked
+from ostiary.resource_server.feed import Feed, RevocationStatus
 from ostiary.resource_server.flights import Flights
-from ostiary.resource_server.http import HttpPort, HttpRequest, HttpResponse
+from ostiary.resource_server.follower import Follower
+from ostiary.resource_server.http import HttpRequest, HttpResponse, StreamingHttpPort
 from ostiary.resource_server.introspection import Introspected, Introspection
 from ostiary.resource_server.issuer import IssuerConfig
 from ostiary.resource_server.keys import IssuerKeys, Next
-from ostiary.resource_server.needs import Answer, Need, NeedClientKey, NeedIntrospection, NeedKey, NeedReplayCheck
+from ostiary.resource_server.needs import (
+    Answer,
+    Need,
+    NeedClientKey,
+    NeedIntrospection,
+    NeedKey,
+    NeedReplayCheck,
+    NeedRevocations,
+)
+from ostiary.resource_server.watch import FEED, UNTIL_EXPIRY, RevocationChoice, Watch, WhenStale, without_feed
 
 if TYPE_CHECKING:
     from ostiary.replay.base import ReplayMemory
@@ -29,13 +42,16 @@ class Sources:
         self,
         configs: Sequence[IssuerConfig],
         audience: str,
-        http: HttpPort,
+        http: StreamingHttpPort,
         clock: Callable[[], float],
         elapsed: Callable[[], float],
         *,
         replay: Callable[[], ReplayMemory],
         introspection_ttl: float,
         client_key_ttl: float,
+        leeway: float,
+        max_staleness: float,
+        when_stale: WhenStale,
     ) -> None:
         self.keys = {config.issuer: IssuerKeys(config, elapsed) for config in configs}
         self._introspections = {
@@ -47,6 +63,20 @@ class Sources:
             if self.own
             else None
         )
+        self.feeds = {
+            config.issuer: Feed(
+                config.issuer,
+                leeway=leeway,
+                max_staleness=max_staleness,
+                clock=clock,
+                elapsed=elapsed,
+                ended=partial(self._ended, config.issuer),
+            )
+            for config in configs
+            if config.revocation == FEED
+        }
+        self.watches = {config.issuer: self._watch(config) for config in configs}
+        self.follower = Follower(self.feeds, self, http, clock, when_stale=when_stale)
         self._replay = replay
         self._fetches: Flights[None] = Flights(http)
         self._questions: Flights[Introspected | Looked] = Flights(http)
@@ -73,6 +103,8 @@ class Sources:
             case NeedKey(issuer, kid):
                 await self.ready(issuer, kid)
                 return self.keys[issuer].find(kid)
+            case NeedRevocations(issuer):
+                return await self.follower.caught_up(issuer)
             case NeedReplayCheck(issuer, jti, expires_at):
                 memory = self._replay()
                 return await memory.first_time(issuer, jti, expires_at=expires_at, now=attempt.now)
@@ -80,7 +112,7 @@ class Sources:
                 issuer, known, steps = self._asked(need, attempt.instant)
                 if known is None:
                     await self.ready(issuer, None)
-                    known = await self._questions.run(_flight_key(need), steps)
+                    known = await self._questions.run(self._flight_key(need), steps)
                 return _unpacked(known)
 
     def answer_sync(self, need: Need, attempt: Attempt) -> Answer:
@@ -89,13 +121,15 @@ class Sources:
             case NeedKey(issuer, kid):
                 self.ready_sync(issuer, kid)
                 return self.keys[issuer].find(kid)
+            case NeedRevocations(issuer):
+                return self.follower.caught_up_sync(issuer)
             case NeedReplayCheck(issuer, jti, expires_at):
                 return self._replay().first_time_sync(issuer, jti, expires_at=expires_at, now=attempt.now)
             case _:
                 issuer, known, steps = self._asked(need, attempt.instant)
                 if known is None:
                     self.ready_sync(issuer, None)
-                    known = self._questions.run_sync(_flight_key(need), steps)
+                    known = self._questions.run_sync(self._flight_key(need), steps)
                 return _unpacked(known)
 
     async def ready(self, issuer: str, kid: str | None) -> None:
@@ -122,6 +156,29 @@ class Sources:
         """What is known of the issuer; None before its first answer."""
         return self.keys[issuer].metadata
 
+    def revocation_status(self) -> dict[str, RevocationStatus]:
+        """How this API learns of revocations by each issuer, and how old that can be."""
+        return {issuer: self._status(issuer, keys.config.revocation) for issuer, keys in self.keys.items()}
+
+    def _status(self, issuer: str, choice: RevocationChoice | None) -> RevocationStatus:
+        if issuer in self.feeds:
+            return self.feeds[issuer].status()
+        return RevocationStatus(issuer=issuer, choice=choice if isinstance(choice, str) else "hook")
+
+    def _watch(self, config: IssuerConfig) -> Watch:
+        feed = self.feeds.get(config.issuer)
+        return feed.watch if feed is not None else without_feed(config.revocation or UNTIL_EXPIRY)
+
+    def _ended(self, issuer: str, rows: Sequence[Row]) -> None:
+        if self._client_keys is not None and issuer == self.direct_issuer:
+            self._client_keys.forget(rows)
+
+    def _flight_key(self, need: NeedClientKey | NeedIntrospection) -> object:
+        if isinstance(need, NeedIntrospection):
+            return need.issuer, need.digest
+        # Nobody who asks after a revocation may share an answer that was asked for before it.
+        return need, self._client_keys.generation if self._client_keys is not None else 0
+
     def _plan(self, issuer: str, kid: str | None) -> Next:
         keys = self.keys[issuer]
         step = keys.plan(kid)
@@ -141,10 +198,6 @@ class Sources:
         if client_keys is None:
             raise ConfigurationError("Client JWTs need the API's own identity: set OSTIARY_API_KEY_FILE.")
         return self.own[0].issuer, client_keys.known(need, instant), lambda: client_keys.ask(need)
-
-
-def _flight_key(need: NeedClientKey | NeedIntrospection) -> object:
-    return (need.issuer, need.digest) if isinstance(need, NeedIntrospection) else need
 
 
 def _unpacked(answer: object) -> Answer:

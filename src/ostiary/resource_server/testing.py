@@ -1,13 +1,18 @@
 """The pytest plugin: tokens for an API's own tests, without a network.
 
 The fixture ``ostiary_tokens`` makes a guard trust a test key in the place of its issuers' keys until the test ends, and
-gives tokens of its issuer, for its audience::
+gives tokens of its issuer, for its audience. No revocation feed is followed meanwhile; the test says what is revoked::
 
     def test_orders(client, ostiary_tokens):
         tokens = ostiary_tokens(guard)
         assert client.get("/orders", headers=tokens.headers("orders:read")).status_code == 200
         assert client.get("/orders", headers=tokens.bearer(tokens.scope_poor())).status_code == 403
         assert client.get("/orders", headers=tokens.bearer(tokens.expired())).status_code == 401
+        tokens.revoke(token := tokens.valid("orders:read"))
+        assert client.get("/orders", headers=tokens.bearer(token)).status_code == 401
+
+Where the tests run, the API has no key of its own: ``OSTIARY_REVOCATION=until_expiry`` in their environment says that
+the guard needs none.
 
 A token that is bound to a certificate is tried with that certificate, and with another (RFC 8705)::
 
@@ -16,8 +21,8 @@ A token that is bound to a certificate is tried with that certificate, and with 
         assert TestClient(tokens.over_tls(app, own)).get("/orders", headers=headers).status_code == 200
         assert TestClient(tokens.over_tls(app, None)).get("/orders", headers=headers).status_code == 401
 
-Every check of the guard runs as in production; only where its keys come from is different. Nothing but pytest is
-imported until the fixture is used.
+Every check of the guard runs as in production; only where its keys and its knowledge of revocations come from is
+different. Nothing but pytest is imported until the fixture is used.
 """
 
 from __future__ import annotations
@@ -31,7 +36,11 @@ import pytest
 if TYPE_CHECKING:
     from ostiary.protocol.jwk import SigningKey
     from ostiary.resource_server.core import ResourceServer
+    from ostiary.resource_server.needs import RevocationHook
+    from ostiary.resource_server.principal import Principal
+    from ostiary.resource_server.revocations import Revocations
     from ostiary.resource_server.testing_certificates import App, ClientCertificate
+    from ostiary.resource_server.watch import RevocationChoice
 
 FOREIGN_ISSUER = "https://foreign-issuer.invalid"
 FOREIGN_AUDIENCE = "https://foreign-api.invalid"
@@ -42,9 +51,10 @@ class TestTokens:
 
     __test__ = False
 
-    def __init__(self, guard: ResourceServer, key: SigningKey) -> None:
+    def __init__(self, guard: ResourceServer, key: SigningKey, revocations: Revocations) -> None:
         self._guard = guard
         self._key = key
+        self._revocations = revocations
         self._number = 0
         self.issuer = next(iter(guard.sources.keys))
         self.audience = guard.audience
@@ -68,6 +78,15 @@ class TestTokens:
     def expired(self, *scopes: str) -> str:
         """A token whose time is over."""
         return self.make(scope=" ".join(scopes), life=-120)
+
+    def revoke(self, token: str) -> None:
+        """End ``token``, one of these, as the issuer's revocation feed would."""
+        from ostiary.protocol import jws
+        from ostiary.protocol.revocation_feed import Row
+
+        now = int(self._guard.clock())
+        ended = Row(1, "jti", str(jws.parse(token).claims()["jti"]), now + 86_400)
+        self._revocations.add([ended], issued_at=now, instant=self._guard.elapsed())
 
     def scope_poor(self) -> str:
         """A token without any scope."""
@@ -147,16 +166,33 @@ def trusted_tokens(guard: ResourceServer) -> Iterator[TestTokens]:
     """Tokens that ``guard`` trusts inside the ``with`` block, where it trusts none of its issuers' own."""
     from ostiary.protocol.jwk import SigningKey
     from ostiary.resource_server.keys import IssuerKeys
+    from ostiary.resource_server.revocations import Revocations
+    from ostiary.resource_server.watch import Watch
 
-    key = SigningKey.generate("ES256")
-    real = dict(guard.sources.keys)
+    key, revocations = SigningKey.generate("ES256"), Revocations(guard.verifier.rules.leeway)
+    real, watches = dict(guard.sources.keys), dict(guard.sources.watches)
     for issuer, source in real.items():
         held = guard.sources.keys[issuer] = IssuerKeys(source.config, guard.elapsed)
         held.hold([key.verification_key])
+        guard.sources.watches[issuer] = Watch(_both(revocations.check, source.config.revocation), float("inf"))
     try:
-        yield TestTokens(guard, key)
+        yield TestTokens(guard, key, revocations)
     finally:
         guard.sources.keys.update(real)
+        guard.sources.watches.update(watches)
+
+
+def _both(check: RevocationHook, choice: RevocationChoice | None) -> RevocationHook:
+    """``check``, and after it a hook of the API's own."""
+    if not callable(choice):
+        return check
+    hook = choice
+
+    def checked(principal: Principal, now: float) -> None:
+        check(principal, now)
+        hook(principal, now)
+
+    return checked
 
 
 @pytest.fixture

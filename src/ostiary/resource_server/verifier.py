@@ -33,7 +33,7 @@ from ostiary.resource_server.needs import (
     NeedIntrospection,
     NeedKey,
     NeedReplayCheck,
-    RevocationHook,
+    NeedRevocations,
 )
 from ostiary.resource_server.principal import Principal
 from ostiary.resource_server.read_only import ReadOnlyDict
@@ -42,6 +42,7 @@ from ostiary.resource_server.scopes import Implies, broader_by_colon, missing
 from ostiary.resource_server.sender_constraint import check_bound_token, unbound
 from ostiary.resource_server.signed_in_user import SignInDemand
 from ostiary.resource_server.token_cache import TokenCache, Verified
+from ostiary.resource_server.watch import Watch
 
 Decision = Generator[Need, Answer, Principal]
 
@@ -60,7 +61,6 @@ class Rules:
     direct_header: bytes | None = None
     leeway: float = 10
     implies: Implies = broader_by_colon
-    revoked: RevocationHook | None = None
     reference_issuer: Callable[[str], str] | None = None
     direct_issuer: str = ""
     sign_in: tuple[SignInDemand, ...] = ()
@@ -69,16 +69,23 @@ class Rules:
 
 
 class Verifier:
-    """Decides about requests by ``rules``, trusting the keys of ``issuers`` (by issuer)."""
+    """Decides about requests by ``rules``, trusting the keys of ``issuers`` (by issuer).
 
-    def __init__(self, rules: Rules, issuers: Mapping[str, IssuerKeys], cache: TokenCache) -> None:
+    watches: by issuer, how it is known that a token was revoked.
+    """
+
+    def __init__(
+        self, rules: Rules, issuers: Mapping[str, IssuerKeys], watches: Mapping[str, Watch], cache: TokenCache
+    ) -> None:
         self.rules = rules
         self._issuers = issuers
+        self._watches = watches
         self.cache = cache
 
     def demanding(self, demand: SignInDemand) -> Verifier:
         """The same verifier, with the same cache, for operations with this demand beside those that it has."""
-        return Verifier(replace(self.rules, sign_in=(*self.rules.sign_in, demand)), self._issuers, self.cache)
+        stricter = replace(self.rules, sign_in=(*self.rules.sign_in, demand))
+        return Verifier(stricter, self._issuers, self._watches, self.cache)
 
     def verify(self, attempt: Attempt) -> Decision:
         """The decision about ``attempt``. Raises VerificationError and what the answers to the needs raise."""
@@ -90,6 +97,8 @@ class Verifier:
             principal = yield from self._reference(attempt, token)
         else:
             principal = yield from self._self_contained(attempt, token)
+            if attempt.instant >= self._watches[principal.issuer].good_until:
+                yield from self._asked_about(principal.issuer, token)
         self.admit(attempt, principal)
         return principal
 
@@ -110,6 +119,13 @@ class Verifier:
                     return principal
             self.cache.discard(digest)
         return (yield from self._fresh(attempt, token, digest))
+
+    def _asked_about(self, issuer: str, token: bytes) -> Generator[Need, Answer, None]:
+        """For a token whose signature is good: what is known here does not suffice to say that it still stands."""
+        if (yield NeedRevocations(issuer)) is not True:
+            answer = yield NeedIntrospection(issuer, token.decode("ascii"), sha256(token).digest())
+            if not isinstance(answer, dict):
+                raise inactive()
 
     def _fresh(self, attempt: Attempt, token: bytes, digest: bytes) -> Decision:
         try:
@@ -151,6 +167,7 @@ class Verifier:
             expires_at=found.exp,
             grant_id=found.grant_id,
             rev=found.rev,
+            kid=key.kid,
             # Nearly all tokens are flat, and those need no search for what could be altered inside.
             claims=ReadOnlyDict(members) if strict_json.is_flat(parsed.payload) else members,
         )
@@ -251,8 +268,9 @@ class Verifier:
             check_bound_token(principal.claims["cnf"], attempt.request, rules.certificates)
         elif rules.bound_only and principal.kind == "access_token":
             raise unbound()
-        if rules.revoked is not None:
-            rules.revoked(principal, attempt.now)
+        check = self._watches[principal.issuer].check
+        if check is not None:
+            check(principal, attempt.now)
         held = principal.scopes
         for scope in attempt.scopes:
             if scope not in held:
