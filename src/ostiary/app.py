@@ -160,7 +160,7 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
     Raises ConfigurationError when the database has no schema or the key-encryption key does not fit.
     """
     metrics = Metrics()
-    storage = storage_for(settings.storage.url)
+    storage = storage_for(settings.storage.url, clock=clock)
     await storage.open()
     try:
         key_management = FileKeyManagement.from_settings(settings.keys)

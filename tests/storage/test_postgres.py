@@ -151,7 +151,7 @@ async def test_positions_asked_at_one_moment_share_a_question_and_are_never_old(
             await work.revocations.append(revocation("jti", f"{number}"))
         answers = await asyncio.gather(*(storage.positions() for _ in range(30)))
         assert {answer.revocation for answer in answers} == {number}
-    assert storage._asked <= 10
+    assert storage.asked <= 10
     await storage.close()
 
 

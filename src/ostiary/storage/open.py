@@ -17,4 +17,4 @@ def storage_for(url: str, *, clock: Callable[[], float] = time.time) -> Storage:
     # Imported here, so that a server on SQLite needs no driver of PostgreSQL.
     from ostiary.storage.postgres import PostgresStorage
 
-    return PostgresStorage(url)
+    return PostgresStorage(url, clock=clock)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
 from ostiary.errors import Unavailable
@@ -27,6 +28,10 @@ _SETTINGS = (
     "SET statement_timeout = '30s'",
     "SET idle_in_transaction_session_timeout = '30s'",
 )
+
+
+# A machine that vanished tells nobody: without these a connection to it would be waited on for hours.
+_NETWORK = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 
 
 def translated(error: psycopg.Error) -> Exception:
@@ -148,7 +153,9 @@ class Pool:
         if self._closed:
             raise Unavailable("storage", "closed")
         try:
-            raw = await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=5)
+            raw = await psycopg.AsyncConnection.connect(
+                make_conninfo(self._url, **_NETWORK), autocommit=True, connect_timeout=5
+            )
             for command in _SETTINGS:
                 await raw.execute(command.encode())
         except psycopg.Error as error:

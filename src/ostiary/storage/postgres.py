@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from ostiary.errors import ConfigurationError, OAuthError, Unavailable, VerificationError
 from ostiary.storage.base import Positions, UnitOfWork
 from ostiary.storage.migrate import check
+from ostiary.storage.node_clock import NodeClock
 from ostiary.storage.pool import Pool, Slot
 
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -19,17 +21,29 @@ class PostgresStorage:
     """``storage.base.Storage`` over one PostgreSQL database, shared by any number of nodes.
 
     url: ``postgresql://user@host/database``; pool_size: connections of this process, each of them an audit writer;
-    patience: seconds that a unit of work waits for a connection before it is refused with ``Unavailable``.
+    patience: seconds that a unit of work waits for a connection before it is refused with ``Unavailable``; deadline:
+    seconds that the whole of it may take, for a network that is cut tells nobody. Every node's clock has to agree with
+    the database's: see ``NodeClock``. asked: how often it was asked for its positions.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8, patience: float = 5.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        patience: float = 5.0,
+        deadline: float = 10.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._url = url
         self._pool_size = pool_size
         self._patience = patience
+        self._deadline = deadline
+        self._clock = NodeClock(clock)
         self._pool: Pool | None = None
         self._asking = asyncio.Lock()
-        self._asked = 0
-        self._answered: tuple[int, Positions] = (0, Positions(0, 0))
+        self.asked = 0
+        self._answered: tuple[int, Positions | Unavailable] = (0, Positions(0, 0))
 
     async def open(self) -> None:
         """Make the pool; ConfigurationError if the schema is missing, older or newer."""
@@ -51,6 +65,27 @@ class PostgresStorage:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[UnitOfWork]:
         """A unit of work; see ``storage.base``."""
+        async with self._in_time(), self._write() as work:
+            yield work
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[UnitOfWork]:
+        """The repositories over one consistent reading."""
+        async with self._in_time(), self._read() as slot:
+            yield slot.work
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._deadline) as bound:
+                yield
+        except TimeoutError as error:
+            if not bound.expired():
+                raise
+            raise Unavailable("storage", f"the database did not answer within {self._deadline:g} s") from error
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[UnitOfWork]:
         pool = self._opened()
         slot = await pool.take(_WRITE)
         number = slot.work.numbers.last
@@ -74,39 +109,50 @@ class PostgresStorage:
             raise refusal
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[UnitOfWork]:
-        """The repositories over one consistent reading."""
+    async def _read(self) -> AsyncIterator[Slot]:
         pool = self._opened()
         slot = await pool.take(_READ)
         slot.work.ledger.begin()
         try:
-            yield slot.work
+            yield slot
         finally:
             await _roll_back(slot)
             await pool.give_back(slot)
 
     async def positions(self) -> Positions:
         """Where the database stands now; callers of one moment share a question that was asked after they came."""
-        asked = self._asked
+        asked = self.asked
         async with self._asking:
+            # Also its failure: else each of those who wait for a database that is cut off would wait for it anew.
             if self._answered[0] <= asked:
-                self._asked += 1
-                async with self.read() as work:
-                    self._answered = (self._asked, await work.positions())
-            return self._answered[1]
+                self.asked += 1
+                self._answered = (self.asked, await self._ask())
+            answer = self._answered[1]
+        if isinstance(answer, Unavailable):
+            raise Unavailable(answer.part, answer.detail) from answer
+        return answer
+
+    async def _ask(self) -> Positions | Unavailable:
+        try:
+            async with self._in_time(), self._read() as slot:
+                await self._clock.check(slot.connection)
+                return await slot.work.positions()
+        except Unavailable as error:
+            return error
 
     async def expire(self, now: int, *, batch: int = 1000) -> int:
         """Delete one batch of rows whose end has passed; how many."""
         pool = self._opened()
-        slot = await pool.take(_WRITE)
-        try:
-            deleted = await slot.work.expire(now, batch)
-            await _commit(slot)
-        except BaseException:
-            await _roll_back(slot)
-            raise
-        finally:
-            await pool.give_back(slot)
+        async with self._in_time():
+            slot = await pool.take(_WRITE)
+            try:
+                deleted = await slot.work.expire(now, batch)
+                await _commit(slot)
+            except BaseException:
+                await _roll_back(slot)
+                raise
+            finally:
+                await pool.give_back(slot)
         return deleted
 
 
