@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo dev check test test-real test-tls bench pictures format lock real-parts clean
+.PHONY: help demo dev check test test-real test-tls bench chaos pictures format lock real-parts clean
 
 # The demo belongs to its reader: no output of make itself, and nothing else is installed than what a server needs.
 MAKEFLAGS += --no-print-directory
 PYTEST_WORKERS ?= 2
-TYPED = src tests $(patsubst %/,%,$(sort $(dir $(wildcard demo/*.py samples/*.py samples/*/*.py bench/*.py))))
+TYPED = src tests $(patsubst %/,%,$(sort $(dir $(wildcard demo/*.py samples/*.py samples/*/*.py bench/*.py chaos/*.py))))
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -35,6 +35,9 @@ test-tls: real-parts ## everything that testssl.sh knows, against our own TLS, i
 
 bench: real-parts ## measure speed and memory, as ratios in one run
 	.venv/bin/python -m bench
+
+chaos: real-parts ## break nodes, databases and networks under load for two minutes; nothing that was answered may be lost
+	.venv/bin/python -m chaos
 
 pictures: real-parts ## take pictures of the pages, light, dark and on a phone, into docs/images
 	.venv/bin/python -m scripts.pictures
