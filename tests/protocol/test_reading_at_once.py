@@ -33,6 +33,8 @@ USUAL: dict[str, Any] = {
     "rev": 7,
 }
 RARER = ("auth_time", "acr", "amr", "sid", "cnf", "extra", "x")
+OF_A_USER: dict[str, Any] = {**USUAL, "auth_time": NOW - 5, "acr": "urn:acr", "amr": ["pwd", "otp"], "sid": "s-1"}
+BOUND: dict[str, Any] = {**USUAL, "cnf": {"x5t#S256": "A" * 43}}
 ABSENT = object()
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text("aé \\")
@@ -54,17 +56,27 @@ def judged(claims: dict[str, Any]) -> object:
 
 
 def judged_one_by_one(claims: dict[str, Any]) -> object:
-    with patch.object(access_token, "_Usual", Nothing):
+    with patch.object(access_token, "_Usual", Nothing), patch.object(access_token, "_Rarer", Nothing):
         return judged(claims)
 
 
-def test_the_usual_claims_are_read_at_once() -> None:
+@pytest.mark.parametrize("claims", [USUAL, OF_A_USER, BOUND, OF_A_USER | BOUND])
+def test_the_usual_claims_are_read_at_once(claims: dict[str, Any]) -> None:
     with patch.object(access_token, "_one_by_one", lambda *_: pytest.fail("one by one")):
-        assert isinstance(judged(USUAL), access_token.AccessTokenClaims)
+        read = judged(claims)
+    assert isinstance(read, access_token.AccessTokenClaims)
+    assert read == judged_one_by_one(claims)
 
 
 @settings(deadline=None)  # a shared machine may pause
 @given(st.sampled_from([*USUAL, *RARER]), values)
+@example("auth_time", float(NOW))
+@example("auth_time", 2**53 + 1)
+@example("acr", "a" * 257)
+@example("amr", ["pwd", ""])
+@example("amr", ["pwd", 1])
+@example("sid", "s" * 257)
+@example("cnf", ["x5t#S256"])
 @example("sub", "é" * 256)
 @example("sub", "é" * 257)
 @example("client_id", "c" * 2048)
@@ -84,21 +96,24 @@ def test_the_usual_claims_are_read_at_once() -> None:
 @example("rev", -1)
 @example("rev", 2**70)
 def test_one_claim_altered_is_judged_as_one_by_one(name: str, value: object) -> None:
-    claims = {**USUAL, name: value}
-    assert judged(claims) == judged_one_by_one(claims)
+    for usual in (USUAL, OF_A_USER | BOUND):
+        claims = {**usual, name: value}
+        assert judged(claims) == judged_one_by_one(claims)
 
 
 @pytest.mark.parametrize("value", [None, True, "", [], {}, ABSENT])
 @pytest.mark.parametrize("name", [*USUAL, *RARER])
 def test_a_claim_that_is_nothing_is_judged_as_one_by_one(name: str, value: object) -> None:
-    claims = {**USUAL, name: value}
-    assert judged(claims) == judged_one_by_one(claims)
+    for usual in (USUAL, OF_A_USER | BOUND):
+        claims = {**usual, name: value}
+        assert judged(claims) == judged_one_by_one(claims)
 
 
 @settings(deadline=None)  # a shared machine may pause
 @given(st.dictionaries(st.sampled_from([*USUAL, *RARER]), values | st.just(ABSENT), min_size=2))
 def test_of_several_faults_the_same_is_told(changed: dict[str, Any]) -> None:
-    assert judged({**USUAL, **changed}) == judged_one_by_one({**USUAL, **changed})
+    for usual in (USUAL, OF_A_USER | BOUND):
+        assert judged({**usual, **changed}) == judged_one_by_one({**usual, **changed})
 
 
 @pytest.mark.parametrize("curve", ecdsa.CURVES.values(), ids=lambda curve: curve.name)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
+from ostiary.protocol.jwk import SigningKey
+from ostiary.resource_server.token_cache import TokenCache, Verified
 from tests.resource_server.world import World, bearer, failed_check
 
 
@@ -64,3 +67,27 @@ def test_the_oldest_makes_room(world: World) -> None:
     for token in tokens:
         guard.check_sync(bearer(token))
     assert guard.verifier.cache.digests() == [sha256(token.encode()).digest() for token in tokens[1:]]
+
+
+def test_what_was_forgotten_and_came_again_makes_the_memory_no_larger(world: World) -> None:
+    guard = world.guard(token_cache_size=2)
+    cache, again = guard.verifier.cache, world.token(jti="again")
+    for jti in ("a", "b", "c"):
+        guard.check_sync(bearer(again))
+        cache.discard(sha256(again.encode()).digest())
+        guard.check_sync(bearer(world.token(jti=jti)))
+        assert len(cache) <= 2
+
+
+def test_many_threads_do_not_make_the_memory_larger(world: World) -> None:
+    cache = TokenCache(size=50)
+    caller, key = world.guard().check_sync(bearer(world.token())), SigningKey.generate("ES256").verification_key
+    remembered = Verified(caller, key, until=1.0)
+
+    def add(thread: int) -> None:
+        for number in range(2000):
+            cache.add(b"%d %d" % (thread, number), remembered)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(add, range(8)))
+    assert len(cache) <= 50

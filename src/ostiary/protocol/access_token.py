@@ -95,6 +95,25 @@ class _Usual(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     client_key: _Text | UnsetType = UNSET
 
 
+class _Rarer(_Usual, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """The claims of tokens with a user, or bound to a certificate: by themselves, for each costs the others time."""
+
+    auth_time: _Time | UnsetType = UNSET
+    acr: _Text | UnsetType = UNSET
+    amr: tuple[str, ...] | UnsetType = UNSET
+    sid: _Text | UnsetType = UNSET
+    cnf: dict[str, object] | UnsetType = UNSET
+
+    def added_to(self, claims: AccessTokenClaims) -> AccessTokenClaims:
+        """``claims``, those of ``_Usual``, with the rarer ones that are there."""
+        found = {name: getattr(self, name) for name in _RARER}
+        there = {name: value for name, value in found.items() if value is not UNSET}
+        return msgspec.structs.replace(claims, **there)
+
+
+_RARER = _Rarer.__struct_fields__[len(_Usual.__struct_fields__) :]
+
+
 def build(claims: AccessTokenClaims) -> bytes:
     """The payload for ``claims``, to be signed with the type ``at+jwt``.
 
@@ -138,8 +157,9 @@ def verify(
     common.check_type(jws, TYP, note)
     members = jws.claims()
     common.check_issuer(members, issuer, note)
+    rarer = "auth_time" in members or "cnf" in members
     try:
-        usual = msgspec.convert(members, _Usual)
+        usual = msgspec.convert(members, _Rarer if rarer else _Usual)
     except msgspec.ValidationError:
         return _one_by_one(members, issuer, audience, now, leeway, note)
     audiences = (usual.aud,) if isinstance(usual.aud, str) else usual.aud
@@ -149,7 +169,7 @@ def verify(
         common.not_future(usual.nbf, NOT_BEFORE, now, leeway, note)
     common.not_future(usual.iat, ISSUED_AT, now, leeway, note)
     scope_tokens(usual.scope)
-    return AccessTokenClaims(
+    claims = AccessTokenClaims(
         iss=issuer,
         sub=usual.sub,
         aud=audiences,
@@ -163,6 +183,7 @@ def verify(
         rev=None if usual.rev is UNSET else usual.rev,
         client_key=None if usual.client_key is UNSET else usual.client_key,
     )
+    return usual.added_to(claims) if isinstance(usual, _Rarer) else claims
 
 
 def _one_by_one(

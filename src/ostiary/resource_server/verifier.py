@@ -151,8 +151,11 @@ class Verifier:
         return principal
 
     def _verified(self, attempt: Attempt, parsed: jws.CompactJws, key: VerificationKey, issuer: str) -> Principal:
+        rules = self.rules
         try:
-            found = self._good_claims(parsed, key, issuer, attempt.now)
+            found = access_token.verify(
+                parsed, key, issuer=issuer, audience=rules.audiences, now=attempt.now, leeway=rules.leeway
+            )
         except VerificationError as error:
             attempt.retrace(error, partial(self._good_claims, parsed, key, issuer, attempt.now))
             raise
@@ -173,7 +176,7 @@ class Verifier:
         )
 
     def _good_claims(
-        self, parsed: jws.CompactJws, key: VerificationKey, issuer: str, now: float, note: checks.Note | None = None
+        self, parsed: jws.CompactJws, key: VerificationKey, issuer: str, now: float, note: checks.Note | None
     ) -> access_token.AccessTokenClaims:
         rules = self.rules
         return access_token.verify(
