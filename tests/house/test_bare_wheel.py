@@ -9,8 +9,11 @@ from tests.house.bare_environment import BareEnvironment, build_wheel
 
 #: What stands above the line of docs/architecture.md.
 BASE = ("errors", "extras", "trace", "trace_sinks", "protocol", "fetching", "replay", "resource_server", "client")
-#: Modules above the line that need a framework -> the extra that brings it.
-SHELLS = {"fastapi": "fastapi", "starlette": "starlette", "flask": "flask", "django": "django"}
+#: Modules above the line that need more -> the extra that brings it.
+SHELLS = {
+    **{f"resource_server.{shell}": shell for shell in ("fastapi", "starlette", "flask", "django")},
+    "replay.redis": "redis",
+}
 SERVER_PACKAGES = (
     *("alembic", "django", "fastapi", "flask", "prometheus_client", "psycopg", "pydantic", "pydantic_settings"),
     *("rich", "sqlalchemy", "starlette", "structlog", "typer", "uvicorn", "uvloop"),
@@ -59,7 +62,7 @@ def test_every_module_above_the_line_imports_without_a_server(bare: BareEnvironm
 
 @pytest.mark.parametrize(("shell", "extra"), SHELLS.items())
 def test_a_framework_that_is_missing_is_named_by_its_extra(bare: BareEnvironment, shell: str, extra: str) -> None:
-    result = bare.run("python", "-c", f"import ostiary.resource_server.{shell}")
+    result = bare.run("python", "-c", f"import ostiary.{shell}")
     assert result.returncode == 1
     sentence = f'This needs the extra "{extra}": pip install "ostiary[{extra}]"'
     assert result.stderr.splitlines()[-1] == f"ostiary.extras.MissingExtra: {sentence}"
@@ -94,5 +97,5 @@ def _modules(wheel: Path) -> list[str]:
 def _is_base(module: str) -> bool:
     parts = module.split(".")
     # The pytest plugin is loaded by pytest alone, which is there then.
-    needs_more = parts[1:2] == ["resource_server"] and parts[-1] in {*SHELLS, "testing"}
+    needs_more = ".".join(parts[1:]) in {*SHELLS, "resource_server.testing"}
     return len(parts) > 1 and parts[1] in BASE and not needs_more

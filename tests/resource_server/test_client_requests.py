@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import valkey
 
 from ostiary.errors import ConfigurationError, Unavailable, VerificationError
 from ostiary.protocol import strict_json
@@ -19,6 +20,8 @@ from ostiary.resource_server.attempt import Attempt
 from ostiary.resource_server.configuration import default_replay_file
 from ostiary.resource_server.needs import ClientKeyFound, NeedClientKey
 from ostiary.secret_files import write_secret_file
+from tests.contract.replay.memories import valkey_memory
+from tests.real_parts.valkey import ValkeyServer
 from tests.resource_server.world import AUDIENCE, DIRECT, World, bearer, failed_check, request
 
 
@@ -282,6 +285,52 @@ def test_a_jwt_used_in_one_process_is_refused_in_another(world: World) -> None:
     ).stdout.splitlines()
     assert answers == ["already used", "orders-client", "already used"]
     assert failed_check(world.refusal(guard, direct(fresh))[1]) == "replay"
+
+
+def test_the_hosts_of_an_api_share_valkey(world: World) -> None:
+    """standards 8: single use, across hosts."""
+    key = world.client_key()
+    with ValkeyServer() as server:
+        secret = world.folder / "valkey-url"
+        write_secret_file(secret, server.url.encode())
+        one = world.guard(direct=True, replay=None, environment={"OSTIARY_REPLAY_URL": server.url})
+        other = world.guard(direct=True, replay=None, environment={"OSTIARY_REPLAY_URL_FILE": str(secret)})
+        valkey_memory(server.url, name=AUDIENCE, longest_life=60 + 2 * 10 + 1, now=world.clock.now)
+        first, second = direct(world.direct(key, jti="first")), direct(world.direct(key, jti="second"))
+        assert one.check_sync(first)
+        assert failed_check(world.refusal(other, first)[1]) == "replay"
+        assert asyncio.run(other.check(second))
+        assert failed_check(world.refusal(one, second)[1]) == "replay"
+
+
+def test_the_longest_life_that_a_client_jwt_may_have_is_remembered_in_valkey(world: World) -> None:
+    key = world.client_key()
+    with ValkeyServer() as server:
+        environment = {"OSTIARY_REPLAY_URL": server.url}
+        guard = world.guard(direct=True, leeway=10, replay=None, environment=environment)
+        longest = direct(world.direct(key, exp=int(world.clock.now) + 70))
+        assert "may have forgotten" in str(world.refusal(guard, longest)[0].__cause__)
+
+
+def test_a_valkey_that_forgets_when_it_is_full_keeps_an_api_from_starting(world: World) -> None:
+    async def start(url: str) -> None:
+        guard = world.guard(direct=True, replay=None, environment={"OSTIARY_REPLAY_URL": url})
+        async with guard.lifespan():
+            pass
+
+    with ValkeyServer() as server:
+        with valkey.Valkey.from_url(server.url) as operator:
+            operator.config_set("maxmemory-policy", "allkeys-lru")
+        with pytest.raises(ConfigurationError, match="noeviction"):
+            asyncio.run(start(server.url))
+    asyncio.run(start(server.url))  # that it is gone is no reason not to start: tokens are served, client JWTs are not
+
+
+@pytest.mark.parametrize("other", ["OSTIARY_REPLAY_FILE", "OSTIARY_REPLAY_URL_FILE"])
+def test_two_memories_at_once_are_refused(world: World, other: str) -> None:
+    environment = {"OSTIARY_REPLAY_URL": "valkey://127.0.0.1/0", other: "/elsewhere"}
+    with pytest.raises(ConfigurationError, match=f"OSTIARY_REPLAY_URL and {other}"):
+        world.guard(direct=True, replay=None, environment=environment)
 
 
 def test_the_default_file_is_one_for_each_audience() -> None:

@@ -1,9 +1,8 @@
 """What a ResourceServer is told, from arguments or the environment: issuers, audiences, its own credential, sinks.
 
 ``OSTIARY_ISSUER`` (several: separated by spaces), ``OSTIARY_AUDIENCE``, ``OSTIARY_API_KEY_FILE``,
-``OSTIARY_PUBLIC_URL``, ``OSTIARY_REPLAY_FILE``, ``OSTIARY_TRACE_FILE``, ``OSTIARY_REVOCATION``,
-``OSTIARY_INTERNAL_URL`` (for a single issuer).
-Arguments win.
+``OSTIARY_PUBLIC_URL``, ``OSTIARY_REPLAY_URL`` or ``OSTIARY_REPLAY_FILE``, ``OSTIARY_TRACE_FILE``,
+``OSTIARY_REVOCATION``, ``OSTIARY_INTERNAL_URL`` (for a single issuer). Arguments win.
 """
 
 from __future__ import annotations

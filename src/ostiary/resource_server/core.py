@@ -19,6 +19,7 @@ from ostiary.protocol import client_request_jwt
 from ostiary.protocol.checks import checked_leeway
 from ostiary.protocol.credential import Credential
 from ostiary.resource_server import configuration, protected_resource
+from ostiary.resource_server import replay as replay_memory
 from ostiary.resource_server.attempt import Attempt
 from ostiary.resource_server.client_certificates import ClientCertificates, FromTls
 from ostiary.resource_server.client_keys import DEFAULT_TTL as CLIENT_KEY_TTL
@@ -60,8 +61,9 @@ class ResourceServer:
     credential: this API's own identity: a Credential or the path of its file, which its owner alone may read. Default:
     OSTIARY_API_KEY_FILE. Without it only self-contained tokens can be verified, and a warning says so at start.
     accept_client_requests: take a client's own JWT in ``client_request_header`` (``protocol.client_request_jwt``).
-    replay: the memory of their ``jti``; default: a file shared by the processes of this host, see
-    ``configuration.default_replay_file``. ``ProcessReplayMemory()`` serves one process only, so it must be asked for.
+    replay: the memory of their ``jti``; default: Valkey at OSTIARY_REPLAY_URL, for an API on several hosts, else a file
+    shared by the processes of this host, see ``configuration.default_replay_file``. ``ProcessReplayMemory()`` serves
+    one process only, so it must be asked for.
     public_url: where callers reach this API, the front of ``htu``; never taken from Host. Default: the audience.
     implies: which scope implies which, see ``ostiary.resource_server.scopes``.
     scopes: the scopes of this API with a description, for its metadata and OpenAPI.
@@ -112,6 +114,8 @@ class ResourceServer:
         read = configuration.read(issuer, audience, credential, public_url, revocation, environment)
         self.clock, self.elapsed, self.http = clock, elapsed, http or Http()
         self.audience, self.scopes = read.audiences[0], dict(scopes or {})
+        if replay is None and accept_client_requests:
+            replay = replay_memory.shared_memory(self.audience, leeway, environment)
         self._given_replay, self._environment = replay, environment
         self.sources = self._sources(read, introspection_ttl, client_key_ttl, leeway, max_staleness, when_stale)
         rules = Rules(
@@ -211,13 +215,7 @@ class ResourceServer:
     @cached_property
     def replay(self) -> ReplayMemory:
         """The memory of used ``jti``, opened at first use."""
-        if self._given_replay is not None:
-            return self._given_replay
-        from ostiary.replay.sqlite import SqliteReplayMemory
-
-        path = configuration.default_replay_file(self.audience, self._environment)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return SqliteReplayMemory(path)
+        return self._given_replay or replay_memory.memory_of_this_host(self.audience, self._environment)
 
     def protected_resource_metadata(self) -> bytes:
         """The document of RFC 9728 about this API, JSON."""
@@ -244,6 +242,7 @@ class ResourceServer:
                 await self.sources.ready(issuer, None)
             except Unavailable as error:
                 logger.warning("%s; its tokens are refused until it answers", error)
+        await self._check_replay()
         self.sources.follower.start()
         try:
             yield
@@ -306,6 +305,14 @@ class ResourceServer:
             from ostiary.resource_server import starlette
 
             starlette.furnish(self, app)
+
+    async def _check_replay(self) -> None:
+        """Raises ConfigurationError for a memory that would forget; one that is gone keeps nobody from starting."""
+        if self.verifier.rules.direct_header is not None and isinstance(self.replay, replay_memory.CheckedAtStart):
+            try:
+                await self.replay.check()
+            except Unavailable as error:
+                logger.warning("%s; client JWTs are refused until it answers", error)
 
     def _refuse(self, attempt: Attempt, error: OstiaryError) -> Refused:
         trace_id = new_trace_id()

@@ -14,7 +14,7 @@ PREFIX = "OSTIARY_"
 SECRETS = frozenset({"storage.url"})  # besides keys.key_encryption_key, whose _FILE is a setting of its own
 # What the client and the guard of an API read; a server may run where one of them does.
 OTHER_PARTS = frozenset(
-    {"AUDIENCE", "API_KEY_FILE", "CLIENT_FILE", "TRACE_FILE", "REPLAY_FILE"}
+    {"AUDIENCE", "API_KEY_FILE", "CLIENT_FILE", "TRACE_FILE", "REPLAY_FILE", "REPLAY_URL", "REPLAY_URL_FILE"}
     | {"CONFIG", "CREDENTIAL", "CREDENTIAL_FILE", "ADMIN_URL", "ADMIN_FILE"}
 )
 OTHER_PREFIXES = ("TEST_", "BENCH_", "DEMO_")

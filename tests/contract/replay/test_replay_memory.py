@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from ostiary.replay.base import ReplayMemory
 from ostiary.replay.memory import ProcessReplayMemory
 from ostiary.replay.sqlite import SqliteReplayMemory
+from tests.contract.replay.memories import stored_memory, valkey_memory
 
 NOW = 1_800_000_000.5
 LIVES = (0.5, 1, 60, 119.5, 120, 300, 360, 360.5, 600, 28_800, 86_400)
@@ -19,9 +20,21 @@ LIVES = (0.5, 1, 60, 119.5, 120, 300, 360, 360.5, 600, 28_800, 86_400)
 First = Callable[..., bool]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def memory(request: pytest.FixtureRequest, tmp_path: Path) -> ReplayMemory:
-    return ProcessReplayMemory() if request.param == "memory" else SqliteReplayMemory(tmp_path / "replay.db")
+@pytest.fixture(params=["memory", "sqlite", "valkey", "storage on sqlite", "storage on postgres"])
+def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ReplayMemory]:
+    match request.param:
+        case "memory":
+            yield ProcessReplayMemory()
+        case "sqlite":
+            yield SqliteReplayMemory(tmp_path / "replay.db")
+        case "valkey":
+            yield valkey_memory(request.getfixturevalue("valkey_url"), now=NOW)
+        case "storage on sqlite":
+            with stored_memory(request.getfixturevalue("sqlite_url")) as stored:
+                yield stored
+        case _:
+            with stored_memory(request.getfixturevalue("postgres_copy")) as stored:
+                yield stored
 
 
 @pytest.fixture(params=["sync", "async"])
