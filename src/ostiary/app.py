@@ -42,6 +42,8 @@ from ostiary.serving.late_app import LateApp
 from ostiary.serving.metrics import Metrics
 from ostiary.serving.tls.client_trust import Registered
 from ostiary.settings import Settings
+from ostiary.shared_signals.late import LateStreams
+from ostiary.shared_signals.push import Pusher
 from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
 from ostiary.user_authentication import pages
@@ -63,7 +65,7 @@ class Installation:
     registry: Registry
     server: AuthorizationServer
     sealer: Sealer
-    deliverer: Deliverer
+    fetcher: GuardedFetcher
     metrics: Metrics
     clock: Clock
 
@@ -113,11 +115,21 @@ class Installation:
             Chore("signing-keys", 30.0, self.signing_keys.tick),
             Chore("revocation-lists", 1.0, RevocationLists(self.server.authorities).renew),
             Chore("expire", 20.0, self.expire),
-            *(Chore(f"deliveries:{kind}", 2.0, one) for kind, one in self.deliverer.rounds().items()),
+            *(Chore(f"deliveries:{kind}", 2.0, one) for kind, one in self.deliverer().rounds().items()),
+            Chore("signals", 1.0, Pusher(self.server, self.fetcher).round),
+            Chore("late-signals", 60.0, LateStreams(self.storage, self.clock).round),
             Chore("acme-validation", 1.0, Validator(self.storage, self.settings.acme, self.clock).round),
             Chore("refresh-windows", 1.0, self.close_refresh_windows),
             Chore("audit-retention", HOUR, self.drop_old_audit),
         ]
+
+    def deliverer(self) -> Deliverer:
+        """What works through the queue of logout tokens and e-mail."""
+        handlers: dict[DeliveryKind, Handler] = {
+            "backchannel_logout": backchannel_logout.handler(self.server, self.fetcher),
+            "email": postman.handler(self.server),
+        }
+        return Deliverer(self.storage, handlers, self.clock)
 
     async def expire(self) -> None:
         """Delete what has ended, batch by batch."""
@@ -192,13 +204,8 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
         await seals.ready()
         pages.check(settings.pages)
         sealer = Sealer(storage, signing_keys, settings.audit.heads_file, clock)
-        handlers: dict[DeliveryKind, Handler] = {
-            "backchannel_logout": backchannel_logout.handler(server, fetcher),
-            "email": postman.handler(server),
-        }
-        deliverer = Deliverer(storage, handlers, clock)
         yield Installation(
-            settings, storage, key_management, signing_keys, registry, server, sealer, deliverer, metrics, clock
+            settings, storage, key_management, signing_keys, registry, server, sealer, fetcher, metrics, clock
         )
         await server.wake_ups.close()
         server.passwords.close()

@@ -62,6 +62,19 @@ REFRESH_REUSED: Final = "refresh_token:reused"
 USERINFO_TOLD: Final = "userinfo:told"
 USERINFO_REFUSED: Final = "userinfo:refused"
 
+# Security events to receivers and from upstream providers
+SIGNAL_STREAM_CREATED: Final = "signal_stream:created"
+SIGNAL_STREAM_UPDATED: Final = "signal_stream:updated"
+SIGNAL_STREAM_PAUSED: Final = "signal_stream:paused"
+SIGNAL_STREAM_RESUMED: Final = "signal_stream:resumed"
+SIGNAL_STREAM_DISABLED: Final = "signal_stream:disabled"
+SIGNAL_STREAM_DELETED: Final = "signal_stream:deleted"
+SIGNAL_SUBJECT_REMOVED: Final = "signal_subject:removed"
+SIGNAL_SUBJECT_ADDED: Final = "signal_subject:added"
+SIGNALS_TOLD: Final = "signals:told"
+SIGNALS_REFUSED: Final = "signals:refused"
+SIGNAL_NOT_TAKEN: Final = "signal:not_taken"
+
 # APIs
 API_CREATED: Final = "api:created"
 API_UPDATED: Final = "api:updated"
@@ -165,6 +178,17 @@ MEANINGS: Final[dict[str, str]] = {
     REFRESH_REUSED: "A used refresh token was presented again; its family was ended.",
     USERINFO_TOLD: "An application was told claims of a user.",
     USERINFO_REFUSED: "The userinfo endpoint refused a request.",
+    SIGNAL_STREAM_CREATED: "A receiver asked for a stream of security events; the target is the stream's id.",
+    SIGNAL_STREAM_UPDATED: "A receiver changed what its stream tells, or where and how.",
+    SIGNAL_STREAM_PAUSED: "A stream was paused by the actor for the reason, which says whether events are lost.",
+    SIGNAL_STREAM_RESUMED: "A stream was enabled again.",
+    SIGNAL_STREAM_DISABLED: "A stream was disabled: what waited in it was dropped.",
+    SIGNAL_STREAM_DELETED: "A stream was deleted, with what waited in it.",
+    SIGNAL_SUBJECT_REMOVED: "A receiver wants to be told no more of one user.",
+    SIGNAL_SUBJECT_ADDED: "A receiver wants to be told of a user again.",
+    SIGNALS_TOLD: "A receiver was handed security events or acknowledged some; the target is the stream's id.",
+    SIGNALS_REFUSED: "A request of a receiver was refused; the reason is the failed check.",
+    SIGNAL_NOT_TAKEN: "A receiver could not take a security event, which was dropped; the target is its jti.",
     API_CREATED: "An API was registered.",
     API_UPDATED: "An API's scopes, token form, life or identity was changed.",
     API_DISABLED: "An API was disabled: no token is issued for it.",

@@ -40,7 +40,8 @@ def _ignore(name: str, labels: Mapping[str, str]) -> None:
 class AuthorizationServer:
     """Built once a process; ``on_event(name, labels)`` is called for each decision and must be cheap.
 
-    clock: seconds since the epoch. monotonic: seconds, for limits by time.
+    clock: seconds since the epoch. monotonic: seconds, for limits by time. held_polls: the event
+    streams of which this process holds a request until there is something to tell.
     """
 
     settings: Settings
@@ -61,6 +62,7 @@ class AuthorizationServer:
     wake_ups: WakeUps = field(default_factory=MemoryWakeUps)
     monotonic: Callable[[], float] = time.monotonic
     unauthenticated: UnauthenticatedRefusals = field(init=False)
+    held_polls: set[str] = field(default_factory=set)
     acme_requests: SourceBuckets = field(init=False)
 
     def __post_init__(self) -> None:

@@ -42,6 +42,9 @@ NOUNS: Final[dict[str, Noun]] = {
     "consent": Noun("ostiary.cli.consent", "What users have allowed applications: list, revoke", "server"),
     "grant": Noun("ostiary.cli.grant", "What applications were given by users: list, revoke", "server"),
     "api": Noun("ostiary.cli.api", "Register, list, show, change, disable APIs", "server"),
+    "signal": Noun(
+        "ostiary.cli.signal", "Security events to other systems: allow, list, pause, resume, delete", "server"
+    ),
     "keys": Noun("ostiary.cli.keys", "The installation's signing keys: list, rotate, rewrap", "server"),
     "ca": Noun("ostiary.cli.ca", "The private certificate authority: init, show, export, rotate, revoke, trust", "cli"),
     "cert": Noun("ostiary.cli.cert", "Certificates: request, renew; issue, list, show, revoke", "cli"),

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ostiary.admin.commands import ApiChanges, ClientChanges, KeyEnd, NewApi, NewClient, NewKey, Rotation
 from ostiary.cli.certificate_administration import CertificateAdministration
+from ostiary.cli.signal_administration import SignalAdministration
 from ostiary.cli.user_administration import Row, UserAdministration
 
 __all__ = ["Administration", "Row"]
@@ -31,6 +32,11 @@ class Administration(Protocol):
     @property
     def certificates(self) -> CertificateAdministration:
         """What can be done about certificates."""
+        ...
+
+    @property
+    def signals(self) -> SignalAdministration:
+        """What can be done about streams of security events."""
         ...
 
     async def clients(self) -> list[Row]: ...

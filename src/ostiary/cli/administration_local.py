@@ -28,6 +28,7 @@ from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.cli.administration import Row
 from ostiary.cli.certificate_administration_local import LocalCertificateAdministration
 from ostiary.cli.local import Local, local_settings, open_local
+from ostiary.cli.signal_administration_local import LocalSignalAdministration
 from ostiary.cli.user_administration_local import LocalUserAdministration
 from ostiary.model.api import Api
 from ostiary.protocol.jwk import VerificationKey
@@ -52,6 +53,7 @@ class LocalAdministration:
         self._limits = Limits.of(local.settings)
         self.users = LocalUserAdministration(local, self._act)
         self.certificates = LocalCertificateAdministration(local, self._act)
+        self.signals = LocalSignalAdministration(local, self._limits, self._act)
 
     @property
     def issuer(self) -> str:

@@ -22,6 +22,7 @@ from ostiary.admin.commands import (
 from ostiary.cli.admin_http import AdminHttp, in_path
 from ostiary.cli.administration import Row
 from ostiary.cli.certificate_administration_remote import RemoteCertificateAdministration
+from ostiary.cli.signal_administration_remote import RemoteSignalAdministration
 from ostiary.cli.user_administration_remote import RemoteUserAdministration
 from ostiary.client import ClientAuth
 from ostiary.client.credential_file import load_client_credential
@@ -39,6 +40,7 @@ class RemoteAdministration:
         self._issuer = issuer
         self.users = RemoteUserAdministration(ask)
         self.certificates = RemoteCertificateAdministration(ask)
+        self.signals = RemoteSignalAdministration(ask)
 
     @property
     def issuer(self) -> str:

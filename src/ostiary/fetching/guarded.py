@@ -23,7 +23,7 @@ from ostiary.fetching.pinned import PinnedBackend
 from ostiary.fetching.refusal import FetchRefused
 from ostiary.fetching.target import Target, parse_target
 
-__all__ = ["FetchRefused", "Fetched", "GuardedFetcher", "Resolver"]
+__all__ = ["Content", "FetchRefused", "Fetched", "GuardedFetcher", "Resolver"]
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """All addresses of a name, as text. Raises OSError when there is none."""
@@ -42,8 +42,16 @@ class Fetched:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is sent by POST, of any media type."""
+
+    body: bytes
+    media_type: str
+
+
 class GuardedFetcher:
-    """Gets a document, or posts a form.
+    """Gets a document, or posts a form or something else.
 
     allow_networks: networks beyond the public internet, for every purpose or by purpose; allow_http: also plain http.
     resolver: injected by tests; ssl_context: for a certificate authority of the operator's own.
@@ -74,9 +82,15 @@ class GuardedFetcher:
         return await self.fetch(url, purpose=purpose, form=form)
 
     async def fetch(
-        self, url: str, *, purpose: str, form: Mapping[str, str] | None = None, authorization: str = ""
+        self,
+        url: str,
+        *,
+        purpose: str,
+        form: Mapping[str, str] | None = None,
+        content: Content | None = None,
+        authorization: str = "",
     ) -> Fetched:
-        """What stands at ``url``. purpose: what it is for, such as ``"client_keys"``; form: sent by POST.
+        """What stands at ``url``. purpose: what it is for, such as ``"client_keys"``; form, content: sent by POST.
 
         authorization: the header of that name (RFC 9110 section 11.6.2), "" for none; no redirect carries it on.
 
@@ -88,7 +102,7 @@ class GuardedFetcher:
         try:
             async with asyncio.timeout(self._timeout), self._at_once:
                 addresses = await self._addresses(target, allowed)
-                return await self._ask(target, addresses, form, authorization)
+                return await self._ask(target, addresses, _sent(form, content), authorization)
         except TimeoutError:
             raise Unavailable(_PART, f"{target.authority} gave no whole answer in {self._timeout} s") from None
         except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, OSError) as error:
@@ -107,9 +121,7 @@ class GuardedFetcher:
             check_address(address, allowed)
         return addresses
 
-    async def _ask(
-        self, target: Target, addresses: list[Address], form: Mapping[str, str] | None, authorization: str
-    ) -> Fetched:
+    async def _ask(self, target: Target, addresses: list[Address], sent: Content | None, authorization: str) -> Fetched:
         url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
         headers = [
             ("Host", target.authority),
@@ -120,9 +132,9 @@ class GuardedFetcher:
         ]
         if authorization:
             headers.append(("Authorization", authorization))
-        body = None if form is None else urlencode(form).encode("ascii")
-        if body is not None:
-            headers += [("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", str(len(body)))]
+        body = None if sent is None else sent.body
+        if sent is not None:
+            headers += [("Content-Type", sent.media_type), ("Content-Length", str(len(sent.body)))]
         async with (
             httpcore2.AsyncConnectionPool(
                 ssl_context=self._tls(), network_backend=PinnedBackend(addresses), max_keepalive_connections=0
@@ -154,6 +166,12 @@ async def resolve(host: str, port: int) -> list[str]:
     """The addresses of ``host`` as the system knows them."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
+
+
+def _sent(form: Mapping[str, str] | None, content: Content | None) -> Content | None:
+    if form is None:
+        return content
+    return Content(urlencode(form).encode("ascii"), "application/x-www-form-urlencoded")
 
 
 def _checked_headers(response: httpcore2.Response) -> dict[str, str]:

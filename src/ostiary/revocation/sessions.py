@@ -5,6 +5,7 @@ from __future__ import annotations
 from ostiary.audit import tags
 from ostiary.model.logout_notice import LogoutNotice
 from ostiary.revocation.act import Act
+from ostiary.shared_signals import acts
 from ostiary.storage.base import UnitOfWork
 
 OFFLINE_ACCESS = "offline_access"
@@ -25,6 +26,8 @@ async def revoke_session(work: UnitOfWork, session_id: str, act: Act) -> bool:
         if OFFLINE_ACCESS not in grant.scopes.get("", ()):
             ended += await work.grants.end(grant.grant_id, int(act.now))
     await _tell_applications(work, session_id, act)
+    signal = acts.session_revoked(session.user_id, session_id)
+    await acts.tell(work, signal, actor=act.actor, now=act.now)
     await work.audit.append(act.event(tags.SESSION_ENDED, session_id, user_id=session.user_id, grants=str(ended)))
     return True
 

@@ -8,6 +8,7 @@ from ostiary.audit import tags
 from ostiary.revocation.act import Act
 from ostiary.revocation.grants import revoke_grant
 from ostiary.revocation.sessions import revoke_session
+from ostiary.shared_signals import acts
 from ostiary.storage.base import UnitOfWork
 
 
@@ -21,6 +22,7 @@ async def revoke_user(work: UnitOfWork, user_id: str, act: Act) -> bool:
         return False
     await work.users.replace(replace(user, state="disabled", updated_at=int(act.now)))
     await end_everything_of(work, user_id, act)
+    await acts.tell(work, acts.account_disabled(user_id), actor=act.actor, now=act.now)
     await work.audit.append(act.event(tags.USER_DISABLED, user_id))
     return True
 

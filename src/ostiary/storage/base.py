@@ -38,6 +38,7 @@ from ostiary.model.token import AccessToken
 from ostiary.storage.acme_repositories import AcmeAccounts, AcmeCredentials, AcmeOrders
 from ostiary.storage.certificate_repositories import Authorities, Certificates, RevocationLists
 from ostiary.storage.feed_repositories import FeedReaders
+from ostiary.storage.signal_repositories import SignalEvents, SignalStreams
 from ostiary.storage.user_repositories import (
     Consents,
     Deliveries,
@@ -76,6 +77,8 @@ __all__ = [
     "RevocationLists",
     "Revocations",
     "Sessions",
+    "SignalEvents",
+    "SignalStreams",
     "Storage",
     "Tokens",
     "Traces",
@@ -155,6 +158,7 @@ class Grants(Protocol):
         self, user_id: str, client_id: str | None = None, *, tenant: str = TENANT
     ) -> list[Grant]: ...  # at one client or at all, not ended; some may have expired
     async def of_session(self, session_id: str, *, tenant: str = TENANT) -> list[Grant]: ...  # ended ones too
+    async def clients_of_user(self, user_id: str, *, tenant: str = TENANT) -> set[str]: ...  # of ended ones too
     async def standing_of_session(self, session_id: str, *, tenant: str = TENANT) -> list[Grant]: ...
     async def add(self, grant: Grant) -> None: ...
     async def prolong(self, grant_id: str, until: int, *, tenant: str = TENANT) -> None: ...  # of a user, not ended
@@ -323,6 +327,8 @@ class UnitOfWork(Protocol):
     acme_accounts: AcmeAccounts
     acme_orders: AcmeOrders
     feed_readers: FeedReaders
+    signal_streams: SignalStreams
+    signal_events: SignalEvents
 
     async def positions(self, *, changing: bool = False) -> Positions:
         """Where the database stands as this unit of work sees it; in a write nobody else can pass it until the end.

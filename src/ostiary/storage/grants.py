@@ -72,6 +72,9 @@ _STANDING_OF_USER = _standing(GRANTS.c.user_id == bindparam("user_id"))
 _STANDING_OF_USER_AND_CLIENT = _standing(
     GRANTS.c.user_id == bindparam("user_id"), GRANTS.c.client_id == bindparam("client_id")
 )
+_CLIENTS_OF_USER = Statement(
+    select(GRANTS.c.client_id).where(_HERE, GRANTS.c.user_id == bindparam("user_id")).distinct()
+)
 _OF_SESSION = lookup(GRANTS, _COLUMNS, "tenant", "session_id")
 _STANDING_OF_SESSION = _standing(GRANTS.c.session_id == bindparam("session_id"))
 _SCOPES = decoder(dict[str, tuple[str, ...]])
@@ -114,6 +117,11 @@ class SqlGrants:
     async def of_session(self, session_id: str, *, tenant: str = TENANT) -> list[Grant]:
         """All grants given in a session, ended ones too."""
         return await self._all(_OF_SESSION, {"tenant": tenant, "session_id": session_id})
+
+    async def clients_of_user(self, user_id: str, *, tenant: str = TENANT) -> set[str]:
+        """The clients that have, or had until their rows expire, a grant of the user."""
+        rows = await self._connection.all(_CLIENTS_OF_USER, {"tenant": tenant, "user_id": user_id})
+        return {row[0] for row in rows}
 
     async def _all(self, statement: Statement, parameters: dict[str, Any]) -> list[Grant]:
         return [_from_row(row) for row in await self._connection.all(statement, parameters)]

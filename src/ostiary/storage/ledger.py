@@ -16,9 +16,11 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from ostiary.errors import ConfigurationError
 from ostiary.model.revocation import END_OF_EPOCHS, EPOCH, Revocation
+from ostiary.model.signal import SignalEvent
 from ostiary.storage.base import TENANT, Positions
 from ostiary.storage.connection import Connection, Row
 from ostiary.storage.schema import COUNTERS, REVOCATIONS
+from ostiary.storage.signal_schema import SIGNAL_EVENTS
 from ostiary.storage.statements import Statement, insertion
 
 _VALUES: dict[str, Any] = {"tenant": bindparam("tenant"), "name": bindparam("name"), "value": bindparam("by")}
@@ -68,6 +70,8 @@ _APPEND = insertion(REVOCATIONS)
 CHANNEL = "ostiary_revocations"
 """Where PostgreSQL notifies of each commit that has added to the revocation log."""
 _NOTIFY = Statement(select(func.pg_notify(CHANNEL, "")))
+_SIGNAL = insertion(SIGNAL_EVENTS)
+_SIGNAL_COLUMNS = tuple(SignalEvent.__dataclass_fields__)
 TENANTS = Statement(select(COUNTERS.c.tenant).distinct())
 SET_COUNTER = Statement(
     update(COUNTERS)
@@ -95,6 +99,7 @@ class Ledger:
         self._shared = shared
         self._changed: set[str] = set()
         self._revocations: list[Revocation] = []
+        self._signals: list[SignalEvent] = []
         self._positions: Positions | None = None
         self._marks_since = 0  # where the positions are known
         self._deciding = False
@@ -106,9 +111,8 @@ class Ledger:
 
     def forget(self) -> None:
         """Drop the debts of a unit of work that is rolled back."""
-        if self._changed or self._revocations:
-            self._changed.clear()
-            self._revocations.clear()
+        if self._changed or self._revocations or self._signals:
+            self._clear()
         self._positions = None
 
     def registry_changed(self, tenant: str) -> None:
@@ -119,14 +123,18 @@ class Ledger:
         """Owe the log a row."""
         self._revocations.append(revocation)
 
+    def signal(self, event: SignalEvent) -> None:
+        """Owe a stream an event."""
+        self._signals.append(event)
+
     async def settle(self) -> None:
         """Pay what is owed; called before the commit and before whatever reads it."""
-        if self._changed or self._revocations:
+        if self._changed or self._revocations or self._signals:
             await self._pay()
 
     async def _pay(self) -> None:
         self._positions = None
-        # Counters are locked in one order everywhere (registry before revocation, tenants by name), against deadlocks.
+        # Counters are locked in one order everywhere (registry, revocation, signals; by tenant), against deadlocks.
         begun = {row.tenant for row in self._revocations if row.kind == "installation"}
         for tenant in sorted(self._changed | begun):
             # A whole epoch further: what was published with a registry position (SPIFFE) never goes back either.
@@ -136,8 +144,20 @@ class Ledger:
         if self._revocations and self._shared:
             # Delivered by the database after the commit; a transaction that is rolled back notifies nobody.
             await self._connection.one(_NOTIFY, {})
+        for tenant in sorted({event.tenant for event in self._signals}):
+            await self._pay_signals(tenant, [event for event in self._signals if event.tenant == tenant])
+        self._clear()
+
+    async def _pay_signals(self, tenant: str, events: list[SignalEvent]) -> None:
+        first = await self._raise(tenant, "signals", len(events)) - len(events) + 1
+        for position, event in enumerate(events, first):
+            row = {name: getattr(event, name) for name in _SIGNAL_COLUMNS} | {"position": position}
+            await self._connection.run(_SIGNAL, row)
+
+    def _clear(self) -> None:
         self._changed.clear()
         self._revocations.clear()
+        self._signals.clear()
 
     async def _pay_log(self, tenant: str, rows: list[Revocation]) -> None:
         """Give each row its position: an installation's the first of a new epoch, the others one after the other."""

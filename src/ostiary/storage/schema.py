@@ -10,6 +10,7 @@ from sqlalchemy import Index
 from ostiary.storage import acme_schema as acme_schema
 from ostiary.storage import certificate_schema as certificate_schema
 from ostiary.storage import feed_schema as feed_schema
+from ostiary.storage import signal_schema as signal_schema
 from ostiary.storage.columns import METADATA as METADATA
 from ostiary.storage.columns import flag, octets, table, tenant, text, whole
 

@@ -30,6 +30,8 @@ from ostiary.storage.base import (
     RevocationLists,
     Revocations,
     Sessions,
+    SignalEvents,
+    SignalStreams,
     Tokens,
     Traces,
     Users,
@@ -51,6 +53,7 @@ from ostiary.storage.refresh_tokens import SqlRefreshTokens
 from ostiary.storage.replay import SqlReplay
 from ostiary.storage.revocations import SqlRevocations
 from ostiary.storage.sessions import SqlSessions
+from ostiary.storage.signals import SqlSignalEvents, SqlSignalStreams
 from ostiary.storage.signing_keys import SqlSigningKeys
 from ostiary.storage.tokens import SqlTokens
 from ostiary.storage.traces import SqlTraces
@@ -90,6 +93,8 @@ class SqlUnitOfWork:
         self.acme_accounts: AcmeAccounts = SqlAcmeAccounts(connection)
         self.acme_orders: AcmeOrders = SqlAcmeOrders(connection)
         self.feed_readers: FeedReaders = SqlFeedReaders(connection)
+        self.signal_streams: SignalStreams = SqlSignalStreams(connection)
+        self.signal_events: SignalEvents = SqlSignalEvents(connection, ledger)
         self._settings = SqlSettings(connection)
 
     async def positions(self, *, changing: bool = False) -> Positions:

@@ -18,6 +18,7 @@ from ostiary.model.factor import Factor, FactorKind
 from ostiary.model.user import User
 from ostiary.revocation.act import Act
 from ostiary.settings.sections import SignInSettings
+from ostiary.shared_signals import acts
 from ostiary.storage.base import Storage, UnitOfWork
 from ostiary.user_authentication import names, standard_claims
 from ostiary.user_authentication.password_rules import check_new_password
@@ -90,6 +91,7 @@ async def enable_user(work: UnitOfWork, user_id: str, act: Act) -> User:
         return user
     enabled = replace(user, state="active", updated_at=int(act.now))
     await work.users.replace(enabled)
+    await acts.tell(work, acts.account_enabled(user_id), actor=act.actor, now=act.now)
     await work.audit.append(act.event(tags.USER_ENABLED, user_id))
     return enabled
 
@@ -124,6 +126,7 @@ async def add_factor(work: UnitOfWork, factor: Factor, act: Act) -> Factor:
     """Register a factor of a user. Raises ConfigurationError: no such user, or it is registered already."""
     await held_user(work, factor.user_id)
     await work.factors.add(factor)
+    await _tell(work, factor, "create", act)
     await work.audit.append(_of(act, factor).event(tags.FACTOR_ADDED, factor.user_id, **_named(factor)))
     return factor
 
@@ -134,6 +137,7 @@ async def remove_factor(work: UnitOfWork, user_id: str, factor_id: str, act: Act
     factor = await work.factors.get(factor_id)
     if factor is None or factor.user_id != user_id or not await work.factors.remove(factor_id):
         return False
+    await _tell(work, factor, "delete", act)
     await work.audit.append(_of(act, factor).event(tags.FACTOR_REMOVED, user_id, **_named(factor)))
     return True
 
@@ -185,6 +189,7 @@ async def _put_password(work: UnitOfWork, user_id: str, encoded: str, act: Act) 
         return await add_factor(work, made, act)
     changed = replace(present, secret=encoded.encode("ascii"))
     await work.factors.set_secret(changed.factor_id, changed.secret)
+    await _tell(work, changed, "update", act)
     await work.audit.append(_of(act, changed).event(tags.FACTOR_CHANGED, user_id, **_named(changed)))
     return changed
 
@@ -215,6 +220,11 @@ def _checked(user: User) -> User:
 def _about(act: Act, user: User) -> Act:
     """The same act, with the person's name among what can be erased."""
     return replace(act, personal={**act.personal, "username": user.username})
+
+
+async def _tell(work: UnitOfWork, factor: Factor, change: str, act: Act) -> None:
+    signal = acts.credential_changed(factor.user_id, factor.kind, change)
+    await acts.tell(work, signal, actor=act.actor, now=act.now)
 
 
 def _of(act: Act, factor: Factor) -> Act:

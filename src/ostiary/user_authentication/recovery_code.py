@@ -16,6 +16,7 @@ from ostiary.audit import tags
 from ostiary.errors import VerificationError
 from ostiary.model.factor import Factor
 from ostiary.revocation.act import Act
+from ostiary.shared_signals import acts
 from ostiary.storage.base import UnitOfWork
 from ostiary.user_authentication.accounts import held_user, new_factor
 from ostiary.user_authentication.attempt import Attempt, Method, Proved
@@ -54,6 +55,8 @@ async def replace_codes(work: UnitOfWork, user_id: str, codes: Sequence[str], ac
             await work.factors.remove(factor.factor_id)
     for code in codes:
         await work.factors.add(new_factor(user_id, "recovery_code", "", _digest(code), act.now))
+    signal = acts.credential_changed(user_id, "recovery_code", "create")
+    await acts.tell(work, signal, actor=act.actor, now=act.now)
     await work.audit.append(act.event(tags.FACTOR_ADDED, user_id, kind="recovery_code", count=str(len(codes))))
 
 

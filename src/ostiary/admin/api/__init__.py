@@ -15,6 +15,7 @@ from ostiary.admin.api.clients import clients_router
 from ostiary.admin.api.door import Door
 from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.history import history_router
+from ostiary.admin.api.signal_streams import signal_streams_router
 from ostiary.admin.api.signing_keys import signing_keys_router
 from ostiary.admin.api.tokens import tokens_router
 from ostiary.admin.api.user_access import user_access_router, user_consents_router
@@ -29,6 +30,7 @@ _ROUTERS = (
     tokens_router,
     signing_keys_router,
     certificates_router,
+    signal_streams_router,
     history_router,
     users_router,
     user_acts_router,

@@ -22,6 +22,7 @@ from ostiary.authorization_server.endpoints import (
     password_reset,
     revoke,
     second_factor,
+    shared_signals,
     sign_in,
     sign_out,
     token,
@@ -62,6 +63,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     *certificate_authority.ENDPOINTS,
     *certificates.ENDPOINTS,
     *acme.ENDPOINTS,
+    *shared_signals.ENDPOINTS,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED), admin_metadata.ENDPOINT)
 
