@@ -9,7 +9,7 @@ time that really passed, both: a clock that is set forward and back must not bri
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import Final
 
@@ -23,7 +23,7 @@ MARGIN: Final = 600.0
 
 _STEP: Final = 60
 _NONE: Final = -1
-_NAMED: Final[tuple[Kind, ...]] = ("installation", "client", "sub", "grant", "sid", "client_key", "signing_key")
+_MOST_STANDING: Final = 4096
 
 
 class _Due:
@@ -35,7 +35,21 @@ class _Due:
         self.clock = clock
         self.elapsed = elapsed
         self.tokens: list[str] = []
-        self.named: list[tuple[Kind, str]] = []
+        self.named: list[tuple[str, _Named]] = []
+
+    def is_after(self, other: _Due) -> bool:
+        return (self.clock, self.elapsed) > (other.clock, other.elapsed)
+
+
+class _Named:
+    """That what hangs on one thing has ended, up to ``position``."""
+
+    __slots__ = ("due", "kind", "position")
+
+    def __init__(self, kind: Kind, position: int, due: _Due) -> None:
+        self.kind = kind
+        self.position = position
+        self.due = due
 
 
 class Revocations:
@@ -47,64 +61,48 @@ class Revocations:
     def __init__(self, leeway: float) -> None:
         self._keep = leeway + MARGIN
         self._tokens: dict[str, _Due] = {}
-        self._positions: dict[Kind, dict[str, int]] = {kind: {} for kind in _NAMED}
-        self._ends: dict[Kind, dict[str, _Due]] = {kind: {} for kind in _NAMED}
-        self._clients, self._subjects = self._positions["client"], self._positions["sub"]
-        self._grants, self._sessions = self._positions["grant"], self._positions["sid"]
-        self._client_keys, self._signing_keys = self._positions["client_key"], self._positions["signing_key"]
-        self._everything = self._positions["installation"]
+        # Of one name more than one thing may be called, such as a client and its subject.
+        self._named: dict[str, tuple[_Named, ...]] = {}
         self._newest_named = _NONE
+        self._standing: dict[str, Principal] = {}
         self._due: dict[tuple[int, int], _Due] = {}
         self._look_again = float("-inf")
 
     def __len__(self) -> int:
-        """How many things are named, each once."""
-        return len(self._tokens) + sum(map(len, self._positions.values()))
+        """How many names are known to have ended."""
+        return len(self._tokens) + len(self._named)
 
     def check(self, principal: Principal, now: float) -> None:
         """Raise VerificationError("revocation") if the token of ``principal`` has ended.
 
-        The hot path: one look-up for a token that was issued after the newest row that names no ``jti``.
+        The hot path: for a token seen before one look-up, however many rows there are, until the next row comes.
         now: not looked at; this is a RevocationHook.
         """
-        rev = principal.rev
-        if rev is None:
-            rev = _NONE
-        if principal.token_id in self._tokens or (self._newest_named > rev and self._ended(principal, rev)):
-            self._refuse(principal, rev)
+        standing = self._standing
+        if standing.get(principal.token_id) is principal:
+            return
+        self._check_all(principal)
+        if len(standing) >= _MOST_STANDING:
+            standing.clear()
+        # If a row came meanwhile, this is what was known before it, and nobody looks there any more.
+        standing[principal.token_id] = principal
 
-    def _ended(self, principal: Principal, rev: int) -> bool:
-        # Written out, for it runs at each request of a token that is older than some row.
-        return (
-            self._clients.get(principal.client_id, _NONE) > rev
-            or self._subjects.get(principal.subject, _NONE) > rev
-            or self._everything.get("", _NONE) > rev
-            or (bool(self._grants) and self._grants.get(principal.grant_id or "", _NONE) > rev)
-            or (bool(self._sessions) and self._sessions.get(_text(principal, "sid"), _NONE) > rev)
-            or (bool(self._client_keys) and self._client_keys.get(_text(principal, "client_key"), _NONE) > rev)
-            or (bool(self._signing_keys) and self._signing_keys.get(principal.kid or "", _NONE) > rev)
-        ) and principal.kind == "access_token"  # a client's own JWT hangs on its key alone, which is asked for anew
+    def _check_all(self, principal: Principal) -> None:
+        if principal.token_id in self._tokens:
+            raise _refusal(principal, "jti")
+        rev = _NONE if principal.rev is None else principal.rev
+        if self._newest_named > rev:
+            self._check_named(principal, rev)
 
-    def _refuse(self, principal: Principal, rev: int) -> None:
-        values: dict[Kind, str] = {
-            "client": principal.client_id,
-            "sub": principal.subject,
-            "installation": "",
-            "grant": principal.grant_id or "",
-            "sid": _text(principal, "sid"),
-            "client_key": _text(principal, "client_key"),
-            "signing_key": principal.kid or "",
-        }
-        ended = [kind for kind, value in values.items() if self._positions[kind].get(value, _NONE) > rev]
-        raise VerificationError(
-            REVOCATION,
-            "token revoked",
-            seen=f"the revocation of its {' and '.join(ended) or 'jti'}",
-            expected="nothing that ends it" + (f" above position {rev} of the log" if rev >= 0 else ""),
-            mend="get a new token; if that is refused, ask who runs the issuer why access was ended",
-        )
+    def _check_named(self, principal: Principal, rev: int) -> None:
+        if principal.kind != "access_token":
+            return  # a client's own JWT hangs on its key alone, which is asked for anew
+        for kind, value in _hangs_on(principal):
+            for named in self._named.get(value, ()):
+                if named.kind == kind and named.position > rev:
+                    raise _refusal(principal, kind)
 
-    def add(self, rows: Iterable[Row], *, issued_at: int, instant: float) -> None:
+    def add(self, rows: Sequence[Row], *, issued_at: int, instant: float) -> None:
         """Learn ``rows``, those known already too.
 
         issued_at: the issuer's clock when it told them, so that this API's clock says nothing of how long they are
@@ -113,21 +111,28 @@ class Revocations:
         newest = self._newest_named
         for row in rows:
             due = self._due_at(row.expires_at + self._keep, instant + max(row.expires_at - issued_at, 0) + self._keep)
-            if row.kind == "jti":
-                if _later(due, self._tokens.get(row.value)):
-                    self._tokens[row.value] = due
-                    due.tokens.append(row.value)
-            else:
+            if row.kind != "jti":
                 self._name(row, due)
                 newest = max(newest, row.position)
+            elif row.value not in self._tokens or due.is_after(self._tokens[row.value]):
+                self._tokens[row.value] = due
+                due.tokens.append(row.value)
         self._newest_named = newest
+        if rows:
+            self._standing = {}
 
     def _name(self, row: Row, due: _Due) -> None:
-        ends, positions = self._ends[row.kind], self._positions[row.kind]
-        if _later(due, ends.get(row.value)):
-            ends[row.value] = due
-            due.named.append((row.kind, row.value))
-        positions[row.value] = max(row.position, positions.get(row.value, _NONE))
+        present = self._named.get(row.value, ())
+        for named in present:
+            if named.kind == row.kind:
+                named.position = max(named.position, row.position)
+                if due.is_after(named.due):
+                    named.due = due
+                    due.named.append((row.value, named))
+                return
+        named = _Named(row.kind, row.position, due)
+        self._named[row.value] = (*present, named)
+        due.named.append((row.value, named))
 
     def _due_at(self, clock: float, elapsed: float) -> _Due:
         key = (ceil(clock / _STEP) * _STEP, ceil(elapsed / _STEP) * _STEP)
@@ -150,16 +155,36 @@ class Revocations:
         for value in due.tokens:
             if self._tokens.get(value) is due:  # else it came once more, with a later end
                 del self._tokens[value]
-        for kind, value in due.named:
-            if self._ends[kind].get(value) is due:
-                del self._ends[kind][value]
-                del self._positions[kind][value]
+        for value, named in due.named:
+            if named.due is due:
+                others = tuple(other for other in self._named[value] if other is not named)
+                if others:
+                    self._named[value] = others
+                else:
+                    del self._named[value]
 
 
-def _later(due: _Due, before: _Due | None) -> bool:
-    return before is None or (due.clock, due.elapsed) > (before.clock, before.elapsed)
+def _hangs_on(principal: Principal) -> Iterator[tuple[Kind, str]]:
+    """What a row may name that ends the token, beside its ``jti``."""
+    claims = principal.claims
+    named: tuple[tuple[Kind, object], ...] = (
+        ("installation", ""),
+        ("client", principal.client_id),
+        ("sub", principal.subject),
+        ("grant", principal.grant_id),
+        ("sid", claims.get("sid")),
+        ("client_key", claims.get("client_key")),
+        ("signing_key", principal.kid),
+    )
+    return ((kind, value) for kind, value in named if isinstance(value, str))
 
 
-def _text(principal: Principal, claim: str) -> str:
-    value = principal.claims.get(claim)
-    return value if isinstance(value, str) else ""
+def _refusal(principal: Principal, kind: Kind) -> VerificationError:
+    below = f" above position {principal.rev} of the log" if kind != "jti" and principal.rev is not None else ""
+    return VerificationError(
+        REVOCATION,
+        "token revoked",
+        seen=f"a revocation of its {kind}",
+        expected=f"none{below}",
+        mend="get a new token; if that is refused, ask who runs the issuer why access was ended",
+    )
