@@ -78,7 +78,7 @@ class World:
 
     def following(self, **options: Any) -> ResourceServer:
         """A guard with its own key that follows the issuer's revocation feed."""
-        return self.guard(identity=True, **{"revocation": "feed", **options})
+        return self.guard(**{"identity": True, "revocation": "feed", **options})
 
     def close(self) -> None:
         """End the threads of its guards."""

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from copy import copy
 from functools import cached_property
 from pathlib import Path
@@ -243,7 +243,8 @@ class ResourceServer:
             except Unavailable as error:
                 logger.warning("%s; its tokens are refused until it answers", error)
         await self._check_replay()
-        self.sources.follower.start()
+        with suppress(Unavailable):  # the first token tries again
+            self.sources.follower.start()
         try:
             yield
         finally:

@@ -118,6 +118,7 @@ class Feed:
         if as_of > self._as_of:
             self._as_of = as_of
             self.watch.good_until = as_of + self.max_staleness
+        self.following, self.fault = True, ""
         self.settle()
 
     def start_over(self) -> None:

@@ -58,6 +58,9 @@ class Follower:
 
     def start(self) -> None:
         """Follow, if nobody does. A process that is about to end has no threads to give: then nothing is admitted."""
+        thread = self._thread
+        if thread is not None and thread.is_alive():
+            return
         watched = [feed for feed in self._feeds.values() if self._sources.watches[feed.issuer] is feed.watch]
         with self._lock:
             if not watched or (self._thread is not None and self._thread.is_alive()):

@@ -191,6 +191,8 @@ class Sources:
     def _asked(
         self, need: NeedClientKey | NeedIntrospection, instant: float
     ) -> tuple[str, Introspected | Looked | None, Callable[[], Steps]]:
+        # What the feed tells ends what is kept of the answers, too.
+        self.follower.start()
         if isinstance(need, NeedIntrospection):
             introspection = self._introspections[need.issuer]
             return need.issuer, introspection.known(need, instant), lambda: introspection.ask(need)

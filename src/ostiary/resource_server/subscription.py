@@ -57,6 +57,7 @@ class Subscription:
         self._clock = clock
         self._quiet = quiet
         self._warned = False
+        self._disowned = False
         self._unpublished = False
         self._progress = asyncio.Event()
 
@@ -139,14 +140,19 @@ class Subscription:
                 break
         told = public_error(HttpResponse(answer.status, bytes(body)))
         if answer.status == 409 and told.split(" ")[0] == UNKNOWN_POSITION:
-            # Its database is of another past: restored, or failed over with a loss.
+            self._start_over()
+        raise Unavailable("revocation feed", f"{self._feed.issuer} answers {answer.status} {kind} {told}".rstrip())
+
+    def _start_over(self) -> None:
+        """Its database is of another past: restored, or failed over with a loss; or it was set up anew."""
+        if not self._disowned:
             logger.error(
                 "%s does not know position %d of its revocation log; everything is asked for anew, and what is known "
                 "here is kept besides",
                 *(self._feed.issuer, self._feed.position),
             )
-            self._feed.start_over()
-        raise Unavailable("revocation feed", f"{self._feed.issuer} answers {answer.status} {kind} {told}".rstrip())
+        self._disowned = True
+        self._feed.start_over()
 
     async def _read(self, answer: HttpStream, limit: asyncio.Timeout) -> None:
         loop, events = asyncio.get_running_loop(), Events(revocation_feed.MAX_LENGTH)
@@ -163,18 +169,13 @@ class Subscription:
         key = keys.find(kid)
         if key is None:
             raise unknown_key(f"the kid {shown(kid)}", feed.issuer)
-        message = feed.take(parsed, key)
+        followed = feed.following
+        feed.take(parsed, key)
         self._progress.set()
-        if message.end == message.head:
-            self._told(message.end)
-
-    def _told(self, position: int) -> None:
-        """It is known again how the log stands."""
-        feed = self._feed
-        if feed.fault or not feed.following:
+        if feed.following and not followed:
             level = logging.WARNING if self._warned else logging.INFO
-            logger.log(level, "%s: revocations are followed, from position %d", feed.issuer, position)
-        feed.following, feed.fault, self._warned = True, "", False
+            logger.log(level, "%s: revocations are followed, from position %d", feed.issuer, feed.position)
+            self._warned = self._disowned = False
 
     @asynccontextmanager
     async def _acknowledging(self) -> AsyncIterator[None]:
