@@ -10,14 +10,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import certificates, footprint, mutual_tls, sign_ins, table, throughput, verification
+from bench import certificates, footprint, mutual_tls, revocations, sign_ins, table, throughput, verification
 from bench.contenders import Contender, oidc_provider, ostiary_serve
 from bench.figures import Figure
 from bench.machine import description
 from tests.real_parts.node import node
 
-SECTIONS = ("verification", "certificates", "throughput", "users", "tls", "workers", "guard", "start")
-QUICK_SECTIONS = ("verification", "certificates", "throughput", "users", "tls", "guard", "start")
+SECTIONS = ("verification", "revocations", "certificates", "throughput", "users", "tls", "workers", "guard", "start")
+QUICK_SECTIONS = ("verification", "revocations", "certificates", "throughput", "users", "tls", "guard", "start")
 NOTES = (
     "Ostiary writes the used `jti`, the token and the audit row to SQLite with a full fsync before it answers, and"
     " seals the audit log meanwhile; oidc-provider keeps everything in memory.",
@@ -62,6 +62,8 @@ def measure(scale: Scale, sections: Sequence[str]) -> Iterator[Figure]:
         folder = Path(name)
         if "verification" in sections:
             yield from verification.figures(rounds=scale.verify_rounds, tokens=scale.verify_tokens)
+        if "revocations" in sections:
+            yield from revocations.figures(rounds=scale.verify_rounds, tokens=scale.verify_tokens)
         if "certificates" in sections:
             (folder / "ca").mkdir()
             yield from certificates.figures(folder / "ca", rounds=scale.verify_rounds, count=scale.verify_tokens)

@@ -41,26 +41,28 @@ class Batch:
 def figures(*, rounds: int, tokens: int) -> list[Figure]:
     """Two figures with a goal, two beside others. rounds: interleaved; tokens: fresh ones in each round."""
     key = SigningKey.generate("ES256")
-    guard = _guard(key)
+    guard = guard_of(key)
     times: dict[str, list[float]] = {name: [] for name in ("bare", "guard", "seen", "bare again", "pyjwt", "joserfc")}
     for number in range(rounds + 1):
-        batch = _batch(key, tokens, f"{number}-")
+        batch = batch_of(key, tokens, f"{number}-")
         for name, run in _contenders(guard, key, batch).items():
-            spent = _seconds(run, tokens)
+            spent = seconds(run, tokens)
             if number:  # the first round warms everything up
                 times[name].append(spent / tokens)
     return _told(times)
 
 
-def _guard(key: SigningKey) -> ResourceServer:
-    guard = ResourceServer(issuer=ISSUER, audience=AUDIENCE, environment={}, traces=[])
+def guard_of(key: SigningKey) -> ResourceServer:
+    """A guard that trusts ``key`` and asks nobody."""
+    guard = ResourceServer(issuer=ISSUER, audience=AUDIENCE, environment={}, traces=[], revocation="until_expiry")
     for issuer, source in list(guard.sources.keys.items()):
         held = guard.sources.keys[issuer] = IssuerKeys(source.config, guard.elapsed)
         held.hold([key.verification_key])
     return guard
 
 
-def _batch(key: SigningKey, count: int, stem: str) -> Batch:
+def batch_of(key: SigningKey, count: int, stem: str) -> Batch:
+    """``count`` new tokens of ``key``, whose ``jti`` begin with ``stem``."""
     texts = [_token(key, f"{stem}{number}") for number in range(count)]
     requests = [
         ApiRequest("GET", "/orders", headers=[(b"host", b"orders.example"), (b"authorization", f"Bearer {t}".encode())])
@@ -128,7 +130,8 @@ def _contenders(guard: ResourceServer, key: SigningKey, batch: Batch) -> dict[st
     }
 
 
-def _seconds(run: Contender, count: int) -> float:
+def seconds(run: Contender, count: int) -> float:
+    """How long ``count`` runs take."""
     started = time.perf_counter()
     for number, _ in enumerate(repeat(None, count)):
         run(number)
@@ -139,16 +142,16 @@ def _told(times: dict[str, list[float]]) -> list[Figure]:
     bare, again = times["bare"], times["bare again"]
     noise = noise_of([*bare], [*again])
     same = paired_ratio(again, bare)
-    base = f"bare verify {_micro(bare)}"
+    base = f"bare verify {micro(bare)}"
     fresh, faster = paired_ratio(times["guard"], bare), paired_ratio(bare, times["seen"])
     beside = [
-        Figure(f"verify a fresh token: {name}", _micro(times[key]), base, paired_ratio(times[key], bare), noise)
+        Figure(f"verify a fresh token: {name}", micro(times[key]), base, paired_ratio(times[key], bare), noise)
         for name, key in (("PyJWT", "pyjwt"), ("joserfc", "joserfc"))
     ]
     return [
         Figure(
             "verify a fresh token: the guard",
-            _micro(times["guard"]),
+            micro(times["guard"]),
             base,
             fresh,
             noise,
@@ -159,7 +162,7 @@ def _told(times: dict[str, list[float]]) -> list[Figure]:
         *beside,
         Figure(
             "a token seen before: the guard",
-            _micro(times["seen"]),
+            micro(times["seen"]),
             base,
             faster,
             noise,
@@ -169,5 +172,6 @@ def _told(times: dict[str, list[float]]) -> list[Figure]:
     ]
 
 
-def _micro(times: list[float]) -> str:
+def micro(times: list[float]) -> str:
+    """The median of seconds, readable."""
     return f"{1e6 * median(times):.1f} us"

@@ -142,7 +142,8 @@ def _handler(server: IssuerServer) -> type[BaseHTTPRequestHandler]:
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(OSError):  # whoever asked has gone
+                self.wfile.write(body)
 
         def _stream(self, events: Iterator[bytes]) -> None:
             self.close_connection = True
