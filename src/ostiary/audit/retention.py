@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ostiary.audit import tags
+from ostiary.errors import Unavailable
 from ostiary.model.audit_row import AuditSegment
 from ostiary.model.event import AuditEvent
 from ostiary.storage.base import Storage
@@ -36,8 +37,7 @@ async def drop_older(storage: Storage, *, before: int, now: int, actor: str) -> 
     after = 0
     while True:
         old, after, more = await _old_segments(storage, after, before)
-        if old:
-            rows = await _drop(storage, old, now, actor)
+        if old and (rows := await _drop(storage, old, now, actor)) is not None:
             total = Dropped(
                 total.segments + len(old), total.rows + rows, total.first or old[0].segment, old[-1].segment
             )
@@ -64,9 +64,15 @@ async def _old_segments(storage: Storage, after: int, before: int) -> tuple[list
     return old, after, len(segments) == _BATCH
 
 
-async def _drop(storage: Storage, segments: list[AuditSegment], now: int, actor: str) -> int:
+async def _drop(storage: Storage, segments: list[AuditSegment], now: int, actor: str) -> int | None:
+    """How many rows were dropped; None if another process was faster."""
     first, last = segments[0].segment, segments[-1].segment
     async with storage.write() as work:
+        if not await work.alone("audit-retention"):
+            raise Unavailable("audit", "another process drops rows at this moment")
+        standing = await work.audit.segments(after=first - 1, limit=1)
+        if not standing or standing[0].segment != first or standing[0].dropped_at is not None:
+            return None
         rows = 0
         for segment in segments:
             rows += await work.audit.drop_rows(segment.segment, at=now)

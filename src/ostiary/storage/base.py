@@ -344,6 +344,13 @@ class UnitOfWork(Protocol):
 
     async def set_setting(self, name: str, value: str) -> None: ...
 
+    async def alone(self, chore: str) -> bool:
+        """Whether no other transaction, of any node, is at ``chore`` now, and so until this one ends; it never waits.
+
+        Whoever gets True after another has finished finds what that one did, if it reads after asking.
+        """
+        ...
+
 
 class Storage(Protocol):
     """One database; built by ``app.py`` or the CLI from the storage URL."""
@@ -358,5 +365,8 @@ class Storage(Protocol):
         ...
 
     async def expire(self, now: int, *, batch: int = 1000) -> int:
-        """Delete one batch of rows whose end has passed, over all tables; how many. Run until 0, by one process."""
+        """Delete one batch of rows whose end has passed, over all tables; how many. Run until 0.
+
+        Of nodes that do it at once one deletes, the others get 0.
+        """
         ...

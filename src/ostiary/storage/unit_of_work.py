@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ostiary.storage.acme import SqlAcmeAccounts, SqlAcmeCredentials, SqlAcmeOrders
+from ostiary.storage.alone import alone
 from ostiary.storage.apis import SqlApis
 from ostiary.storage.artifacts import SqlArtifacts
 from ostiary.storage.audit import AuditNumbers, SqlAudit
@@ -67,6 +68,7 @@ class SqlUnitOfWork:
         """shared: whether other transactions write at the same time (PostgreSQL; not SQLite)."""
         self.connection = connection
         self.numbers = numbers
+        self._shared = shared
         self.ledger = ledger = Ledger(connection, shared=shared)
         self.clients: Clients = SqlClients(connection, ledger)
         self.client_keys: ClientKeys = SqlClientKeys(connection, ledger)
@@ -109,6 +111,15 @@ class SqlUnitOfWork:
         """Give a value of the installation; it raises no position."""
         await self._settings.put(name, value)
 
+    async def alone(self, chore: str) -> bool:
+        """Whether no other transaction is at ``chore``, until the end of this one."""
+        return await alone(self.connection, chore, shared=self._shared)
+
     async def expire(self, now: int, batch: int) -> int:
-        """Delete at most ``batch`` rows whose end (seconds since the epoch) has passed; how many."""
+        """Delete at most ``batch`` rows whose end (seconds since the epoch) has passed; how many.
+
+        Nothing while another node does it: both would choose the same rows, and wait for one another.
+        """
+        if not await self.alone("expire"):
+            return 0
         return await delete_expired(self.connection, now, batch)

@@ -242,3 +242,20 @@ async def test_nothing_else_consumes_an_artifact(storage: Storage, kind: str, di
     async with storage.write() as work:
         await work.artifacts.add(artifact())
         assert await work.artifacts.consume(kind, digest, now=now) is None
+
+
+async def test_of_transactions_at_one_chore_each_but_the_first_is_told(
+    storage: Storage, open_storage: OpenStorage
+) -> None:
+    """On SQLite the second one begins when the first has ended, so each is alone."""
+    async with open_storage() as other:
+        asked: list[bool] = []
+
+        async def ask(one: Storage) -> None:
+            async with one.write() as work:
+                asked.append(await work.alone("chore"))
+
+        await asyncio.gather(ask(storage), ask(other))
+        assert True in asked
+        await ask(other)
+        assert asked[-1] is True
