@@ -9,7 +9,7 @@ from ostiary.audit import tags
 from ostiary.certificate_authority import crl, founding
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol import algorithms
-from ostiary.revocation import revoke_certificate
+from ostiary.revocation import Ended, revoke_certificate
 from tests.authorization_server.world import World
 from tests.certificate_authority.authority import Ca
 
@@ -86,7 +86,8 @@ def test_a_certificate_takes_its_client_along_only_when_asked(
     world.add_client("shop")
     certificate, other = ca.issue("client", client_id="shop"), ca.issue("client", client_id="shop")
     serial, act = certificate.serial, ca.act()
-    assert world.write(lambda work: revoke_certificate(work, serial, act, with_client=with_client)) == [True]
+    [ended] = world.write(lambda work: revoke_certificate(work, serial, act, with_client=with_client))
+    assert ended == (Ended(clients=1, certificates=2) if with_client else Ended(certificates=1))
     assert world.read(lambda work: work.clients.get("shop")).state == state
     assert (world.read(lambda work: work.certificates.get(other.serial)).revoked_at is not None) is with_client
 
@@ -95,12 +96,12 @@ def test_a_client_can_be_disabled_by_a_certificate_that_was_revoked_before(ca: C
     world.add_client("shop")
     serial, act = ca.issue("client", client_id="shop").serial, ca.act()
     world.write(lambda work: revoke_certificate(work, serial, act))
-    assert world.write(lambda work: revoke_certificate(work, serial, act, with_client=True)) == [False]
+    assert world.write(lambda work: revoke_certificate(work, serial, act, with_client=True)) == [Ended(clients=1)]
     assert world.read(lambda work: work.clients.get("shop")).state == "disabled"
 
 
 def test_a_certificate_of_nobodys_client_takes_nobody_along(ca: Ca, world: World) -> None:
     world.add_client("shop")
     serial, act = ca.issue().serial, ca.act()
-    assert world.write(lambda work: revoke_certificate(work, serial, act, with_client=True)) == [True]
+    assert world.write(lambda work: revoke_certificate(work, serial, act, with_client=True)) == [Ended(certificates=1)]
     assert world.read(lambda work: work.clients.get("shop")).state == "active"

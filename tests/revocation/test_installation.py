@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ostiary.model.revocation import EPOCH
-from ostiary.revocation import MAX_TOKEN_LIFE, Act, Ended, raise_epoch
+from ostiary.revocation import MAX_TOKEN_LIFE, Act, EpochEnded, raise_epoch
 from ostiary.storage.base import MarksLost
 from tests.authorization_server.world import NOW, ORDERS, World
 from tests.contract.storage.examples import artifact, grant
@@ -18,9 +18,9 @@ LONGEST, LEEWAY = 300, 10
 """The longest life of an assertion, and by how much a clock may differ."""
 
 
-def begin(world: World) -> Ended:
+def begin(world: World) -> EpochEnded:
     [ended] = world.write(lambda work: raise_epoch(work, replace(ACT, now=world.clock())))
-    assert isinstance(ended, Ended)
+    assert isinstance(ended, EpochEnded)
     return ended
 
 

@@ -51,5 +51,8 @@ async def end_client_key(
         key = await work.client_keys.get(client_id, kid)
         if key is None:
             raise NotThere(f"client {client_id!r} has no key {kid!r}: see `ostiary client keys list {client_id}`")
+        family = [key, *await work.client_keys.descendants(key.thumbprint)]
         end = revocation.retire_client_key if state == "retired" else revocation.revoke_client_key
-        return [replace(ended, state=state) for ended in await end(work, key.thumbprint, act)]
+        await end(work, key.thumbprint, act)
+        now = {member.kid: member for member in await work.client_keys.of_client(client_id)}
+        return [now[before.kid] for before in family if now[before.kid].state != before.state]

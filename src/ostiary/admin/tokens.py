@@ -29,7 +29,7 @@ async def revoke_token(storage: Storage, jti: str, act: Act) -> EndedTokenAnswer
         token = await work.tokens.by_jti(jti)
         if token is None:
             raise NotThere(f"there is no token {jti!r}: it ended long ago, or see `ostiary token list --client ID`")
-        ended_now = await revocation.revoke_token(work, token, act)
+        ended_now = bool(await revocation.revoke_token(work, token, act))
         answer = await _answer(work, token)
         return EndedTokenAnswer(**answer.model_dump(), ended_now=ended_now)
 

@@ -66,7 +66,7 @@ async def revoke_consent(storage: Storage, user_id: str, client_id: str, act: Ac
     async with storage.write() as work:
         await existing_user(work, user_id)
         await existing_client(work, client_id)
-        return await revocation.revoke_consent(work, user_id, client_id, act)
+        return bool(await revocation.revoke_consent(work, user_id, client_id, act))
 
 
 async def revoke_grant(storage: Storage, grant_id: str, act: Act) -> Grant:

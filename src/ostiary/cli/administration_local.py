@@ -33,7 +33,7 @@ from ostiary.cli.user_administration_local import LocalUserAdministration
 from ostiary.model.api import Api
 from ostiary.protocol.jwk import VerificationKey
 from ostiary.revocation.act import Act
-from ostiary.revocation.installation import Ended, raise_epoch
+from ostiary.revocation.installation import EpochEnded, raise_epoch
 from ostiary.settings import Settings
 from ostiary.storage.migrate import current, upgrade
 
@@ -150,7 +150,7 @@ class LocalAdministration:
         made = await bootstrap(self._storage, self._limits, self.issuer, client_id, key, self._act())
         return _row(ClientAnswer, made)
 
-    async def begin_epoch(self, reason: str) -> Ended:
+    async def begin_epoch(self, reason: str) -> EpochEnded:
         """End everything that was issued until now; not part of the port, because only this machine may."""
         async with self._storage.write() as work:
             return await raise_epoch(work, replace(self._act(), reason=reason))

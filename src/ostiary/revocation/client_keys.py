@@ -7,15 +7,17 @@ from ostiary.model.certificate import proved_by_client
 from ostiary.model.client_key import ClientKey, KeyState
 from ostiary.revocation.act import Act
 from ostiary.revocation.certificate_rows import end_certificates_given_for
+from ostiary.revocation.ended import NOTHING, Ended
 from ostiary.storage.base import UnitOfWork
 
 
-async def retire_client_key(work: UnitOfWork, thumbprint: str, act: Act) -> list[ClientKey]:
-    """Retire the key and its descendants; those that were active until now. Their tokens stay good."""
-    return await _end(work, thumbprint, act, "retired", tags.CLIENT_KEY_RETIRED, frozenset(("active",)))
+async def retire_client_key(work: UnitOfWork, thumbprint: str, act: Act) -> Ended:
+    """Retire the key and its descendants, those that were active until now. Their tokens stay good."""
+    ended = await _end(work, thumbprint, act, "retired", tags.CLIENT_KEY_RETIRED, frozenset(("active",)))
+    return Ended(keys=len(ended))
 
 
-async def revoke_client_key(work: UnitOfWork, thumbprint: str, act: Act) -> list[ClientKey]:
+async def revoke_client_key(work: UnitOfWork, thumbprint: str, act: Act) -> Ended:
     """Revoke the key and its descendants, with every token that they obtained; those that were not revoked before.
 
     An attacker who held a key may have registered the next one by it, so a key never survives its parent; nor do the
@@ -23,10 +25,11 @@ async def revoke_client_key(work: UnitOfWork, thumbprint: str, act: Act) -> list
     """
     await work.positions(changing=True)
     ended = await _end(work, thumbprint, act, "revoked", tags.CLIENT_KEY_REVOKED, frozenset(("active", "retired")))
+    certificates = NOTHING
     for key in ended:
         await work.revocations.append(act.row("client_key", key.thumbprint))
-        await end_certificates_given_for(work, proved_by_client(key.thumbprint), act)
-    return ended
+        certificates += await end_certificates_given_for(work, proved_by_client(key.thumbprint), act)
+    return Ended(keys=len(ended)) + certificates
 
 
 async def _end(

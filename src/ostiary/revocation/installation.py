@@ -20,7 +20,7 @@ from ostiary.storage.base import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EpochEnded:
     """What a new epoch ended beside all access tokens. epoch: its number; the others: how many there were."""
 
     epoch: int
@@ -29,7 +29,7 @@ class Ended:
     artifacts: int
 
 
-async def raise_epoch(work: UnitOfWork, act: Act) -> Ended:
+async def raise_epoch(work: UnitOfWork, act: Act) -> EpochEnded:
     """Begin a new epoch: every access token ends, and with it every session, every grant of a user with its refresh
     tokens, and every code, link and enrolment token.
 
@@ -44,7 +44,7 @@ async def raise_epoch(work: UnitOfWork, act: Act) -> Ended:
     sessions = await work.sessions.end_all(now)
     artifacts = await work.artifacts.consume_all(now=now)
     await work.revocations.append(act.row("installation", ""))
-    ended = Ended((await work.positions()).revocation // EPOCH, grants, sessions, artifacts)
+    ended = EpochEnded((await work.positions()).revocation // EPOCH, grants, sessions, artifacts)
     installation = await work.setting("installation_id") or ""
     counts = {"grants": str(grants), "sessions": str(sessions), "artifacts": str(artifacts)}
     told = act.event(tags.INSTALLATION_EPOCH_RAISED, installation, epoch=str(ended.epoch), **counts)

@@ -4,32 +4,42 @@ from __future__ import annotations
 
 from ostiary.audit import tags
 from ostiary.model.logout_notice import LogoutNotice
+from ostiary.model.session import Session
 from ostiary.revocation.act import Act
+from ostiary.revocation.ended import NOTHING, Ended
 from ostiary.shared_signals import acts
 from ostiary.storage.base import UnitOfWork
 
 OFFLINE_ACCESS = "offline_access"
 
 
-async def revoke_session(work: UnitOfWork, session_id: str, act: Act) -> bool:
-    """Whether there was such a session and it had not been ended until now.
+async def revoke_session(work: UnitOfWork, session_id: str, act: Act) -> Ended:
+    """The session and what ended with it, if there was such a one and it had not been ended until now.
 
     Tokens issued until now that bear its ``sid`` end, by one row of the log, however many grants there are. A grant
     with ``offline_access`` survives, every other one ends with it: OpenID Connect Back-Channel Logout 1.0 section 2.7.
     """
     session = await work.sessions.get(session_id)
-    if session is None or not await work.sessions.end(session_id, int(act.now)):
-        return False
-    await work.revocations.append(act.row("sid", session_id))
+    ended = NOTHING if session is None else await end_session(work, session, act)
+    if ended:
+        await work.revocations.append(act.row("sid", session_id))
+    return ended
+
+
+async def end_session(work: UnitOfWork, session: Session, act: Act) -> Ended:
+    """The same without a row of the log, for an act whose own row ends the access tokens."""
+    if not await work.sessions.end(session.session_id, int(act.now)):
+        return NOTHING
     ended = 0
-    for grant in await work.grants.standing_of_session(session_id):
+    for grant in await work.grants.standing_of_session(session.session_id):
         if OFFLINE_ACCESS not in grant.scopes.get("", ()):
             ended += await work.grants.end(grant.grant_id, int(act.now))
-    await _tell_applications(work, session_id, act)
-    signal = acts.session_revoked(session.user_id, session_id)
+    await _tell_applications(work, session.session_id, act)
+    signal = acts.session_revoked(session.user_id, session.session_id)
     await acts.tell(work, signal, actor=act.actor, now=act.now)
-    await work.audit.append(act.event(tags.SESSION_ENDED, session_id, user_id=session.user_id, grants=str(ended)))
-    return True
+    event = act.event(tags.SESSION_ENDED, session.session_id, user_id=session.user_id, grants=str(ended))
+    await work.audit.append(event)
+    return Ended(sessions=1, grants=ended)
 
 
 async def _tell_applications(work: UnitOfWork, session_id: str, act: Act) -> None:

@@ -163,7 +163,10 @@ class Grants(Protocol):
     async def add(self, grant: Grant) -> None: ...
     async def prolong(self, grant_id: str, until: int, *, tenant: str = TENANT) -> None: ...  # of a user, not ended
     async def end(self, grant_id: str, at: int, *, tenant: str = TENANT) -> bool: ...  # False if already ended
-    async def end_of_users(self, client_id: str, at: int, *, tenant: str = TENANT) -> None: ...  # not the client's own
+    async def end_of_users(self, client_id: str, at: int, *, tenant: str = TENANT) -> int:
+        """End all that users allowed this client, not its own standing grant; how many stood until now."""
+        ...
+
     async def end_of_all_users(self, at: int, *, tenant: str = TENANT) -> int: ...  # how many stood
 
 
@@ -211,6 +214,11 @@ class InstallationKeys(Protocol):
 class Revocations(Protocol):
     async def append(self, revocation: Revocation) -> None:
         """Write a row; its position is given by the last statements before the commit, in the order of commits."""
+        ...
+
+    async def position(self) -> int:
+        """Of the last row that this unit of work has appended, 0 if it has not: for the end of it, because from here on
+        nobody else can write to the log before this commit."""
         ...
 
     async def ends(self, token: AccessToken, *, key_thumbprints: Sequence[str] = ()) -> Revocation | None:

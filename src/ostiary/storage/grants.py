@@ -144,9 +144,9 @@ class SqlGrants:
             self._ledger.registry_changed(tenant)
         return row is not None
 
-    async def end_of_users(self, client_id: str, at: int, *, tenant: str = TENANT) -> None:
-        """End all that users allowed this client; its own standing grant stays."""
-        await self._connection.run(_END_OF_USERS, {"of_tenant": tenant, "of_client_id": client_id, "at": at})
+    async def end_of_users(self, client_id: str, at: int, *, tenant: str = TENANT) -> int:
+        """End all that users allowed this client; its own standing grant stays; how many stood until now."""
+        return await self._connection.run(_END_OF_USERS, {"of_tenant": tenant, "of_client_id": client_id, "at": at})
 
     async def end_of_all_users(self, at: int, *, tenant: str = TENANT) -> int:
         """End all that users allowed any client; how many stood until now. The clients' own standing grants stay."""

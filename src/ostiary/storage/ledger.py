@@ -103,6 +103,8 @@ class Ledger:
         self._positions: Positions | None = None
         self._marks_since = 0  # where the positions are known
         self._deciding = False
+        self.reached = 0
+        """The position of the last row of the log that this unit of work has paid, 0 if it has not."""
 
     def begin(self, *, deciding: bool = False) -> None:
         """A new transaction: nothing is owed and nothing is known; deciding: it writes what rests on the registry."""
@@ -114,6 +116,7 @@ class Ledger:
         if self._changed or self._revocations or self._signals:
             self._clear()
         self._positions = None
+        self.reached = 0
 
     def registry_changed(self, tenant: str) -> None:
         """Owe the tenant a higher registry position."""
@@ -164,11 +167,13 @@ class Ledger:
         others = [row for row in rows if row.kind != "installation"]
         for row in rows:
             if row.kind == "installation":
-                await self._append(replace(row, position=await self._raise_epoch(tenant)))
+                self.reached = await self._raise_epoch(tenant)
+                await self._append(replace(row, position=self.reached))
         if others:
             first = await self._raise(tenant, "revocation", len(others)) - len(others) + 1
             for position, row in enumerate(others, first):
                 await self._append(replace(row, position=position))
+                self.reached = position
 
     async def _raise_epoch(self, tenant: str) -> int:
         named = {"tenant": tenant, "name": "revocation", "by": EPOCH}

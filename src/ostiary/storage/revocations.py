@@ -77,6 +77,11 @@ class SqlRevocations:
         """Write a row; it gets its position at the end of the unit of work."""
         self._ledger.revoke(revocation)
 
+    async def position(self) -> int:
+        """Of the last row that this unit of work has appended; nobody else writes to the log before its commit."""
+        await self._ledger.settle()
+        return self._ledger.reached
+
     async def ends(self, token: AccessToken, *, key_thumbprints: Sequence[str] = ()) -> Revocation | None:
         """The row that ends this token, if any; ``key_thumbprints``: further keys with which it falls."""
         if await self._ledger.nothing_revoked_since(token.rev, token.tenant):

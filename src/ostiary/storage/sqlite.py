@@ -109,6 +109,7 @@ class _Writing(AbstractAsyncContextManager[UnitOfWork]):
     async def __aenter__(self) -> UnitOfWork:
         await self._group.enter()
         self._number = self._work.numbers.last
+        self._work.ledger.reached = 0  # what another caller of the batch has appended is not this one's
         return self._work
 
     async def __aexit__(

@@ -104,6 +104,17 @@ async def test_rows_of_one_act_get_positions_in_their_order(storage: Storage) ->
         assert await work.revocations.since(3) == []
 
 
+async def test_an_act_learns_the_position_of_its_last_row_and_of_no_other_acts(storage: Storage) -> None:
+    async def act(*values: str) -> int:
+        async with storage.write() as work:
+            for value in values:
+                await work.revocations.append(revocation("jti", value))
+            return await work.revocations.position()
+
+    assert sorted(await asyncio.gather(act("a", "b"), act(), act("c"), act())) in ([0, 0, 1, 3], [0, 0, 2, 3])
+    assert [await act(), await act("d"), await act()] == [0, 4, 0]
+
+
 async def test_a_rolled_back_row_takes_no_position(storage: Storage) -> None:
     with pytest.raises(RuntimeError):  # noqa: PT012 - the block is what is tested
         async with storage.write() as work:

@@ -13,7 +13,7 @@ from ostiary.authorization_server.issued_tokens import Named
 from ostiary.errors import OAuthError, VerificationError
 from ostiary.protocol import token_format
 from ostiary.protocol.checks import CLIENT
-from ostiary.revocation import Act, revoke_grant, revoke_token
+from ostiary.revocation import NOTHING, Act, Ended, revoke_grant, revoke_token
 from ostiary.storage.base import UnitOfWork
 
 
@@ -44,10 +44,8 @@ async def _end_grant(exchange: Exchange, digest: bytes, work: UnitOfWork) -> Res
     if token is not None:
         _check_own(exchange, token.client_id)
     act = _act(exchange)
-    ended = token is not None and await revoke_grant(work, token.grant_id, act)
-    if token is not None:
-        await work.refresh_tokens.close_windows(token.grant_id)
-    return await _done(exchange, work, act, token.grant_id if token else "", ended=ended)
+    ended = NOTHING if token is None else await revoke_grant(work, token.grant_id, act)
+    return await _done(exchange, work, act, token.grant_id if token else "", ended)
 
 
 async def _answer(exchange: Exchange, name: Named, work: UnitOfWork) -> Response:
@@ -57,8 +55,8 @@ async def _answer(exchange: Exchange, name: Named, work: UnitOfWork) -> Response
     # "The authorization server responds with HTTP status code 200 if the token has been revoked successfully or if the
     # client submitted an invalid token." RFC 7009 2.2
     act = _act(exchange)
-    ended = token is not None and await revoke_token(work, token, act)
-    return await _done(exchange, work, act, token.jti if token else "", ended=ended)
+    ended = NOTHING if token is None else await revoke_token(work, token, act)
+    return await _done(exchange, work, act, token.jti if token else "", ended)
 
 
 def _check_own(exchange: Exchange, client_id: str) -> None:
@@ -82,7 +80,7 @@ def _act(exchange: Exchange) -> Act:
     return Act(caller.client.client_id, exchange.now, "asked by its client", caller.key_thumbprint)
 
 
-async def _done(exchange: Exchange, work: UnitOfWork, act: Act, target: str, *, ended: bool) -> Response:
+async def _done(exchange: Exchange, work: UnitOfWork, act: Act, target: str, ended: Ended) -> Response:
     if not ended:
         await work.audit.append(act.event(tags.REVOCATION_IGNORED, target))
     exchange.server.on_event("token_revoked", {"ended": "yes" if ended else "no"})

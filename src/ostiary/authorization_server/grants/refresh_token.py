@@ -112,7 +112,6 @@ async def _given(exchange: Exchange, presented: str, present: RefreshToken, work
 async def _end_family(exchange: Exchange, present: RefreshToken, work: UnitOfWork) -> None:
     caller = exchange.client
     act = Act(caller.client.client_id, exchange.now, "a used refresh token came back", caller.key_thumbprint)
-    await work.refresh_tokens.close_windows(present.grant_id)
     if await revoke_grant(work, present.grant_id, act):
         generation = str(present.generation)
         await work.audit.append(act.event(tags.REFRESH_REUSED, present.grant_id, generation=generation))
