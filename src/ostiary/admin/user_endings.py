@@ -30,9 +30,7 @@ async def disable_user(storage: Storage, user_id: str, act: Act) -> User:
 async def end_session(storage: Storage, session_id: str, act: Act) -> Session:
     """End one session and its tokens; the session as it was ended. Raises ConfigurationError."""
     async with storage.write() as work:
-        session = await work.sessions.get(session_id)
-        if session is None:
-            raise NotThere(f"there is no session {session_id!r}: see `ostiary session list USER`")
+        session = await existing_session(work, session_id)
         await revocation.revoke_session(work, session_id, act)
         return session if session.ended_at is not None else replace(session, ended_at=int(act.now))
 
@@ -75,6 +73,14 @@ async def revoke_grant(storage: Storage, grant_id: str, act: Act) -> Grant:
         await existing_grant(work, grant_id)
         await revocation.revoke_grant(work, grant_id, act)
         return await existing_grant(work, grant_id)
+
+
+async def existing_session(work: UnitOfWork, session_id: str) -> Session:
+    """The session, ended or not. Raises NotThere."""
+    session = await work.sessions.get(session_id)
+    if session is None:
+        raise NotThere(f"there is no session {session_id!r}: see `ostiary session list USER`")
+    return session
 
 
 async def existing_grant(work: UnitOfWork, grant_id: str) -> Grant:

@@ -41,6 +41,9 @@ NOUNS: Final[dict[str, Noun]] = {
     "session": Noun("ostiary.cli.session", "Where users are signed in: list, end", "server"),
     "consent": Noun("ostiary.cli.consent", "What users have allowed applications: list, revoke", "server"),
     "grant": Noun("ostiary.cli.grant", "What applications were given by users: list, revoke", "server"),
+    "revoke": Noun(
+        "ostiary.cli.revoke", "End a client, user, session, grant, token, key, certificate; see who knows", "server"
+    ),
     "api": Noun("ostiary.cli.api", "Register, list, show, change, disable APIs", "server"),
     "signal": Noun(
         "ostiary.cli.signal", "Security events to other systems: allow, list, pause, resume, delete", "server"

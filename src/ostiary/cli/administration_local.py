@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ostiary.admin import apis, client_keys, client_secrets, clients, endings, tokens
+from ostiary.admin import apis, client_keys, client_secrets, clients, endings, feed_readers, revocations, tokens
 from ostiary.admin.answers import (
     Answer,
     ApiAnswer,
@@ -23,6 +23,8 @@ from ostiary.admin.bootstrap import bootstrap
 from ostiary.admin.commands import ApiChanges, ClientChanges, KeyEnd, NewApi, NewClient, NewKey, Rotation
 from ostiary.admin.existing import existing_api, existing_client
 from ostiary.admin.limits import Limits
+from ostiary.admin.revocation_answers import ApiKnowledgeAnswer
+from ostiary.admin.revocation_commands import NewRevocation
 from ostiary.authorization_server import wanted_algorithms
 from ostiary.authorization_server.signing_keys import SigningKeys
 from ostiary.cli.administration import Row
@@ -134,6 +136,13 @@ class LocalAdministration:
 
     async def revoke_token(self, jti: str) -> Row:
         return plain(await tokens.revoke_token(self._storage, jti, self._act()))
+
+    async def revoke(self, command: NewRevocation) -> Row:
+        return plain(await revocations.revoke(self._storage, self.issuer, command, self._act()))
+
+    async def revocation_readers(self, position: int) -> list[Row]:
+        found = await feed_readers.readers(self._storage, now=self._local.clock(), position=position)
+        return _rows(ApiKnowledgeAnswer, found)
 
     async def signing_keys(self) -> list[Row]:
         async with self._storage.read() as work:

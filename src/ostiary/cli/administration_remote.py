@@ -19,6 +19,7 @@ from ostiary.admin.commands import (
     Rotation,
     TokenEnd,
 )
+from ostiary.admin.revocation_commands import NewRevocation
 from ostiary.cli.admin_http import AdminHttp, in_path
 from ostiary.cli.administration import Row
 from ostiary.cli.certificate_administration_remote import RemoteCertificateAdministration
@@ -101,6 +102,12 @@ class RemoteAdministration:
 
     async def revoke_token(self, jti: str) -> Row:
         return await self._ask.one("POST", "tokens/revoke", TokenEnd(jti=jti))
+
+    async def revoke(self, command: NewRevocation) -> Row:
+        return await self._ask.one("POST", "revocations", command)
+
+    async def revocation_readers(self, position: int) -> list[Row]:
+        return await self._ask.several("GET", "revocations/readers", query={"position": str(position)})
 
     async def signing_keys(self) -> list[Row]:
         return await self._ask.several("GET", "keys")

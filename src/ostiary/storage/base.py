@@ -177,6 +177,9 @@ class Tokens(Protocol):
     async def of_client(
         self, client_id: str, *, now: int, after: str = "", limit: int = 100, tenant: str = TENANT
     ) -> list[AccessToken]: ...
+    async def count_of_client(self, client_id: str, *, now: int, most: int, tenant: str = TENANT) -> int:
+        """How many of the client's tokens have not expired, ``most`` for so many and more."""
+        ...
 
 
 class Replay(Protocol):

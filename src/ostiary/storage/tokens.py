@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from ostiary.model.token import AccessToken
 from ostiary.storage.base import TENANT
@@ -29,6 +29,16 @@ _OF_CLIENT = Statement(
     .order_by(_TOKENS.jti)
     .limit(bindparam("limit"))
 )
+_SOME_OF_CLIENT = (
+    select(_TOKENS.jti)
+    .where(
+        _TOKENS.tenant == bindparam("tenant"),
+        _TOKENS.client_id == bindparam("client_id"),
+        _TOKENS.expires_at > bindparam("now"),
+    )
+    .limit(bindparam("most"))
+)
+_COUNT_OF_CLIENT = Statement(select(func.count()).select_from(_SOME_OF_CLIENT.subquery()))
 
 
 class SqlTokens:
@@ -54,3 +64,9 @@ class SqlTokens:
         """The client's tokens that have not expired at ``now``, ordered by jti, above ``after``."""
         parameters = {"tenant": tenant, "client_id": client_id, "now": now, "after": after, "limit": limit}
         return [AccessToken(*row) for row in await self._connection.all(_OF_CLIENT, parameters)]
+
+    async def count_of_client(self, client_id: str, *, now: int, most: int, tenant: str = TENANT) -> int:
+        """How many of the client's tokens have not expired, ``most`` for so many and more."""
+        parameters = {"tenant": tenant, "client_id": client_id, "now": now, "most": most}
+        row = await self._connection.one(_COUNT_OF_CLIENT, parameters)
+        return int(row[0]) if row else 0

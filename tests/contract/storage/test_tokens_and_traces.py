@@ -40,6 +40,8 @@ async def test_a_clients_live_tokens_are_listed_in_pages(storage: Storage) -> No
         await work.tokens.add(token("9", client_id="other"))
         assert [row.jti for row in await work.tokens.of_client("billing", now=NOW + 1)] == ["2", "3", "4"]
         assert [row.jti for row in await work.tokens.of_client("billing", now=NOW, after="1", limit=2)] == ["2", "3"]
+        assert [await work.tokens.count_of_client("billing", now=NOW + 1, most=most) for most in (2, 9)] == [2, 3]
+        assert await work.tokens.count_of_client("nobody", now=0, most=9) == 0
 
 
 async def test_a_trace_is_found_by_its_id_with_its_source(storage: Storage) -> None:

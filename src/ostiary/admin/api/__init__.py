@@ -15,6 +15,7 @@ from ostiary.admin.api.clients import clients_router
 from ostiary.admin.api.door import Door
 from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.history import history_router
+from ostiary.admin.api.revocations import revocations_router
 from ostiary.admin.api.signal_streams import signal_streams_router
 from ostiary.admin.api.signing_keys import signing_keys_router
 from ostiary.admin.api.tokens import tokens_router
@@ -28,6 +29,7 @@ _ROUTERS = (
     client_keys_router,
     apis_router,
     tokens_router,
+    revocations_router,
     signing_keys_router,
     certificates_router,
     signal_streams_router,
