@@ -24,6 +24,7 @@ from ostiary.authorization_server.published_keys import PublishedKeys
 from ostiary.authorization_server.registry import Registry
 from ostiary.authorization_server.seals import Seals
 from ostiary.authorization_server.signing_keys import SigningKeys
+from ostiary.authorization_server.status_lists.publisher import StatusListPublisher
 from ostiary.authorization_server.trust_bundles import TrustBundles
 from ostiary.authorization_server.unauthenticated import INTERVAL as SUMMARY_INTERVAL
 from ostiary.authorization_server.upstream_providers import UpstreamProviders
@@ -114,6 +115,7 @@ class Installation:
             Chore("seal", 0.5, self.sealer.seal_once),
             Chore("signing-keys", 30.0, self.signing_keys.tick),
             Chore("revocation-lists", 1.0, RevocationLists(self.server.authorities).renew),
+            Chore("status-lists", 0.5, StatusListPublisher(self.server).publish),
             Chore("expire", 20.0, self.expire),
             *(Chore(f"deliveries:{kind}", 2.0, one) for kind, one in self.deliverer().rounds().items()),
             Chore("signals", 1.0, Pusher(self.server, self.fetcher).round),

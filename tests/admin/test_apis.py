@@ -44,6 +44,7 @@ def shown(room: Room) -> Any:
         ("token_format", "reference"),
         ("token_alg", "EdDSA"),
         ("token_life", 60),
+        ("status_list", True),
     ],
 )
 def test_one_member_is_changed_and_the_others_stay(orders: Room, member: str, value: object) -> None:

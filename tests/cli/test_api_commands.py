@@ -87,6 +87,15 @@ def test_api_is_changed_in_what_is_named_alone(operator: Operator) -> None:
     assert operator.tags().count("api:updated") == 1
 
 
+def test_an_api_says_whether_its_tokens_stand_in_status_lists(operator: Operator) -> None:
+    made = operator.done("api", "create", ORDERS, "--status-list")
+    assert made["status_list"] is True
+    assert operator.done("api", "show", ORDERS) == made
+    assert operator.done("api", "change", ORDERS, "--no-status-list")["status_list"] is False
+    assert operator.done("api", "change", ORDERS, "--status-list")["status_list"] is True
+    assert operator.done("api", "create", ORDERS + "/2")["status_list"] is False
+
+
 def test_changed_algorithm_gets_its_signing_key_at_once(operator: Operator) -> None:
     operator.done("api", "create", ORDERS)
     assert operator.done("api", "change", ORDERS, "--alg", "EdDSA")["token_alg"] == "EdDSA"

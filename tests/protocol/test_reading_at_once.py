@@ -32,9 +32,10 @@ USUAL: dict[str, Any] = {
     "grant_id": "g-1",
     "rev": 7,
 }
-RARER = ("auth_time", "acr", "amr", "sid", "cnf", "extra", "x")
+RARER = ("auth_time", "acr", "amr", "sid", "cnf", "status", "extra", "x")
 OF_A_USER: dict[str, Any] = {**USUAL, "auth_time": NOW - 5, "acr": "urn:acr", "amr": ["pwd", "otp"], "sid": "s-1"}
 BOUND: dict[str, Any] = {**USUAL, "cnf": {"x5t#S256": "A" * 43}}
+PLACED: dict[str, Any] = {**USUAL, "status": {"status_list": {"idx": 7, "uri": ISSUER + "/status-lists/a"}}}
 ABSENT = object()
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text("aé \\")
@@ -60,7 +61,7 @@ def judged_one_by_one(claims: dict[str, Any]) -> object:
         return judged(claims)
 
 
-@pytest.mark.parametrize("claims", [USUAL, OF_A_USER, BOUND, OF_A_USER | BOUND])
+@pytest.mark.parametrize("claims", [USUAL, OF_A_USER, BOUND, PLACED, OF_A_USER | BOUND | PLACED])
 def test_the_usual_claims_are_read_at_once(claims: dict[str, Any]) -> None:
     with patch.object(access_token, "_one_by_one", lambda *_: pytest.fail("one by one")):
         read = judged(claims)
@@ -77,6 +78,7 @@ def test_the_usual_claims_are_read_at_once(claims: dict[str, Any]) -> None:
 @example("amr", ["pwd", 1])
 @example("sid", "s" * 257)
 @example("cnf", ["x5t#S256"])
+@example("status", ["status_list"])
 @example("sub", "é" * 256)
 @example("sub", "é" * 257)
 @example("client_id", "c" * 2048)
@@ -96,7 +98,7 @@ def test_the_usual_claims_are_read_at_once(claims: dict[str, Any]) -> None:
 @example("rev", -1)
 @example("rev", 2**70)
 def test_one_claim_altered_is_judged_as_one_by_one(name: str, value: object) -> None:
-    for usual in (USUAL, OF_A_USER | BOUND):
+    for usual in (USUAL, OF_A_USER | BOUND | PLACED):
         claims = {**usual, name: value}
         assert judged(claims) == judged_one_by_one(claims)
 
@@ -104,7 +106,7 @@ def test_one_claim_altered_is_judged_as_one_by_one(name: str, value: object) -> 
 @pytest.mark.parametrize("value", [None, True, "", [], {}, ABSENT])
 @pytest.mark.parametrize("name", [*USUAL, *RARER])
 def test_a_claim_that_is_nothing_is_judged_as_one_by_one(name: str, value: object) -> None:
-    for usual in (USUAL, OF_A_USER | BOUND):
+    for usual in (USUAL, OF_A_USER | BOUND | PLACED):
         claims = {**usual, name: value}
         assert judged(claims) == judged_one_by_one(claims)
 
@@ -112,7 +114,7 @@ def test_a_claim_that_is_nothing_is_judged_as_one_by_one(name: str, value: objec
 @settings(deadline=None)  # a shared machine may pause
 @given(st.dictionaries(st.sampled_from([*USUAL, *RARER]), values | st.just(ABSENT), min_size=2))
 def test_of_several_faults_the_same_is_told(changed: dict[str, Any]) -> None:
-    for usual in (USUAL, OF_A_USER | BOUND):
+    for usual in (USUAL, OF_A_USER | BOUND | PLACED):
         assert judged({**usual, **changed}) == judged_one_by_one({**usual, **changed})
 
 

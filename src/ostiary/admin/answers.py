@@ -123,6 +123,7 @@ class ApiAnswer(Answer):
     token_format: TokenFormat
     token_alg: str
     token_life: int
+    status_list: bool
     created_at: int
     updated_at: int
 

@@ -43,6 +43,7 @@ async def add_api(work: UnitOfWork, limits: Limits, command: NewApi, act: Act) -
         token_life=limits.default_life if command.token_life is None else command.token_life,
         created_at=now,
         updated_at=now,
+        status_list=command.status_list,
     )
     await work.apis.add(api)
     await work.audit.append(act.event(tags.API_CREATED, api.identifier, token_format=api.token_format))

@@ -152,6 +152,7 @@ class NewApi(Command):
     token_format: TokenFormat = "self-contained"
     token_alg: Alg = "ES256"
     token_life: Life | None = None
+    status_list: Annotated[bool, Field(description="its self-contained tokens have a place in a status list")] = False
     client_id: ApiClientId | None = None
     keys: Annotated[Keys, Field(description="the API's own identity; with none it cannot ask the server")] = []
 
@@ -165,8 +166,9 @@ class ApiChanges(Command):
     token_format: TokenFormat | None = None
     token_alg: Alg | None = None
     token_life: Life | None = None
+    status_list: bool | None = None
 
-    @field_validator("name", "owner", "scopes", "token_format", "token_alg", "token_life")
+    @field_validator("name", "owner", "scopes", "token_format", "token_alg", "token_life", "status_list")
     @classmethod
     def _is_not_null(cls, value: object) -> object:
         return _not_null(value)

@@ -125,6 +125,7 @@ def _api(settings: Settings, name: str, api: StaticApi, now: int) -> Api:
         token_life=api.token_life or settings.tokens.default_life,
         created_at=now,
         updated_at=now,
+        status_list=api.status_list,
     )
 
 

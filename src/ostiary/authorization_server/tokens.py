@@ -8,13 +8,16 @@ import msgspec
 
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.identifiers import new_jti
+from ostiary.authorization_server.status_lists import signing as status_lists
 from ostiary.model.api import Api
 from ostiary.model.client import Client
 from ostiary.model.grant import Grant
+from ostiary.model.status_list import StatusPlace
 from ostiary.model.token import AccessToken
 from ostiary.protocol import access_token, jws, token_format
 from ostiary.protocol.access_token import AccessTokenClaims
 from ostiary.protocol.certificate_binding import X5T_S256
+from ostiary.protocol.status_list import StatusReference
 
 
 class SignedIn(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -71,7 +74,8 @@ async def issue(server: AuthorizationServer, order: Order) -> Issued:
         text = token_format.generate(token_format.REFERENCE_ACCESS_TOKEN, await server.registry.installation())
         return Issued(text, _record(order, life, token_format.digest(text), None))
     signer = server.signing_keys.current(order.api.token_alg)
-    record = _record(order, life, None, signer.kid)
+    place = await server.status_places.take(order.rev) if order.api.status_list else None
+    record = _record(order, life, None, signer.kid, place)
     payload = access_token.build(claims(server.issuer, record))
     return Issued(jws.sign(payload, signer, typ=access_token.TYP), record)
 
@@ -98,10 +102,20 @@ def claims(issuer: str, token: AccessToken) -> AccessTokenClaims:
         sid=token.session_id or None,
         # RFC 8705 3.1 and 3.2: the same confirmation in a token and at introspection.
         cnf={X5T_S256: token.certificate_thumbprint} if token.certificate_thumbprint else None,
+        status=_status(issuer, token),
     )
 
 
-def _record(order: Order, life: int, digest: bytes | None, signing_kid: str | None) -> AccessToken:
+def _status(issuer: str, token: AccessToken) -> dict[str, object] | None:
+    """Where the token says that its status stands: draft-ietf-oauth-status-list-20 section 6.2."""
+    if token.status_list is None or token.status_index is None:
+        return None
+    return StatusReference(token.status_index, status_lists.uri(issuer, token.status_list)).claim()
+
+
+def _record(
+    order: Order, life: int, digest: bytes | None, signing_kid: str | None, place: StatusPlace | None = None
+) -> AccessToken:
     now = int(order.now)
     return AccessToken(
         jti=new_jti(order.now),
@@ -120,6 +134,8 @@ def _record(order: Order, life: int, digest: bytes | None, signing_kid: str | No
         claims=order.claims,
         session_id=order.session_id,
         certificate_thumbprint=order.certificate_thumbprint,
+        status_list=place.list_id if place is not None else None,
+        status_index=place.index if place is not None else None,
     )
 
 

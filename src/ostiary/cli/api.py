@@ -48,6 +48,10 @@ def create(
         str, typer.Option("--alg", help="The algorithm of its self-contained tokens, and of the generated key.")
     ] = "ES256",
     life: Annotated[int | None, typer.Option("--life", help="Its tokens live so many seconds.")] = None,
+    status_list: Annotated[
+        bool,
+        typer.Option("--status-list", help="Its self-contained tokens have a place in a Token Status List."),
+    ] = False,
     key: Annotated[
         Path | None, typer.Option("--key", help="The public key of the API's own identity: JWK, JWKS or PEM.")
     ] = None,
@@ -70,6 +74,7 @@ def create(
             token_format=_format(tokens),
             token_alg=alg,
             token_life=life,
+            status_list=status_list,
             client_id=new_client_id("api") if keys else None,
             keys=keys,
         )
@@ -135,6 +140,10 @@ def change(
     ] = None,
     alg: Annotated[str | None, typer.Option("--alg", help="The algorithm of its self-contained tokens.")] = None,
     life: Annotated[int | None, typer.Option("--life", help="Its tokens live so many seconds.")] = None,
+    status_list: Annotated[
+        bool | None,
+        typer.Option("--status-list/--no-status-list", help="Whether its next tokens have a place in a status list."),
+    ] = None,
 ) -> None:
     """Change what is named; what is not named stays. It binds the next token that is issued for the API."""
     given: dict[str, Any] = {
@@ -144,6 +153,7 @@ def change(
         "token_format": None if tokens is None else _format(tokens),
         "token_alg": alg,
         "token_life": life,
+        "status_list": status_list,
     }
     with one_sentence():
         changes = ApiChanges(**{member: value for member, value in given.items() if value is not None})

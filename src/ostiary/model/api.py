@@ -20,6 +20,7 @@ class Api:
     token_format: which access tokens it wants.
     token_alg: the algorithm of its self-contained tokens, such as ``"ES256"``.
     token_life: seconds, of its access tokens unless the client's is shorter.
+    status_list: whether its self-contained tokens say where a Token Status List tells of them.
     """
 
     identifier: str
@@ -34,4 +35,5 @@ class Api:
     token_life: int
     created_at: int
     updated_at: int
+    status_list: bool = False
     tenant: str = "default"

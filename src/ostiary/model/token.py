@@ -21,6 +21,7 @@ class AccessToken:
     claims: further claims as JSON text, ``"{}"`` if none; with a user ``auth_time``, ``acr``, ``amr``.
     session_id: the session in which its user allowed it (``sid``), "" without one.
     certificate_thumbprint: of the certificate that it is bound to (``cnf``, ``x5t#S256``), "" for a bearer token.
+    status_list, status_index: its place in a Token Status List, None for one that has none.
     """
 
     jti: str
@@ -39,4 +40,6 @@ class AccessToken:
     claims: str = "{}"
     session_id: str = ""
     certificate_thumbprint: str = ""
+    status_list: str | None = None
+    status_index: int | None = None
     tenant: str = "default"

@@ -41,7 +41,8 @@ class AccessTokenClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
     rev: position of the revocation log when the token was issued; grant_id: the grant it hangs on.
     cnf: what the sender must prove (RFC 7800); client_key: thumbprint of the client's key or certificate that obtained
-    it, which a revocation may name; extra: every further claim.
+    it, which a revocation may name; status: where its status stands (``protocol.status_list``); extra: every further
+    claim.
     """
 
     iss: str
@@ -61,6 +62,7 @@ class AccessTokenClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     grant_id: str | None = None
     rev: int | None = None
     client_key: str | None = None
+    status: dict[str, object] | None = None
     extra: dict[str, object] = {}
 
     @property
@@ -96,13 +98,14 @@ class _Usual(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class _Rarer(_Usual, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """The claims of tokens with a user, or bound to a certificate: by themselves, for each costs the others time."""
+    """The claims of tokens with a user, a certificate or a status list: by themselves, for each costs the others time."""
 
     auth_time: _Time | UnsetType = UNSET
     acr: _Text | UnsetType = UNSET
     amr: tuple[str, ...] | UnsetType = UNSET
     sid: _Text | UnsetType = UNSET
     cnf: dict[str, object] | UnsetType = UNSET
+    status: dict[str, object] | UnsetType = UNSET
 
     def added_to(self, claims: AccessTokenClaims) -> AccessTokenClaims:
         """``claims``, those of ``_Usual``, with the rarer ones that are there."""
@@ -157,7 +160,7 @@ def verify(
     common.check_type(jws, TYP, note)
     members = jws.claims()
     common.check_issuer(members, issuer, note)
-    rarer = "auth_time" in members or "cnf" in members
+    rarer = "auth_time" in members or "cnf" in members or "status" in members
     try:
         usual = msgspec.convert(members, _Rarer if rarer else _Usual)
     except msgspec.ValidationError:
@@ -219,7 +222,8 @@ def _one_by_one(
         acr=common.optional_text(members, "acr"),
         amr=common.optional_texts(members, "amr"),
         sid=common.optional_text(members, "sid"),
-        cnf=_confirmation(members),
+        cnf=_object(members, "cnf"),
+        status=_object(members, "status"),
         extra={name: value for name, value in members.items() if name not in _STANDARD},
     )
 
@@ -244,9 +248,9 @@ def _unusable_scope(scope: object) -> VerificationError:
     return VerificationError(SCOPE, "scope unusable", seen=shown(scope), expected="scope tokens between single spaces")
 
 
-def _confirmation(members: dict[str, object]) -> dict[str, object] | None:
-    value = members.get("cnf")
-    if "cnf" not in members or isinstance(value, dict):
+def _object(members: dict[str, object], name: str) -> dict[str, object] | None:
+    value = members.get(name)
+    if name not in members or isinstance(value, dict):
         return value if isinstance(value, dict) else None
-    # A binding that cannot be read must not pass for no binding (RFC 7800 3.1).
-    raise VerificationError(CLAIMS, "cnf unusable", seen=shown(value), expected="an object")
+    # A binding, or a status, that cannot be read must not pass for none (RFC 7800 3.1).
+    raise VerificationError(CLAIMS, f"{name} unusable", seen=shown(value), expected="an object")

@@ -35,6 +35,7 @@ AUTH_TIME: Final = "auth_time"
 ACR: Final = "acr"
 SENDER_CONSTRAINT: Final = "sender_constraint"
 CERTIFICATE: Final = "certificate"
+STATUS: Final = "status"
 
 Note = Callable[[str, str, str], None]
 """Called after each check that passed: its name, the value seen, the value expected."""

@@ -17,6 +17,7 @@ from ostiary.settings.fields import Algorithms, Count, FilePath, Networks, Port,
 from ostiary.settings.mutual_tls import MutualTlsSettings
 from ostiary.settings.spiffe import SpiffeSettings
 from ostiary.settings.static import Static
+from ostiary.settings.status_lists import StatusListSettings
 from ostiary.settings.upstream import UpstreamName, UpstreamSettings
 
 DAY = 86_400
@@ -265,6 +266,7 @@ class Settings(Section):
     certificate_authority: CertificateAuthoritySettings = CertificateAuthoritySettings()
     acme: AcmeSettings = AcmeSettings()
     spiffe: SpiffeSettings = SpiffeSettings()
+    status_lists: StatusListSettings = StatusListSettings()
     static: Static = Static()
     dev: bool = Field(default=False, repr=False)
 

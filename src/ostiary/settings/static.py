@@ -91,6 +91,7 @@ class StaticApi(Section):
 
     identifier: the absolute URI that is ``resource`` in requests and ``aud`` in tokens. scopes: name to description.
     keys: files of the public keys of its own identity, whose client_id is ``api_<short name>``.
+    status_list: whether its self-contained tokens have a place in a Token Status List.
     """
 
     identifier: Resource
@@ -99,6 +100,7 @@ class StaticApi(Section):
     token_format: TokenFormat = "self-contained"
     token_alg: SigningAlgorithm = "ES256"
     token_life: Seconds | None = None
+    status_list: bool = False
     keys: Paths = ()
 
 

@@ -39,6 +39,7 @@ from ostiary.storage.acme_repositories import AcmeAccounts, AcmeCredentials, Acm
 from ostiary.storage.certificate_repositories import Authorities, Certificates, RevocationLists
 from ostiary.storage.feed_repositories import FeedReaders
 from ostiary.storage.signal_repositories import SignalEvents, SignalStreams
+from ostiary.storage.status_list_repository import StatusLists
 from ostiary.storage.user_repositories import (
     Consents,
     Deliveries,
@@ -79,6 +80,7 @@ __all__ = [
     "Sessions",
     "SignalEvents",
     "SignalStreams",
+    "StatusLists",
     "Storage",
     "Tokens",
     "Traces",
@@ -334,6 +336,7 @@ class UnitOfWork(Protocol):
     authorities: Authorities
     certificates: Certificates
     revocation_lists: RevocationLists
+    status_lists: StatusLists
     acme_credentials: AcmeCredentials
     acme_accounts: AcmeAccounts
     acme_orders: AcmeOrders

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, Table, Text, false, true
 
 METADATA = MetaData()
 
@@ -22,9 +22,10 @@ def octets(name: str, *, key: bool = False, optional: bool = False) -> Column[by
     return Column(name, LargeBinary, primary_key=key, nullable=optional)
 
 
-def flag(name: str) -> Column[bool]:
-    """A column of yes or no."""
-    return Column(name, Boolean, nullable=False)
+def flag(name: str, *, default: bool | None = None) -> Column[bool]:
+    """A column of yes or no; default: of rows that were there before."""
+    before = None if default is None else true() if default else false()
+    return Column(name, Boolean, nullable=False, server_default=before)
 
 
 def tenant() -> Column[str]:

@@ -24,6 +24,7 @@ from ostiary.storage.schema import (
 )
 from ostiary.storage.signal_schema import SIGNAL_EVENTS
 from ostiary.storage.statements import Statement
+from ostiary.storage.status_list_schema import STATUS_LISTS
 
 
 def _deletion(table: Table, end: ColumnElement[int]) -> Statement:
@@ -44,6 +45,7 @@ _WITH_AN_END = (
     FAILED_ATTEMPTS,
     DELIVERIES,
     CERTIFICATES,
+    STATUS_LISTS,
     ACME_ORDERS,
     ACME_AUTHORIZATIONS,
     ACME_CHALLENGES,

@@ -11,7 +11,7 @@ from ostiary.errors import ConfigurationError, Unavailable
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0009"
+HEAD = "0010"
 _VERSION = "SELECT version_num FROM alembic_version"
 _LOCK = 0x6F737469  # one number for every Ostiary, so that two migrations of one database wait for each other
 _POSTGRES = ("postgresql://", "postgres://")

@@ -11,6 +11,7 @@ from ostiary.storage import acme_schema as acme_schema
 from ostiary.storage import certificate_schema as certificate_schema
 from ostiary.storage import feed_schema as feed_schema
 from ostiary.storage import signal_schema as signal_schema
+from ostiary.storage import status_list_schema
 from ostiary.storage.columns import METADATA as METADATA
 from ostiary.storage.columns import flag, octets, table, tenant, text, whole
 
@@ -76,6 +77,7 @@ APIS = table(
     whole("token_life"),
     whole("created_at"),
     whole("updated_at"),
+    flag("status_list", default=False),
     Index("apis_by_client", "tenant", "client_id"),
 )
 
@@ -117,6 +119,8 @@ ACCESS_TOKENS = table(
     text("claims"),
     text("session_id", default=""),
     text("certificate_thumbprint", default=""),
+    text("status_list", optional=True),
+    whole("status_index", optional=True),
     Index("access_tokens_by_client", "tenant", "client_id", "jti"),
     Index("access_tokens_by_end", "expires_at", "tenant", "jti"),
 )
@@ -129,6 +133,8 @@ Index(
     sqlite_where=_DIGEST,
     postgresql_where=_DIGEST,
 )
+
+status_list_schema.index_places(ACCESS_TOKENS)
 
 # The key begins with the time bucket in which the mark ends: marks of one moment stand on few pages, and expiry
 # deletes from one edge. On PostgreSQL many transactions mark at once, so there one unique index decides.

@@ -33,6 +33,7 @@ from ostiary.storage.base import (
     Sessions,
     SignalEvents,
     SignalStreams,
+    StatusLists,
     Tokens,
     Traces,
     Users,
@@ -56,6 +57,7 @@ from ostiary.storage.revocations import SqlRevocations
 from ostiary.storage.sessions import SqlSessions
 from ostiary.storage.signals import SqlSignalEvents, SqlSignalStreams
 from ostiary.storage.signing_keys import SqlSigningKeys
+from ostiary.storage.status_lists import SqlStatusLists
 from ostiary.storage.tokens import SqlTokens
 from ostiary.storage.traces import SqlTraces
 from ostiary.storage.users import SqlUsers
@@ -91,6 +93,7 @@ class SqlUnitOfWork:
         self.authorities: Authorities = SqlAuthorities(connection, ledger)
         self.certificates: Certificates = SqlCertificates(connection, ledger)
         self.revocation_lists: RevocationLists = SqlRevocationLists(connection)
+        self.status_lists: StatusLists = SqlStatusLists(connection)
         self.acme_credentials: AcmeCredentials = SqlAcmeCredentials(connection)
         self.acme_accounts: AcmeAccounts = SqlAcmeAccounts(connection)
         self.acme_orders: AcmeOrders = SqlAcmeOrders(connection)

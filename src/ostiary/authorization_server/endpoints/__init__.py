@@ -25,6 +25,7 @@ from ostiary.authorization_server.endpoints import (
     shared_signals,
     sign_in,
     sign_out,
+    status_lists,
     token,
     traces,
     trust_bundle,
@@ -62,6 +63,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     *account.ENDPOINTS,
     *certificate_authority.ENDPOINTS,
     *certificates.ENDPOINTS,
+    *status_lists.ENDPOINTS,
     *acme.ENDPOINTS,
     *shared_signals.ENDPOINTS,
 )

@@ -19,7 +19,7 @@ from ostiary.model.token import AccessToken
 from ostiary.storage.base import UnitOfWork
 
 INACTIVE = {"active": False}
-_OF_SOME = ("auth_time", "acr", "amr", "sid", "cnf", "client_key")
+_OF_SOME = ("auth_time", "acr", "amr", "sid", "cnf", "client_key", "status")
 
 
 async def _decide(exchange: Exchange) -> Answer:
