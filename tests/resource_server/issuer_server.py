@@ -37,6 +37,7 @@ class IssuerServer:
         self.hold = threading.Event()
         self.hold.set()
         self.asked: Counter[str] = Counter()
+        self.accepted: dict[str, str] = {}
         self.forms: list[dict[str, str]] = []
         self.traces: list[dict[str, object]] = []
         self.feed = FeedServer(self.issuer, self.key)
@@ -132,6 +133,7 @@ def _handler(server: IssuerServer) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, form: dict[str, str]) -> None:
             server.asked[self.path] += 1
+            server.accepted[self.path] = self.headers.get("Accept", "")
             server.hold.wait(10)
             stream = server.stream(self.path, form)
             if stream is not None:

@@ -73,6 +73,7 @@ class ResourceServer:
     token_cache_size: verified tokens kept, 0 for none. leeway: seconds between clocks, at most 60.
     revocation: how to learn that a self-contained token was revoked. ``"feed"``: the issuer tells, and the token is
     refused at its next request; ``"introspect"``: each one is asked about, an answer kept for ``introspection_ttl``;
+    ``"status_list"``: the list that it names is looked at, which is kept as long as it says itself (any issuer's);
     ``"until_expiry"``: not at all; or a RevocationHook, which is asked at each request, for tokens seen before too.
     Default: OSTIARY_REVOCATION.
     max_staleness: seconds, how old what the feed has told may be. when_stale: what becomes of a self-contained token

@@ -26,10 +26,11 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """A GET, or a POST of ``form`` (application/x-www-form-urlencoded)."""
+    """A GET, or a POST of ``form`` (application/x-www-form-urlencoded). accept: the media type that is wanted."""
 
     url: str
     form: dict[str, str] | None = None
+    accept: str = "application/json"
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
@@ -100,7 +101,9 @@ class Http:
         ends = time.monotonic() + self._timeout
         client = self._client()
         try:
-            with client.stream(_method(request), request.url, data=request.form) as response:
+            with client.stream(
+                _method(request), request.url, data=request.form, headers={"Accept": request.accept}
+            ) as response:
                 body = bytearray()
                 for chunk in response.iter_raw():
                     self._collect(body, chunk, request)
@@ -136,7 +139,9 @@ class Http:
     async def _send(self, request: HttpRequest) -> HttpResponse:
         client = self._loop_client()
         try:
-            async with client.stream(_method(request), request.url, data=request.form) as response:
+            async with client.stream(
+                _method(request), request.url, data=request.form, headers={"Accept": request.accept}
+            ) as response:
                 body = bytearray()
                 async for chunk in response.aiter_raw():
                     self._collect(body, chunk, request)
@@ -176,7 +181,7 @@ def _system_trust() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "ostiary"}
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "ostiary"}
 
 
 def _response(response: httpx2.Response, body: bytearray, request: HttpRequest) -> HttpResponse:

@@ -11,6 +11,7 @@ from ostiary.protocol import client_assertion, jws, metadata
 from ostiary.protocol.algorithms import ALGORITHMS
 from ostiary.protocol.credential import Credential
 from ostiary.resource_server.http import checked_url
+from ostiary.resource_server.origins import checked_origin
 from ostiary.resource_server.watch import RevocationChoice, checked_choice
 
 DEFAULT_ALGORITHMS = ("ES256", "EdDSA", "Ed25519", "ES384", "PS256", "RS256")
@@ -28,6 +29,7 @@ class IssuerConfig:
     credential: this API's own identity there; without it only self-contained tokens can be verified.
     installation: the six characters in its reference tokens; needed only where several issuers have a credential.
     keep_keys_for: seconds after the last good fetch for which its keys are trusted while it cannot be reached.
+    status_list_origins: where its status lists may stand beside its own origin, such as ``("https://lists.example",)``.
     revocation: how to learn that one of its tokens was revoked, if not as ``ResourceServer(revocation=)`` says.
     """
 
@@ -38,11 +40,14 @@ class IssuerConfig:
     installation: str | None = None
     keep_keys_for: float = KEEP_KEYS_FOR
     revocation: RevocationChoice | None = None
+    status_list_origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         metadata.check_issuer_url(self.issuer, closing_slash=True)
         if self.internal_url is not None:
             checked_url(self.internal_url)
+        for origin in self.status_list_origins:
+            checked_origin(origin)
         if self.revocation is not None:
             checked_choice(self.revocation)
         unknown = [name for name in self.algorithms if name not in ALGORITHMS]

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from ostiary.protocol.jwk import VerificationKey
+from ostiary.protocol.status_list import StatusList
 from ostiary.resource_server.principal import Principal
 
 
@@ -55,6 +56,13 @@ class NeedRevocations(msgspec.Struct, frozen=True):
     issuer: str
 
 
+class NeedStatusList(msgspec.Struct, frozen=True):
+    """The status list of the issuer at this address; answered by the list, verified."""
+
+    issuer: str
+    uri: str
+
+
 class ClientKeyFound(msgspec.Struct, frozen=True):
     """A key of a client in the key store, the scopes that the store allows that client at this API, the key's end."""
 
@@ -64,8 +72,8 @@ class ClientKeyFound(msgspec.Struct, frozen=True):
     expires_at: float = float("inf")
 
 
-Need = NeedKey | NeedClientKey | NeedIntrospection | NeedReplayCheck | NeedRevocations
-Answer = VerificationKey | ClientKeyFound | dict[str, object] | bool | None
+Need = NeedKey | NeedClientKey | NeedIntrospection | NeedReplayCheck | NeedRevocations | NeedStatusList
+Answer = VerificationKey | ClientKeyFound | StatusList | dict[str, object] | bool | None
 
 
 class RevocationHook(Protocol):

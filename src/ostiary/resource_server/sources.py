@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.protocol.metadata import AuthorizationServerMetadata
 from ostiary.protocol.revocation_feed import Row
+from ostiary.protocol.status_list import StatusList
 from ostiary.resource_server.client_keys import ClientKeys, Looked
 from ostiary.resource_server.feed import Feed, RevocationStatus
 from ostiary.resource_server.flights import Flights
@@ -25,7 +26,9 @@ from ostiary.resource_server.needs import (
     NeedKey,
     NeedReplayCheck,
     NeedRevocations,
+    NeedStatusList,
 )
+from ostiary.resource_server.status_lists import FetchedList, StatusLists
 from ostiary.resource_server.watch import FEED, UNTIL_EXPIRY, RevocationChoice, Watch, WhenStale, without_feed
 
 if TYPE_CHECKING:
@@ -57,6 +60,9 @@ class Sources:
         self._introspections = {
             issuer: Introspection(keys, clock, elapsed, ttl=introspection_ttl) for issuer, keys in self.keys.items()
         }
+        self._status_lists = {
+            issuer: StatusLists(keys, clock, elapsed, leeway=leeway) for issuer, keys in self.keys.items()
+        }
         self.own = [config for config in configs if config.credential is not None]
         self._client_keys = (
             ClientKeys(self.keys[self.own[0].issuer], audience, clock, elapsed, ttl=client_key_ttl)
@@ -80,6 +86,7 @@ class Sources:
         self._replay = replay
         self._fetches: Flights[None] = Flights(http)
         self._questions: Flights[Introspected | Looked] = Flights(http)
+        self._lists: Flights[FetchedList] = Flights(http)
 
     @property
     def direct_issuer(self) -> str:
@@ -105,6 +112,8 @@ class Sources:
                 return self.keys[issuer].find(kid)
             case NeedRevocations(issuer):
                 return await self.follower.caught_up(issuer)
+            case NeedStatusList():
+                return await self._status_list(need, attempt.instant)
             case NeedReplayCheck(issuer, jti, expires_at):
                 memory = self._replay()
                 return await memory.first_time(issuer, jti, expires_at=expires_at, now=attempt.now)
@@ -123,6 +132,8 @@ class Sources:
                 return self.keys[issuer].find(kid)
             case NeedRevocations(issuer):
                 return self.follower.caught_up_sync(issuer)
+            case NeedStatusList():
+                return self._status_list_sync(need, attempt.instant)
             case NeedReplayCheck(issuer, jti, expires_at):
                 return self._replay().first_time_sync(issuer, jti, expires_at=expires_at, now=attempt.now)
             case _:
@@ -131,6 +142,24 @@ class Sources:
                     self.ready_sync(issuer, None)
                     known = self._questions.run_sync(self._flight_key(need), steps)
                 return _unpacked(known)
+
+    async def _status_list(self, need: NeedStatusList, instant: float) -> StatusList:
+        lists = self._status_lists[need.issuer]
+        found = lists.known(need, instant)
+        if found is None:
+            fetched = await self._lists.run(need, lambda: lists.ask(need))
+            await self.ready(need.issuer, fetched.parsed.header.kid)
+            found = lists.ready(need, fetched)
+        return found
+
+    def _status_list_sync(self, need: NeedStatusList, instant: float) -> StatusList:
+        lists = self._status_lists[need.issuer]
+        found = lists.known(need, instant)
+        if found is None:
+            fetched = self._lists.run_sync(need, lambda: lists.ask(need))
+            self.ready_sync(need.issuer, fetched.parsed.header.kid)
+            found = lists.ready(need, fetched)
+        return found
 
     async def ready(self, issuer: str, kid: str | None) -> None:
         """Fetch the issuer's metadata and keys if that is due before ``kid`` (None: none) can be told."""

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 
-from ostiary.errors import VerificationError
+from ostiary.errors import Unavailable, VerificationError
 from ostiary.protocol import access_token, checks, claims, client_request_jwt, jws, strict_json, token_format
 from ostiary.protocol.jwk import VerificationKey
+from ostiary.protocol.status_list import StatusList
 from ostiary.resource_server.attempt import Attempt
 from ostiary.resource_server.client_certificates import ClientCertificates, FromTls
 from ostiary.resource_server.errors import (
@@ -34,6 +35,7 @@ from ostiary.resource_server.needs import (
     NeedKey,
     NeedReplayCheck,
     NeedRevocations,
+    NeedStatusList,
 )
 from ostiary.resource_server.principal import Principal
 from ostiary.resource_server.read_only import ReadOnlyDict
@@ -41,6 +43,7 @@ from ostiary.resource_server.request import check_syntax, find_credential
 from ostiary.resource_server.scopes import Implies, broader_by_colon, missing
 from ostiary.resource_server.sender_constraint import check_bound_token, unbound
 from ostiary.resource_server.signed_in_user import SignInDemand
+from ostiary.resource_server.status_lists import check_status, reference_of
 from ostiary.resource_server.token_cache import TokenCache, Verified
 from ostiary.resource_server.watch import Watch
 
@@ -97,8 +100,12 @@ class Verifier:
             principal = yield from self._reference(attempt, token)
         else:
             principal = yield from self._self_contained(attempt, token)
-            if attempt.instant >= self._watches[principal.issuer].good_until:
-                yield from self._asked_about(principal.issuer, token)
+            watch = self._watches[principal.issuer]
+            if attempt.instant >= watch.good_until:
+                if watch.in_lists:
+                    yield from self._in_its_list(attempt, principal)
+                else:
+                    yield from self._asked_about(principal.issuer, token)
         self.admit(attempt, principal)
         return principal
 
@@ -126,6 +133,15 @@ class Verifier:
             answer = yield NeedIntrospection(issuer, token.decode("ascii"), sha256(token).digest())
             if not isinstance(answer, dict):
                 raise inactive()
+
+    def _in_its_list(self, attempt: Attempt, principal: Principal) -> Generator[Need, Answer, None]:
+        """ "MUST first perform the validation of the Referenced Token"; then what its status list says of it."""
+        attempt.principal = principal
+        reference = reference_of(principal.claims)
+        found = yield NeedStatusList(principal.issuer, reference.uri)
+        if not isinstance(found, StatusList):
+            raise Unavailable("status list", reference.uri)
+        check_status(found, reference)
 
     def _fresh(self, attempt: Attempt, token: bytes, digest: bytes) -> Decision:
         try:

@@ -9,15 +9,16 @@ from ostiary.resource_server.needs import RevocationHook
 
 FEED: Final = "feed"
 INTROSPECT: Final = "introspect"
+STATUS_LIST: Final = "status_list"
 UNTIL_EXPIRY: Final = "until_expiry"
 REFUSE: Final = "refuse"
 
-Named = Literal["feed", "introspect", "until_expiry"]
+Named = Literal["feed", "introspect", "status_list", "until_expiry"]
 RevocationChoice = Named | RevocationHook
 WhenStale = Literal["refuse", "introspect"]
 
 NEEDS_CREDENTIAL: Final = frozenset((FEED, INTROSPECT))
-_NAMES: Final[tuple[Named, ...]] = (FEED, INTROSPECT, UNTIL_EXPIRY)
+_NAMES: Final[tuple[Named, ...]] = (FEED, INTROSPECT, STATUS_LIST, UNTIL_EXPIRY)
 
 DEFAULT_MAX_STALENESS: Final = 30.0
 LEAST_MAX_STALENESS: Final = 10.0
@@ -29,19 +30,21 @@ class Watch:
 
     check: raises if a token has ended, as far as is known here; None: nothing is known here. good_until: seconds of
     ``elapsed``, from which on somebody must be asked about a self-contained token first (``NeedRevocations``).
+    in_lists: whether that is the status list which the token names (``NeedStatusList``).
     """
 
-    __slots__ = ("check", "good_until")
+    __slots__ = ("check", "good_until", "in_lists")
 
-    def __init__(self, check: RevocationHook | None, good_until: float) -> None:
+    def __init__(self, check: RevocationHook | None, good_until: float, *, in_lists: bool = False) -> None:
         self.check = check
         self.good_until = good_until
+        self.in_lists = in_lists
 
 
 def without_feed(choice: RevocationChoice) -> Watch:
     """The watch of every choice but ``"feed"``."""
-    if choice == INTROSPECT:
-        return Watch(None, float("-inf"))
+    if choice in (INTROSPECT, STATUS_LIST):
+        return Watch(None, float("-inf"), in_lists=choice == STATUS_LIST)
     return Watch(choice if callable(choice) else None, float("inf"))
 
 
