@@ -25,9 +25,10 @@ def quality(headers: Mapping[bytes, bytes], media_type: str) -> float:
     return 0.0
 
 
-def names(headers: Mapping[bytes, bytes], media_type: str) -> bool:
-    """Whether the caller names this very type and takes it."""
-    return _ranges(headers).get(media_type, 0.0) > 0
+def prefers(headers: Mapping[bytes, bytes], media_type: str, *, to: str) -> bool:
+    """Whether the caller names ``media_type`` itself and wants it at least as much as ``to``, the usual one."""
+    named = _ranges(headers).get(media_type, 0.0)
+    return named > 0 and named >= _ranges(headers).get(to, 0.0)
 
 
 def _ranges(headers: Mapping[bytes, bytes]) -> dict[str, float]:

@@ -29,14 +29,14 @@ Listener = Literal["main", "mtls"]
 log = logging.getLogger("ostiary.authorization_server")
 _encode = msgspec.json.Encoder().encode
 _SINGLE_HEADERS = frozenset((b"content-type", b"content-length", b"authorization", b"host"))
-_JSON = (
-    (b"content-type", b"application/json"),
+NOT_STORED = (
     # "The authorization server MUST include the HTTP 'Cache-Control' response header field with a value of 'no-store'
     # in any response containing tokens, credentials, or other sensitive information." RFC 6749 5.1
     (b"cache-control", b"no-store"),
     (b"pragma", b"no-cache"),
     (b"x-content-type-options", b"nosniff"),
 )
+_JSON = ((b"content-type", b"application/json"), *NOT_STORED)
 
 
 @dataclass(slots=True)

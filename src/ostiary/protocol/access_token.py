@@ -98,7 +98,7 @@ class _Usual(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class _Rarer(_Usual, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """The claims of tokens with a user, a certificate or a status list: by themselves, for each costs the others time."""
+    """The claims of tokens with a user, a certificate or a status: by themselves, for each costs the others time."""
 
     auth_time: _Time | UnsetType = UNSET
     acr: _Text | UnsetType = UNSET

@@ -1,4 +1,7 @@
-"""Introspection: RFC 7662. An API asks whether a token that it was shown, of either format, is good."""
+"""Introspection: RFC 7662. An API asks whether a token that it was shown, of either format, is good.
+
+With ``Accept: application/token-introspection+jwt`` it asks for a signed answer: RFC 9701 section 4.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,20 @@ from collections.abc import Sequence
 from functools import partial
 
 from ostiary.audit import tags
-from ostiary.authorization_server import issued_tokens, tokens
+from ostiary.authorization_server import accept, issued_tokens, tokens
 from ostiary.authorization_server.callers import apis_of_caller
 from ostiary.authorization_server.endpoints.base import Endpoint
 from ostiary.authorization_server.exchange import Answer, Exchange, authenticated
-from ostiary.authorization_server.http import Response, json_response
+from ostiary.authorization_server.http import NOT_STORED, Response, json_response
 from ostiary.authorization_server.issued_tokens import Named
 from ostiary.errors import OAuthError
 from ostiary.model.api import Api
 from ostiary.model.event import AuditEvent
 from ostiary.model.token import AccessToken
+from ostiary.protocol import introspection_jwt, jws
 from ostiary.storage.base import UnitOfWork
 
-INACTIVE = {"active": False}
+INACTIVE: dict[str, object] = {"active": False}
 _OF_SOME = ("auth_time", "acr", "amr", "sid", "cnf", "client_key", "status")
 
 
@@ -41,7 +45,22 @@ async def _answer(exchange: Exchange, apis: Sequence[Api], name: Named, work: Un
     # return an introspection response with the 'active' field set to 'false'. Note that to avoid disclosing too much
     # of the authorization server's state to a third party, the authorization server SHOULD NOT include any additional
     # information about an inactive token, including why the token is inactive." RFC 7662 2.2
-    return json_response(INACTIVE if token is None or fault else members(exchange.server.issuer, token))
+    told = INACTIVE if token is None or fault else members(exchange.server.issuer, token)
+    if not accept.prefers(exchange.request.headers, introspection_jwt.MEDIA_TYPE, to="application/json"):
+        return json_response(told)
+    return _signed(exchange, apis, token, told)
+
+
+def _signed(exchange: Exchange, apis: Sequence[Api], token: AccessToken | None, told: dict[str, object]) -> Response:
+    """The same answer as a JWT, by the algorithm of the API's own tokens; Unavailable if no key can sign it."""
+    mine = next((api for api in apis if token is not None and api.identifier == token.audience), apis[0])
+    signer = exchange.server.signing_keys.current(mine.token_alg)
+    # RFC 9701 5: aud is the API that receives the answer. All its names, so that they tell nothing of the token.
+    names = [api.identifier for api in apis]
+    payload = introspection_jwt.build(issuer=exchange.server.issuer, audience=names, answer=told, now=int(exchange.now))
+    body = jws.sign(payload, signer, typ=introspection_jwt.TYP).encode("ascii")
+    headers = ((b"content-type", introspection_jwt.MEDIA_TYPE.encode("ascii")), *NOT_STORED)
+    return Response(200, headers, body)
 
 
 async def _fault(exchange: Exchange, apis: Sequence[Api], token: AccessToken | None, work: UnitOfWork) -> str | None:

@@ -6,6 +6,7 @@ It says what exists, derived from ENDPOINTS, METHODS and GRANTS, and is made of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import msgspec
 
@@ -18,6 +19,7 @@ from ostiary.authorization_server.grants import GRANTS
 from ostiary.authorization_server.http import Request, Response
 from ostiary.model.client_login import ID_TOKEN_ALGORITHMS
 from ostiary.protocol import pkce
+from ostiary.settings.fields import SigningAlgorithm
 from ostiary.user_authentication import acr
 
 MAX_AGE = 300
@@ -52,6 +54,8 @@ def members(issuer: str, published: Sequence[Endpoint]) -> dict[str, object]:
     for one in published:
         if one.metadata_key in _NAMED_AUTHENTICATION:
             found.update(_authentication(one.metadata_key, one.public_clients))
+    # RFC 9701 7: by which an introspection answer may be signed.
+    found["introspection_signing_alg_values_supported"] = list(get_args(SigningAlgorithm))
     found["grant_types_supported"] = [grant.name for grant in GRANTS]
     # RFC 8705 3.3: "indicating server support for mutual-TLS client certificate-bound access tokens".
     found["tls_client_certificate_bound_access_tokens"] = True
