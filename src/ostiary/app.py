@@ -209,6 +209,7 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
         yield Installation(
             settings, storage, key_management, signing_keys, registry, server, sealer, fetcher, metrics, clock
         )
+        await server.feed.close()
         await server.wake_ups.close()
         server.passwords.close()
     finally:

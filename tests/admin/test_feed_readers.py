@@ -10,6 +10,7 @@ import pytest
 from ostiary.admin.feed_readers import LIVE, ApiReaders, readers
 from ostiary.model.feed_reader import FeedReader
 from ostiary.revocation.act import Act
+from ostiary.revocation.installation import raise_epoch
 from tests.authorization_server.world import BILLS, ORDERS, World, shop_world
 
 NOW = 1_800_000_000
@@ -45,6 +46,12 @@ def test_an_api_whose_readers_have_all_applied_a_position_knows_it(world: World)
     assert not known(world, ORDERS).all_applied
     assert known(world, ORDERS, 2).all_applied
     assert not known(world, ORDERS, 3).all_applied
+
+
+def test_a_new_epoch_puts_nobody_four_billion_rows_behind(world: World) -> None:
+    reading(world, 1, 2)
+    world.write(lambda work: raise_epoch(work, Act("cli", NOW)))
+    assert known(world, ORDERS).behind == 1
 
 
 def test_an_api_without_readers_knows_nothing(world: World) -> None:

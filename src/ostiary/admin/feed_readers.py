@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ostiary.model.api import Api, ApiState, TokenFormat
 from ostiary.model.feed_reader import FeedReader
+from ostiary.model.revocation import EPOCH
 from ostiary.storage.base import Storage, UnitOfWork
 
 LIVE = 60
@@ -73,10 +74,15 @@ def _of(api: Api, live: Mapping[str, Sequence[FeedReader]], head: int, wanted: i
         readers=len(own),
         applied=sum(reader.position >= wanted for reader in own),
         slowest=slowest,
-        behind=None if slowest is None else max(head - slowest, 0),
+        behind=None if slowest is None else _behind(head, slowest),
         # Clocks of nodes differ a little, so one may have been seen in the future.
         seen=max((max(now - reader.seen_at, 0) for reader in own), default=None),
     )
+
+
+def _behind(head: int, position: int) -> int:
+    """Rows between the two; an epoch begins far above the last position of the one before."""
+    return max(head - max(position, head // EPOCH * EPOCH - 1), 0)
 
 
 async def _apis(work: UnitOfWork) -> list[Api]:

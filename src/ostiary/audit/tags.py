@@ -32,6 +32,9 @@ CLIENT_KEY_REFUSED: Final = "client:key_refused"
 CLIENT_KEYS_TOLD: Final = "client_keys:told"
 CLIENT_KEYS_REFUSED: Final = "client_keys:refused"
 
+FEED_FOLLOWED: Final = "revocation_feed:followed"
+FEED_REFUSED: Final = "revocation_feed:refused"
+
 JWT_SVID_ISSUED: Final = "jwt_svid:issued"
 JWT_SVID_REFUSED: Final = "jwt_svid:refused"
 
@@ -155,6 +158,8 @@ MEANINGS: Final[dict[str, str]] = {
     CLIENT_KEY_REFUSED: "A client's request to register its next key was refused.",
     CLIENT_KEYS_TOLD: "An API looked up the keys of a client, the target; refused if it was told none.",
     CLIENT_KEYS_REFUSED: "The endpoint where APIs look up client keys refused a request.",
+    FEED_FOLLOWED: "A process of an API began to follow the revocation log; the target is the API's identity.",
+    FEED_REFUSED: "The endpoint where APIs follow the revocation log refused a request.",
     USER_CREATED: "A user was made.",
     USER_UPDATED: "A user's name, address or claims were changed.",
     USER_DISABLED: "A user was disabled; their sessions, grants and tokens ended.",

@@ -8,6 +8,7 @@ from ostiary.authorization_server import cross_origin
 from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.authorization_server.endpoints import ENDPOINTS, Endpoint
 from ostiary.authorization_server.endpoints.base import UPSTREAM
+from ostiary.authorization_server.event_stream import EventStream, send_events
 from ostiary.authorization_server.http import (
     ASGIApp,
     ClientGone,
@@ -92,6 +93,9 @@ class _Application:
                 response = self._refused(error, endpoint.name, scope)
             if endpoint.cross_origin:
                 cross_origin.allow(response)
+        if isinstance(response, EventStream):
+            await send_events(scope, receive, send, response)
+            return
         await send_response(scope, send, response, head=method == "HEAD")
 
     def _below(self, path: str) -> Endpoint | None:

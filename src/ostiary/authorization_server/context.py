@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.authorization_server.client_trust import ClientTrust, ConfiguredTrust
 from ostiary.authorization_server.concurrency import Concurrency
+from ostiary.authorization_server.feed import hub_of
 from ostiary.authorization_server.key_use import KeyUse
 from ostiary.authorization_server.password_hashing import PasswordHashing
 from ostiary.authorization_server.registry import Registry
@@ -16,6 +17,7 @@ from ostiary.authorization_server.status_lists.places import StatusPlaces
 from ostiary.authorization_server.token_bucket import SourceBuckets
 from ostiary.authorization_server.unauthenticated import UnauthenticatedRefusals
 from ostiary.revocation_feed.base import WakeUps
+from ostiary.revocation_feed.hub import Hub
 from ostiary.revocation_feed.memory import MemoryWakeUps
 from ostiary.storage.base import Storage
 
@@ -66,12 +68,14 @@ class AuthorizationServer:
     held_polls: set[str] = field(default_factory=set)
     acme_requests: SourceBuckets = field(init=False)
     status_places: StatusPlaces = field(init=False)
+    feed: Hub = field(init=False)
 
     def __post_init__(self) -> None:
         self.unauthenticated = UnauthenticatedRefusals(self.settings, self.monotonic)
         self.status_places = StatusPlaces(self.storage, self.signing_keys, self.settings, self.clock)
         each = self.settings.acme.requests_per_minute
         self.acme_requests = SourceBuckets(_ACCOUNTS_AT_ONCE * each, each, self.monotonic)
+        self.feed = hub_of(self)
 
     @property
     def issuer(self) -> str:

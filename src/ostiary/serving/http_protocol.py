@@ -7,13 +7,14 @@ client's certificate to the application. The version is pinned; ``tests/serving/
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from ostiary.authorization_server.event_stream import CONNECTION
 from ostiary.authorization_server.http import WHOLE_RESPONSE
 from ostiary.serving.connections import AddressLimit
 
@@ -53,6 +54,7 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
         self._tls: dict[object, object] | None = None
         self.counted: str | None = None  # by its door, if it has come through one
         self._turned_away = False
+        self._at_stop: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -124,6 +126,7 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         extensions: dict[str, object] = {} if self._tls is None else {"tls": self._tls}
         extensions[WHOLE_RESPONSE] = partial(_send_whole, self.cycle)
+        extensions[CONNECTION] = self
         self.scope["extensions"] = extensions  # type: ignore[typeddict-item]
         if self._draining and self.cycle is not None:
             self.cycle.keep_alive = False
@@ -143,9 +146,21 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
         else:
             super().send_400_response(msg)
 
+    def on_stop(self, callback: Callable[[], None] | None) -> None:
+        """See ``event_stream.Connection``."""
+        if self._draining and callback is not None:
+            callback()
+        self._at_stop = callback
+
+    def abort(self) -> None:
+        """See ``event_stream.Connection``."""
+        self.transport.abort()
+
     def shutdown(self) -> None:
         """Answer what is on its way, then close: a request sent before the stop is not lost."""
         self._draining = True
+        if self._at_stop is not None:
+            self._at_stop()
         if self.cycle is None or self.cycle.response_complete:
             self.loop.call_later(DRAIN_SECONDS, self._close_if_idle)
         else:

@@ -15,6 +15,7 @@ from ostiary.settings.certificate_authority import CertificateAuthoritySettings
 from ostiary.settings.email import EmailSettings
 from ostiary.settings.fields import Algorithms, Count, FilePath, Networks, Port, Seconds, Section, is_loopback
 from ostiary.settings.mutual_tls import MutualTlsSettings
+from ostiary.settings.revocation_feed import RevocationFeedSettings
 from ostiary.settings.spiffe import SpiffeSettings
 from ostiary.settings.static import Static
 from ostiary.settings.status_lists import StatusListSettings
@@ -267,6 +268,7 @@ class Settings(Section):
     acme: AcmeSettings = AcmeSettings()
     spiffe: SpiffeSettings = SpiffeSettings()
     status_lists: StatusListSettings = StatusListSettings()
+    revocation_feed: RevocationFeedSettings = RevocationFeedSettings()
     static: Static = Static()
     dev: bool = Field(default=False, repr=False)
 
@@ -281,6 +283,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def _agree(self) -> Settings:
         self._check_mtls()
+        self._check_streams()
         if self.certificate_authority.trust_domain in self.spiffe.bundles:
             raise ValueError(
                 "spiffe.bundles names certificate_authority.trust_domain, whose keys are made here and taken from "
@@ -313,6 +316,19 @@ class Settings(Section):
         # RFC 8705 5: browsers must not be asked, so it is an address of its own.
         if urlsplit(mtls.public_url).netloc == urlsplit(self.issuer).netloc:
             raise ValueError("mtls.public_url must differ from the issuer in host or port")
+
+    def _check_streams(self) -> None:
+        most, connections = self.max_streams, self.server.max_connections
+        if self.revocation_feed.max_streams is not None and most >= connections:
+            raise ValueError(
+                f"revocation_feed.max_streams ({most}) leaves no connection for requests: set it below"
+                f" server.max_connections ({connections}), or raise that"
+            )
+
+    @property
+    def max_streams(self) -> int:
+        """How many readers of the revocation feed a worker has at once: requests need connections, too."""
+        return self.revocation_feed.max_streams or max(self.server.max_connections // 2, 1)
 
     def _lives(self) -> list[tuple[str, int | None]]:
         clients = [(f"static.clients.{name}.token_life", one.token_life) for name, one in self.static.clients.items()]
