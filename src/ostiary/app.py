@@ -200,7 +200,7 @@ async def installation(settings: Settings, *, clock: Clock = time.time) -> Async
             upstreams=UpstreamProviders(fetcher, clock),
             trust_bundles=TrustBundles(settings.spiffe.bundles, fetcher, clock),
             client_trust=WithOwnAuthorities(configured, authorities),
-            wake_ups=wake_ups_for(settings.storage.url, storage),
+            wake_ups=wake_ups_for(settings, storage),
         )
         await server.wake_ups.open()
         await seals.ready()

@@ -90,3 +90,21 @@ def test_the_representation_of_settings_shows_no_secret(tmp_path: Path) -> None:
     shown = repr(load_settings(None, environ))
     assert "hunter2" not in shown
     assert "c2VjcmV0" not in shown
+
+
+def test_the_address_of_valkey_is_kept_as_the_databases_is(tmp_path: Path) -> None:
+    """It may hold a password: by a secret file, or in a settings file that nobody else can read."""
+    valkey = "valkeys://ostiary:hunter2@valkey.example.com/0"
+    named = str(secret(tmp_path, valkey.encode()))
+    environ = {"OSTIARY_STORAGE__WAKE_UPS_URL_FILE": named, "OSTIARY_STORAGE__URL": URL}
+    settings = load_settings(None, {"OSTIARY_ISSUER": "https://auth.example.com", **environ})
+    assert settings.storage.wake_ups_url == valkey
+    assert "hunter2" not in repr(settings)
+    written = (ISSUER + f'[storage]\nurl = "postgresql://db/ostiary"\nwake_ups_url = "{valkey}"\n').encode()
+    with pytest.raises(ConfigurationError, match=r"storage.wake_ups_url holds a password.*WAKE_UPS_URL_FILE"):
+        load_settings(secret(tmp_path, written, 0o644), {})
+
+
+def test_nodes_of_sqlite_are_woken_by_sqlite_alone(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="wake_ups_url is for nodes that share a PostgreSQL"):
+        load_settings(secret(tmp_path, (ISSUER + '[storage]\nwake_ups_url = "valkey://v"\n').encode()), {})

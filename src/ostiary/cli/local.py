@@ -13,6 +13,7 @@ from ostiary.errors import ConfigurationError
 from ostiary.key_management.base import KeyManagement, KeyToken
 from ostiary.key_management.file import FileKeyManagement
 from ostiary.key_management.open import key_token
+from ostiary.revocation_feed.open import wake_ups_for
 from ostiary.settings import Settings, dev_settings, load_settings
 from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
@@ -77,7 +78,10 @@ async def open_local(config: Path | None, *, directory: Path | None = None) -> A
     settings = local_settings(config, directory=directory)
     storage = storage_for(settings.storage.url)
     await storage.open()
+    # Nobody waits here; but what a command revokes, the nodes are to hear of.
+    wake_ups = wake_ups_for(settings, storage)
     try:
         yield Local(settings, storage)
     finally:
+        await wake_ups.close()
         await storage.close()

@@ -2,7 +2,7 @@
 
 The transaction that adds to the revocation log notifies (``storage/ledger.py``), so PostgreSQL itself delivers after
 the commit, to every node, whoever committed: a server or a command. Behind a pooler that hands out connections by the
-transaction (PgBouncer's ``pool_mode = transaction``) LISTEN hears nothing; use Valkey there, or a direct address.
+transaction (PgBouncer's ``pool_mode = transaction``) LISTEN hears nothing: give PostgreSQL's own address.
 """
 
 from __future__ import annotations

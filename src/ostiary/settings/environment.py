@@ -11,7 +11,9 @@ from ostiary.secret_files import read_secret_file
 from ostiary.settings.unknown_keys import known_keys, nearest
 
 PREFIX = "OSTIARY_"
-SECRETS = frozenset({"storage.url"})  # besides keys.key_encryption_key, whose _FILE is a setting of its own
+SECRETS = frozenset(
+    {"storage.url", "storage.wake_ups_url"}
+)  # besides keys.key_encryption_key, whose _FILE is a setting of its own
 # What the client and the guard of an API read; a server may run where one of them does.
 OTHER_PARTS = frozenset(
     {"AUDIENCE", "API_KEY_FILE", "CLIENT_FILE", "TRACE_FILE", "REPLAY_FILE", "REPLAY_URL", "REPLAY_URL_FILE"}

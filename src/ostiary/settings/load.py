@@ -74,12 +74,13 @@ def _check_secrets(path: Path, tables: Mapping[str, Any]) -> None:
                 f"{path}: {name} is a secret and other users can read the file: chmod 600 {path}, "
                 f"or put it into a file that {name}_file names."
             )
-    url = storage.get("url") if isinstance(storage, dict) else None
-    if isinstance(url, str) and urlsplit(url).password and _is_open(path):
-        raise ConfigurationError(
-            f"{path}: storage.url holds a password and other users can read the file: chmod 600 {path}, "
-            "or name a file by OSTIARY_STORAGE__URL_FILE."
-        )
+    for name in ("url", "wake_ups_url"):
+        url = storage.get(name) if isinstance(storage, dict) else None
+        if isinstance(url, str) and urlsplit(url).password and _is_open(path):
+            raise ConfigurationError(
+                f"{path}: storage.{name} holds a password and other users can read the file: chmod 600 {path}, "
+                f"or name a file by OSTIARY_STORAGE__{name.upper()}_FILE."
+            )
 
 
 def _written_secrets(tables: Mapping[str, Any]) -> list[str]:

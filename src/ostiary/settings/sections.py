@@ -26,9 +26,19 @@ MAX_ASSET = 512 * 1024
 
 
 class StorageSettings(Section):
-    """url: ``sqlite:///file``, beside the settings file, or ``postgresql://...``; secret if it holds a password."""
+    """url: ``sqlite:///file``, beside the settings file, or ``postgresql://...``; secret if it holds a password.
+
+    wake_ups_url: a Valkey or Redis (``valkey://...``) by which nodes wake one another, in PostgreSQL's place.
+    """
 
     url: str = Field(default="sqlite:///ostiary.db", repr=False)
+    wake_ups_url: str | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _agree(self) -> StorageSettings:
+        if self.wake_ups_url is not None and self.url.startswith("sqlite:"):
+            raise ValueError("wake_ups_url is for nodes that share a PostgreSQL, and url is SQLite's: leave it out")
+        return self
 
 
 class KeySettings(Section):

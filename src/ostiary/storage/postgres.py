@@ -23,7 +23,8 @@ class PostgresStorage:
     url: ``postgresql://user@host/database``; pool_size: connections of this process, each of them an audit writer;
     patience: seconds that a unit of work waits for a connection before it is refused with ``Unavailable``; deadline:
     seconds that the whole of it may take, for a network that is cut tells nobody. Every node's clock has to agree with
-    the database's: see ``NodeClock``. asked: how often it was asked for its positions.
+    the database's: see ``NodeClock``. asked: how often it was asked for its positions. after_revocation: called after
+    each commit that has added to the revocation log.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class PostgresStorage:
         self._pool: Pool | None = None
         self._asking = asyncio.Lock()
         self.asked = 0
+        self.after_revocation: Callable[[], None] = _nobody_is_told
         self._answered: tuple[int, Positions | Unavailable] = (0, Positions(0, 0))
 
     async def open(self) -> None:
@@ -98,12 +100,15 @@ class PostgresStorage:
                 refusal = error
             await slot.work.ledger.settle()
             await _commit(slot)
+            revoked = slot.work.ledger.reached > 0
         except BaseException:
             slot.work.numbers.last = number
             await _roll_back(slot)
             raise
         finally:
             await pool.give_back(slot)
+        if revoked:
+            self.after_revocation()
         # A refusal is a write too: it is told only after its marks and its audit are durable.
         if refusal is not None:
             raise refusal
@@ -154,6 +159,10 @@ class PostgresStorage:
             finally:
                 await pool.give_back(slot)
         return deleted
+
+
+def _nobody_is_told() -> None:
+    """PostgreSQL itself notifies those who listen."""
 
 
 async def _commit(slot: Slot) -> None:

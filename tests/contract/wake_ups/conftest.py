@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 from ostiary.revocation_feed.base import WakeUps
 from ostiary.revocation_feed.memory import MemoryWakeUps
 from ostiary.revocation_feed.open import wake_ups_for
+from ostiary.settings import Settings
 from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
 from tests.contract.storage.conftest import (
@@ -33,23 +35,28 @@ class Node:
     wake_ups: WakeUps
 
     async def revoke(self, value: str = "0001-a") -> None:
-        """Commit a row of the log and announce it, as a node does."""
+        """Commit a row of the log, as a node does. Whatever reaches another process hears of the commit by itself."""
         async with self.storage.write() as work:
             await work.revocations.append(revocation("jti", value))
-        await self.wake_ups.announce()
+        if isinstance(self.wake_ups, MemoryWakeUps):
+            await self.wake_ups.announce()
 
 
 OpenNode = Callable[[], Awaitable[Node]]
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", "postgres", "valkey"])
 def adapter(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 async def open_node(request: pytest.FixtureRequest, adapter: str, anyio_backend: str) -> AsyncIterator[OpenNode]:
-    url = str(request.getfixturevalue("postgres_copy" if adapter == "postgres" else "sqlite_url"))
+    url = str(request.getfixturevalue("postgres_copy" if adapter in ("postgres", "valkey") else "sqlite_url"))
+    valkey_url = str(request.getfixturevalue("valkey_url")) if adapter == "valkey" else None
+    settings = Settings.model_validate(
+        {"issuer": f"https://{uuid.uuid4()}.example", "storage": {"url": url, "wake_ups_url": valkey_url}}
+    )
     alone = MemoryWakeUps()
 
     async with AsyncExitStack() as stack:
@@ -59,7 +66,7 @@ async def open_node(request: pytest.FixtureRequest, adapter: str, anyio_backend:
             await storage.open()
             stack.push_async_callback(storage.close)
             # A process in which everything is in memory is alone, so its nodes are one.
-            wake_ups: WakeUps = alone if adapter == "memory" else wake_ups_for(url, storage)
+            wake_ups: WakeUps = alone if adapter == "memory" else wake_ups_for(settings, storage)
             await wake_ups.open()
             stack.push_async_callback(wake_ups.close)
             return Node(storage, wake_ups)

@@ -9,9 +9,12 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+import valkey
 
 from ostiary.errors import Unavailable
+from ostiary.revocation_feed.base import WakeUps
 from ostiary.revocation_feed.postgres import PostgresWakeUps
+from ostiary.revocation_feed.redis import RedisWakeUps
 from ostiary.revocation_feed.sqlite import SqliteWakeUps
 from ostiary.storage.base import Positions
 from ostiary.storage.ledger import CHANNEL
@@ -20,6 +23,7 @@ from ostiary.storage.postgres import PostgresStorage
 from tests.contract.storage.examples import revocation
 from tests.contract.wake_ups.test_wake_ups import IN_TIME, LONG
 from tests.real_parts.postgres import PostgresServer
+from tests.real_parts.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +41,7 @@ async def _revoke(storage: PostgresStorage, value: str) -> None:
         await work.revocations.append(revocation("jti", value))
 
 
-async def _woken(wake_ups: SqliteWakeUps | PostgresWakeUps, since: int) -> int:
+async def _woken(wake_ups: WakeUps, since: int) -> int:
     async with asyncio.timeout(IN_TIME):
         await wake_ups.wait(LONG, since=since)
     return wake_ups.heard
@@ -121,3 +125,55 @@ async def test_a_database_that_is_paused_is_given_up_and_its_readers_look_for_th
         finally:
             os.kill(pid, signal.SIGCONT)
     await wake_ups.close()
+
+
+async def test_a_commit_neither_fails_nor_waits_while_valkey_is_gone_and_readers_look_for_themselves(
+    storage: PostgresStorage,
+) -> None:
+    with ValkeyServer() as server:
+        here = RedisWakeUps(server.url, "here", pause=0.0)
+        elsewhere = RedisWakeUps(server.url, "here", pause=0.0)
+        storage.after_revocation = elsewhere.announce_soon
+        heard = await _woken(here, 0)
+        await asyncio.to_thread(server.crash)
+        await _revoke(storage, "while it is gone")
+        heard = await _woken(here, await _woken(here, heard))
+        await asyncio.to_thread(server.start)
+        with valkey.Valkey.from_url(server.url) as operator:
+            while operator.execute_command("PUBSUB", "NUMSUB", "ostiary:revocations:here")[1] != 1:
+                heard = await _woken(here, heard)
+        heard = here.heard
+        await _revoke(storage, "afterwards")
+        assert await _woken(here, heard) > heard
+        for one in (here, elsewhere):
+            await one.close()
+
+
+async def test_a_valkey_that_is_paused_is_given_up_and_its_readers_look_for_themselves() -> None:
+    with ValkeyServer() as server:
+        wake_ups = RedisWakeUps(server.url, "here", heartbeat=0.1, pause=0.0)
+        heard = await _woken(wake_ups, 0)
+        server.process.send_signal(signal.SIGSTOP)
+        heard = await _woken(wake_ups, await _woken(wake_ups, heard))
+        server.process.send_signal(signal.SIGCONT)
+        assert await _woken(wake_ups, heard) > heard
+        await wake_ups.close()
+
+
+async def test_what_is_announced_just_before_the_end_of_a_command_is_told(valkey_url: str) -> None:
+    here, command = RedisWakeUps(valkey_url, "command"), RedisWakeUps(valkey_url, "command")
+    heard = await _woken(here, 0)
+    command.announce_soon()
+    await command.close()
+    assert await _woken(here, heard) > heard
+    await here.close()
+
+
+async def test_installations_that_share_a_valkey_do_not_wake_one_another(valkey_url: str) -> None:
+    here, other = RedisWakeUps(valkey_url, "mine"), RedisWakeUps(valkey_url, "another")
+    heard = await _woken(here, 0)
+    await other.announce()
+    await other.close()
+    await here.wait(0.05, since=heard)
+    assert here.heard == heard
+    await here.close()
