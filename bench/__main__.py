@@ -10,14 +10,35 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import certificates, footprint, mutual_tls, revocations, sign_ins, table, throughput, verification
+from bench import (
+    certificates,
+    footprint,
+    mutual_tls,
+    revocation_latency,
+    revocations,
+    sign_ins,
+    table,
+    throughput,
+    verification,
+)
 from bench.contenders import Contender, oidc_provider, ostiary_serve
 from bench.figures import Figure
 from bench.machine import description
 from tests.real_parts.node import node
 
-SECTIONS = ("verification", "revocations", "certificates", "throughput", "users", "tls", "workers", "guard", "start")
-QUICK_SECTIONS = ("verification", "revocations", "certificates", "throughput", "users", "tls", "guard", "start")
+SECTIONS = (
+    "verification",
+    "revocations",
+    "revocation-latency",
+    "certificates",
+    "throughput",
+    "users",
+    "tls",
+    "workers",
+    "guard",
+    "start",
+)
+QUICK_SECTIONS = tuple(name for name in SECTIONS if name != "workers")
 NOTES = (
     "Ostiary writes the used `jti`, the token and the audit row to SQLite with a full fsync before it answers, and"
     " seals the audit log meanwhile; oidc-provider keeps everything in memory.",
@@ -29,7 +50,7 @@ NOTES = (
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How long a run takes: rounds of each kind, and seconds or counts within a round."""
+    """How long a run takes: rounds of each kind, and seconds or counts within a round; followers: see their module."""
 
     rounds: int
     seconds: float
@@ -37,12 +58,22 @@ class Scale:
     verify_tokens: int
     start_rounds: int
     guard_requests: int
+    revocations: int
+    followers: tuple[tuple[int, bool], ...]
     settle: bool
     parts: tuple[str, ...] = SECTIONS
 
 
 FULL = Scale(
-    rounds=5, seconds=2.5, verify_rounds=25, verify_tokens=400, start_rounds=3, guard_requests=2000, settle=True
+    rounds=5,
+    seconds=2.5,
+    verify_rounds=25,
+    verify_tokens=400,
+    start_rounds=3,
+    guard_requests=2000,
+    revocations=1000,
+    followers=revocation_latency.FOLLOWERS,
+    settle=True,
 )
 QUICK = Scale(
     rounds=1,
@@ -51,6 +82,8 @@ QUICK = Scale(
     verify_tokens=50,
     start_rounds=1,
     guard_requests=50,
+    revocations=20,
+    followers=((1, False), (20, True)),
     settle=False,
     parts=QUICK_SECTIONS,
 )
@@ -64,6 +97,12 @@ def measure(scale: Scale, sections: Sequence[str]) -> Iterator[Figure]:
             yield from verification.figures(rounds=scale.verify_rounds, tokens=scale.verify_tokens)
         if "revocations" in sections:
             yield from revocations.figures(rounds=scale.verify_rounds, tokens=scale.verify_tokens)
+        if "revocation-latency" in sections:
+            followed = servers.enter_context(ostiary_serve(folder / "followed"))
+            yield from revocation_latency.figures(
+                followed, count=scale.revocations, followers=scale.followers, seconds=60 * scale.seconds
+            )
+        servers.close()
         if "certificates" in sections:
             (folder / "ca").mkdir()
             yield from certificates.figures(folder / "ca", rounds=scale.verify_rounds, count=scale.verify_tokens)

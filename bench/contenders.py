@@ -19,6 +19,8 @@ from bench import people
 from bench.load import Order, Result
 from bench.machine import GENERATOR_CORE, SERVER_CORE, cpu_seconds, on_core
 from ostiary.key_management.key_encryption_key import create_key_encryption_key
+from ostiary.protocol.credential import API as CREDENTIAL_OF_AN_API
+from ostiary.protocol.credential import Credential
 from ostiary.protocol.jwk import SigningKey
 from tests.real_parts.node import BENCH, locked_packages, node
 from tests.real_parts.ports import free_port
@@ -46,6 +48,8 @@ class Contender:
     api_key: SigningKey
     pinned: bool = True
     known_tokens: list[str] = field(default_factory=list)
+    follower: Credential | None = None
+    """Of the API with self-contained tokens, for those that follow the revocation feed."""
 
     def order(self, resource: str, *, seconds: float, count: int) -> Order:
         """Tokens for ``resource``."""
@@ -124,7 +128,8 @@ def ostiary_serve(
     with_people: and the users and the application of ``people``.
     """
     folder.mkdir(parents=True)
-    client_key, api_key = SigningKey.generate("ES256"), SigningKey.generate("ES256")
+    client_key, api_key, follower_key = (SigningKey.generate("ES256") for _ in range(3))
+    (folder / "follower.json").write_text(json.dumps(follower_key.verification_key.public_jwk()))
     (folder / "client.json").write_text(json.dumps(client_key.verification_key.public_jwk()))
     (folder / "api.json").write_text(json.dumps(api_key.verification_key.public_jwk()))
     create_key_encryption_key(folder / "kek")
@@ -157,6 +162,7 @@ def ostiary_serve(
             client_key,
             api_key,
             pinned,
+            follower=Credential(CREDENTIAL_OF_AN_API, OSTIARY_ISSUER, "api_orders", follower_key, ORDERS),
         )
 
 
@@ -171,18 +177,23 @@ host = "127.0.0.1"
 port = {{port}}
 workers = {{workers}}
 behind_proxy = true
+max_connections = 2500
 [management]
 port = {{management}}
 [audit]
 heads_file = "audit-heads.jsonl"
 [log]
 level = "warning"
+[revocation_feed]
+max_streams = 1200
+max_streams_per_api = 1200
 [static.clients.{CLIENT}]
 keys = ["client.json"]
 scopes = {{{{ "{ORDERS}" = ["orders:read"], "{INVOICES}" = ["orders:read"] }}}}
 [static.apis.orders]
 identifier = "{ORDERS}"
 scopes = {{{{ "orders:read" = "see orders" }}}}
+keys = ["follower.json"]
 [static.apis.invoices]
 identifier = "{INVOICES}"
 scopes = {{{{ "orders:read" = "see orders" }}}}
