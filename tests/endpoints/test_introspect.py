@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from ostiary.model.grant import Grant
 from ostiary.protocol import token_format
@@ -286,7 +287,7 @@ def test_a_token_falls_with_what_it_hangs_on(world: World, changes: dict[str, An
     text = token_format.generate(token_format.REFERENCE_ACCESS_TOKEN, "abcdef")
     grant = Grant("gr_brief", "shop", "shop", "client_credentials", int(NOW), int(NOW) + 30, None)
     jti = jti_of(world)
-    record = replace(
+    record = structs.replace(
         world.read(lambda work: work.tokens.by_jti(jti)),
         jti="handmade",
         digest=token_format.digest(text),

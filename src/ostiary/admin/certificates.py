@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec import structs
 
 from ostiary.admin.certificate_commands import CertificateEnd, NewCertificate, NewEnrolment
 from ostiary.admin.existing import NotThere, existing_client
@@ -89,7 +89,7 @@ async def _record_refusal(
     target = command.client_id or command.owner
     event = act.event(tags.CERTIFICATE_REFUSED, target, profile=command.profile, seen=redact(error.seen))
     async with storage.write() as work:
-        await work.audit.append(replace(event, outcome="refused", reason=error.check))
+        await work.audit.append(structs.replace(event, outcome="refused", reason=error.check))
 
 
 def _granted(authorities: Authorities, command: NewCertificate | NewEnrolment) -> Entitlement:

@@ -111,7 +111,7 @@ def read_form(
 
 async def _decided(exchange: Exchange, decide: Decide, public_clients: bool) -> Response:
     server, request = exchange.server, exchange.request
-    fault = Unavailable("registry", "clients, keys or APIs change faster than a request is decided")
+    fault: Unavailable | None = None
     for _ in range(MAX_ATTEMPTS):
         exchange.caller = None
         exchange.positions = await server.registry.current()
@@ -128,7 +128,7 @@ async def _decided(exchange: Exchange, decide: Decide, public_clients: bool) -> 
                 response, fault = None, undone
         if response is not None:
             return response
-    raise fault
+    raise fault or Unavailable("registry", "clients, keys or APIs change faster than a request is decided")
 
 
 async def _once(exchange: Exchange, decide: Decide, overload: OAuthError | None) -> Response | None:

@@ -13,6 +13,7 @@ from ostiary.errors import OAuthError
 MAX_FIELDS = 64
 _CACHED_VALUES = 1024
 _CACHED_LENGTH = 256
+_PRINTABLE = bytes(range(0x20, 0x7F))
 # A percent sign without its two digits, or one that stands for a control character.
 _BAD_ESCAPE = re.compile(r"%(?![2-689A-Fa-f][0-9A-Fa-f]|7[0-9A-Ea-e])")
 
@@ -27,12 +28,12 @@ def parse(
 
     Raises OAuthError("invalid_request"; for a repeated ``resource`` "invalid_target") and nothing else.
     """
-    try:
-        text = body.decode("ascii")
-    except UnicodeDecodeError:
+    if not body.isascii():
         refuse("the form holds an octet that is not ASCII", "percent-encoded UTF-8")
+    text = body.decode("ascii")
     escaped = "%" in text
-    if (escaped and _BAD_ESCAPE.search(text)) or not text.isprintable():
+    # What is left when all that is printable is taken away is not; to ask the text takes four times as long.
+    if (escaped and _BAD_ESCAPE.search(text)) or body.translate(None, _PRINTABLE):
         refuse("a control character, or a percent sign without two hexadecimal digits", "percent-encoded UTF-8")
     if text.count("&") >= MAX_FIELDS:
         refuse(f"more than {MAX_FIELDS} fields", f"at most {MAX_FIELDS} fields")

@@ -32,8 +32,7 @@ _SIGNED_IN = msgspec.json.Decoder(SignedIn)
 _NOBODY = SignedIn()
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """What a token is to be made of.
 
     key_thumbprint: the client key that proved it. rev: position of the revocation log, read before the decision.

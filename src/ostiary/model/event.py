@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 Outcome = Literal["allowed", "refused", "done", "fault"]
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEvent:
+class AuditEvent(msgspec.Struct, frozen=True):
     """Who did what with which key, how it ended and why.
 
     tag: a name from ``audit.tags``, such as ``"token:issued"``.
@@ -30,6 +30,6 @@ class AuditEvent:
     key_thumbprint: str = ""
     reason: str = ""
     trace_id: str = ""
-    details: dict[str, str] = field(default_factory=dict)
-    personal: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = {}
+    personal: dict[str, str] = {}
     tenant: str = "default"

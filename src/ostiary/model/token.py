@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from ostiary.model.api import TokenFormat
 
 
-@dataclass(frozen=True, slots=True)
-class AccessToken:
+class AccessToken(msgspec.Struct, frozen=True):
     """What is kept of an issued access token; the token itself is never kept.
 
     jti: unique, ordered by time of issue.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from ostiary.errors import VerificationError
 from ostiary.protocol import claims as common
@@ -17,8 +18,7 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MAX_LIFE: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
-class ClientAssertion:
+class ClientAssertion(msgspec.Struct, frozen=True, gc=False):
     """A verified client assertion. exp: seconds since the epoch, until which ``jti`` must be remembered.
 
     usable_from: the first second in which it can have been accepted here.

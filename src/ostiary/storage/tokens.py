@@ -13,7 +13,7 @@ from ostiary.storage.schema import ACCESS_TOKENS
 from ostiary.storage.statements import Statement, insertion, lookup
 
 _TOKENS = ACCESS_TOKENS.c
-_COLUMNS = tuple(AccessToken.__dataclass_fields__)
+_COLUMNS = tuple(AccessToken.__struct_fields__)
 _values = attrgetter(*_COLUMNS)
 _ADD = insertion(ACCESS_TOKENS)
 _BY_JTI = lookup(ACCESS_TOKENS, _COLUMNS, "tenant", "jti")

@@ -6,8 +6,10 @@ and hands what was proved to ``take``, or what was raised to ``refuse``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
+
+from msgspec import structs
 
 from ostiary.audit import tags
 from ostiary.authorization_server.authorization.answer import form_targets, see_other
@@ -163,7 +165,7 @@ async def refuse(place: Place, method: Method, error: VerificationError, attempt
                 await work.audit.append(row)
                 if isinstance(error, Alarm):
                     details = {**row.details, "factor_id": error.factor_id}
-                    await work.audit.append(replace(row, tag=error.tag, details=details))
+                    await work.audit.append(structs.replace(row, tag=error.tag, details=details))
     if not gets_row:
         server.unauthenticated.count(error, place.address, "sign-in", new_trace_id(), now=place.now)
     server.on_event("sign_in", {"outcome": "throttled" if error.check == THROTTLED else "refused"})

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ostiary.authorization_server.http import Request
 from ostiary.errors import OAuthError, VerificationError
 from ostiary.model.client import Client
@@ -29,8 +31,7 @@ def _nothing_to_repeat(note: Note) -> None:
     """A method that has a single check has nothing to tell of the checks before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated:
+class Authenticated(msgspec.Struct, frozen=True):
     """A client that has proven itself.
 
     key_thumbprint: of the key that proved it (RFC 7638) or the certificate (``x5t#S256``); "" if neither did.
@@ -53,8 +54,7 @@ class Authenticated:
         return self.client.authentication_method == NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """A credential that was presented: by whom it claims to be, and the rest of the method once the client is known.
 
     workload: the SPIFFE ID that it claims, where that and no client_id names the client.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import msgspec
 
 from ostiary.authorization_server.exchange import Exchange
 from ostiary.authorization_server.tokens import Issued
@@ -23,8 +25,7 @@ async def _nothing(work: UnitOfWork) -> Members:
     return {}
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(msgspec.Struct, frozen=True):
     """What a grant allows: a token for ``subject`` at ``api``, hanging on ``grant``.
 
     claims, session_id: what the token says of the user's sign-in. members: further members of the answer that rest on
@@ -38,8 +39,8 @@ class Approval:
     scopes: tuple[str, ...]
     claims: str = "{}"
     session_id: str = ""
-    members: Callable[[Issued], Members] = field(default=_none)
-    settle: Callable[[UnitOfWork], Awaitable[Members]] = field(default=_nothing)
+    members: Callable[[Issued], Members] = _none
+    settle: Callable[[UnitOfWork], Awaitable[Members]] = _nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from ostiary.audit import tags
 from ostiary.authorization_server.endpoints.account.visit import PATH, Visit, visited
@@ -68,7 +69,7 @@ async def _own(work: UnitOfWork, visit: Visit, factor_id: str) -> Factor | None:
 
 async def _refused(visit: Visit, check: str, problem: str) -> Response:
     made = visit.act.event(tags.FACTOR_REFUSED, visit.user.user_id, kind="passkey")
-    event = replace(made, outcome="refused", reason=check)
+    event = structs.replace(made, outcome="refused", reason=check)
     async with visit.server.storage.write() as work:
         await work.audit.append(event)
     return await _show(visit, status=400, problem=problem)
