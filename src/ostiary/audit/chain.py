@@ -20,6 +20,7 @@ _LINK = b"ostiary-audit-link-v1\x00"
 _BEGINNING = b"ostiary-audit-beginning-v1\x00"
 
 _length = struct.Struct(">Q").pack
+_LENGTHS = {length: _length(length) for length in range(128)}
 _encode_sorted = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -45,7 +46,7 @@ def canonical(row: AuditRow) -> bytes:
         _encode_sorted(row.details),
         row.personal_digest or b"",
     )
-    return b"".join([part for value in fields for part in (_length(len(value)), value)])
+    return b"".join([part for value in fields for part in (_LENGTHS.get(len(value)) or _length(len(value)), value)])
 
 
 def link(previous_head: bytes, row: AuditRow) -> bytes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class AuditRow:
+
+class AuditRow(msgspec.Struct, frozen=True):
     """One row of the audit log; append-only but for its seal and the erasure of its personal data.
 
     writer: who wrote it: random, one for each database connection that writes, so that no lock crosses processes.

@@ -23,27 +23,24 @@ from ostiary.storage.schema import AUDIT_EVENTS, AUDIT_SEGMENTS
 from ostiary.storage.statements import Statement, addition, insertion, lookup
 
 _EVENTS = AUDIT_EVENTS.c
-_COLUMNS = tuple(AuditRow.__dataclass_fields__)
+_COLUMNS = tuple(AuditRow.__struct_fields__)
 _DETAILS, _PERSONAL = _COLUMNS.index("details"), _COLUMNS.index("personal")
 _SELECTED = [_EVENTS[name] for name in _COLUMNS]
 _SEGMENT_COLUMNS = tuple(AuditSegment.__dataclass_fields__)
 _SEGMENTS_SELECTED = [AUDIT_SEGMENTS.c[name] for name in _SEGMENT_COLUMNS]
 _HERE = _EVENTS.tenant == bindparam("tenant")
 _TIME_ORDER = (_EVENTS.at, _EVENTS.writer, _EVENTS.number)
-_THIS = (
-    _EVENTS.tenant == bindparam("of_tenant"),
-    _EVENTS.writer == bindparam("of_writer"),
-    _EVENTS.number == bindparam("of_number"),
-)
+_OF_WRITER = (_EVENTS.tenant == bindparam("of_tenant"), _EVENTS.writer == bindparam("of_writer"))
+_THIS = (*_OF_WRITER, _EVENTS.number == bindparam("of_number"))
 
 _ADD = insertion(AUDIT_EVENTS)
 _UNSEALED = Statement(
     select(*_SELECTED).where(_HERE, _EVENTS.segment.is_(None)).order_by(*_TIME_ORDER).limit(bindparam("limit"))
 )
-_SEAL_ROW = Statement(
+_SEAL_RUN = Statement(
     update(AUDIT_EVENTS)
-    .where(*_THIS, _EVENTS.segment.is_(None))
-    .values(segment=bindparam("segment"), place=bindparam("place"))
+    .where(*_OF_WRITER, _EVENTS.number.between(bindparam("first"), bindparam("last")), _EVENTS.segment.is_(None))
+    .values(segment=bindparam("segment"), place=_EVENTS.number + bindparam("shift"))
 )
 _ADD_SEGMENT = addition(AUDIT_SEGMENTS)
 _SEGMENTS = Statement(
@@ -106,6 +103,20 @@ def _from_row(row: Row) -> AuditRow:
     if values[_PERSONAL] is not None:
         values[_PERSONAL] = _FACTS.decode(values[_PERSONAL])
     return AuditRow(*values)
+
+
+def _runs(rows: Sequence[tuple[str, int]]) -> list[tuple[str, int, int, int]]:
+    """The rows, each (writer, number), as runs of consecutive numbers: (writer, first, last, place of the first).
+
+    What one writer wrote stands nearly always together, so that one statement gives hundreds of rows their places.
+    """
+    runs: list[tuple[str, int, int, int]] = []
+    for place, (writer, number) in enumerate(rows):
+        if runs and runs[-1][0] == writer and runs[-1][2] == number - 1:
+            runs[-1] = (writer, runs[-1][1], number, runs[-1][3])
+        else:
+            runs.append((writer, number, number, place))
+    return runs
 
 
 class AuditNumbers:
@@ -171,17 +182,12 @@ class SqlAudit:
         row = {name: getattr(segment, name) for name in _SEGMENT_COLUMNS}
         if not await self._connection.run(_ADD_SEGMENT, row):
             raise Unavailable("audit", f"segment {segment.segment} is sealed already")
-        places = [
-            {
-                "of_tenant": segment.tenant,
-                "of_writer": writer,
-                "of_number": number,
-                "segment": segment.segment,
-                "place": place,
-            }
-            for place, (writer, number) in enumerate(rows)
+        of_segment = {"of_tenant": segment.tenant, "segment": segment.segment}
+        runs = [
+            of_segment | {"of_writer": writer, "first": first, "last": last, "shift": place - first}
+            for writer, first, last, place in _runs(rows)
         ]
-        if await self._connection.run_for_each(_SEAL_ROW, places) != len(places):
+        if await self._connection.run_for_each(_SEAL_RUN, runs) != len(rows):
             raise Unavailable("audit", f"a row of segment {segment.segment} is missing or sealed already")
 
     async def segments(self, after: int = 0, limit: int = 1000, *, tenant: str = TENANT) -> list[AuditSegment]:

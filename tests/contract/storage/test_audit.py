@@ -95,6 +95,28 @@ async def test_unsealed_rows_come_in_the_order_of_time(storage: Storage) -> None
         assert [row.target for row in await work.audit.unsealed(2)] == ["10", "20"]
 
 
+async def test_every_row_gets_its_place_whether_its_number_follows_the_one_before_or_not(storage: Storage) -> None:
+    order = [3, 4, 5, 1, 2, 7, 6, 10, 8]
+    async with storage.write() as work:
+        for _ in range(10):
+            await work.audit.append(event())
+        (writer,) = {row.writer for row in await work.audit.unsealed(20)}
+        await work.audit.seal(segment(rows=len(order)), [(writer, number) for number in order])
+        rows = await work.audit.rows_of(1)
+        assert [(row.number, row.place) for row in rows] == [(number, place) for place, number in enumerate(order)]
+        assert [row.number for row in await work.audit.unsealed(20)] == [9]
+
+
+async def test_a_run_with_a_row_that_is_sealed_already_is_not_sealed(storage: Storage) -> None:
+    async with storage.write() as work:
+        for _ in range(3):
+            await work.audit.append(event())
+        (writer,) = {row.writer for row in await work.audit.unsealed(5)}
+        await work.audit.seal(segment(1, rows=1), [(writer, 2)])
+        with pytest.raises(Unavailable):
+            await work.audit.seal(segment(2, rows=3), [(writer, number) for number in (1, 2, 3)])
+
+
 async def test_a_segment_keeps_its_rows_in_the_order_of_the_chain(storage: Storage) -> None:
     async with storage.write() as work:
         for at in (10, 20, 30):
