@@ -85,12 +85,42 @@ class HeadsFile:
             raise self._unusable(error) from error
 
     def heads(self) -> Iterator[Head]:
-        """The heads in the order of the file, their signatures not verified; what is torn or damaged is left out."""
-        for line in self.lines():
+        """The heads in the order of the file, their signatures not verified; what is torn or damaged is left out.
+
+        What a restore cut off (``audit.restoration``) is left out too.
+        """
+        restores = list(self._restores())
+        for number, line in enumerate(self.lines()):
             try:
-                yield heads.unverified(line)
+                head = heads.unverified(line)
             except VerificationError:
                 continue  # `audit verify` tells of it
+            if not any(number < place and head.segment > end for place, end in restores):
+                yield head
+
+    def append_restore(self, token: str) -> None:
+        """Append what ``audit.restoration`` signed, durably. Raises ConfigurationError: it cannot be written."""
+        try:
+            with self._locked(_FLAGS) as descriptor:
+                line = token.encode("ascii") + b"\n"
+                _write_all(descriptor, line if _ends_whole(descriptor) else b"\n" + line)
+                os.fsync(descriptor)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _restores(self) -> Iterator[tuple[int, int]]:
+        """Of each restore its line and the segment with which it ended the log. Of most lines the header alone is
+        looked at, and there are few different ones."""
+        known: dict[str, bool] = {}
+        for number, line in enumerate(self.lines()):
+            header = line.partition(".")[0]
+            if header not in known:
+                known[header] = _is_restore(line)
+            if known[header]:
+                try:
+                    yield number, heads.unverified(line).segment
+                except VerificationError:
+                    continue
 
     def lines(self) -> Iterator[str]:
         """Each line; nothing when there is no file. Raises ConfigurationError when it cannot be read."""
@@ -171,6 +201,13 @@ class HeadsFile:
         return ConfigurationError(
             f"The file of audit heads {self.path} cannot be used: {reason}. Mend its rights, or set audit.heads_file."
         )
+
+
+def _is_restore(line: str) -> bool:
+    try:
+        return heads.typ_of(line) == heads.RESTORE_TYP
+    except VerificationError:
+        return False
 
 
 def _begins_later(line: str, segment: int) -> bool:

@@ -13,6 +13,7 @@ from ostiary.protocol.jwk import VerificationKey
 
 TYP = "ostiary-audit-head+jwt"
 CHECKPOINT_TYP = "ostiary-audit-checkpoint+jwt"
+RESTORE_TYP = "ostiary-audit-restore+jwt"
 MAX_LENGTH = 262_144
 
 Ranges = list[tuple[int, int]]
@@ -20,6 +21,10 @@ Ranges = list[tuple[int, int]]
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The payload of a signed head, or of a checkpoint, which speaks of all segments up to ``segment`` at once.
+
+    Or of a restore, which stands in the exported file alone (``audit.restoration``): there ``segment`` and ``head`` say
+    where the restored log ends, ``previous_head`` is the last head that was exported before, ``rows`` how many rows the
+    segments held that the restore cut off, and ``writers`` is empty.
 
     installation: whose log it is; segment: 1, 2, 3, ...; rows: how many rows it seals.
     previous_head, head: SHA-256, base64url: the chain before and after the segment's rows.
@@ -63,8 +68,13 @@ def unverified(token: str) -> Head:
 
 def is_checkpoint(token: str) -> bool:
     """Whether it calls itself a checkpoint. Raises VerificationError."""
+    return typ_of(token) == CHECKPOINT_TYP
+
+
+def typ_of(token: str) -> str:
+    """What it calls itself, ``""`` if nothing. Raises VerificationError."""
     header = jws.parse(token, max_length=MAX_LENGTH).header
-    return header.typ is not None and jws.media_type(header.typ) == CHECKPOINT_TYP
+    return "" if header.typ is None else jws.media_type(header.typ)
 
 
 def of_columns(segment: AuditSegment, installation: str, writers: dict[str, Ranges]) -> Head:

@@ -49,7 +49,8 @@ MENDS: dict[Kind, str] = {
     "dropped_unrecorded": "drop with `ostiary audit prune`, which records what it drops; " + _RESTORE,
     "dropped_out_of_order": _RESTORE,
     "head_differs": "the database was rewritten, or restored and written on: " + _RESTORE,
-    "cut_off": "the database was cut or restored from an older copy: " + _RESTORE,
+    "cut_off": "the database was cut or brought back from an older copy otherwise than by `ostiary restore`, or this"
+    " is a copy of the file from before it: " + _RESTORE,
     "heads_damaged": _HEADS,
     "heads_missing": "see why the server cannot write the file (its log says), or: " + _HEADS,
     "sealing_behind": "start the server, and look into its log for what keeps it from sealing",
@@ -69,6 +70,17 @@ class Finding(msgspec.Struct, frozen=True):
     mend: str
 
 
+class Restored(msgspec.Struct, frozen=True):
+    """A restore that the file of heads tells of, and signed: at (seconds since the epoch), with which segment the log
+    went on, and which ones, with how many rows, it cut off (0 and 0: none that were exported)."""
+
+    at: int
+    after: int
+    first_lost: int
+    last_lost: int
+    rows_lost: int
+
+
 class Report(msgspec.Struct):
     """The findings and what was looked at.
 
@@ -76,7 +88,8 @@ class Report(msgspec.Struct):
     vouched_from: the first segment whose rows could be looked at; vouched_since: when the one before it was sealed
     (seconds since the epoch), None if there is none; unsealed: rows that no
     segment seals yet, unsealed_since: the time of the oldest (milliseconds since the epoch); exported: the last segment
-    in the heads file; not_exported: segments after it, which the file cannot vouch for yet.
+    in the heads file; not_exported: segments after it, which the file cannot vouch for yet. restores: what was cut off
+    by the operator's own restores, which is no finding, and never goes unsaid.
     """
 
     findings: list[Finding] = []
@@ -89,6 +102,7 @@ class Report(msgspec.Struct):
     unsealed_since: int | None = None
     exported: int = 0
     not_exported: int = 0
+    restores: list[Restored] = []
 
     @property
     def good(self) -> bool:

@@ -159,8 +159,9 @@ class Sealer:
                 return  # a crash kept all but the beginning from the file
         raise ConfigurationError(
             f"The file of audit heads {file.path} knows segment {exported.segment}, which the database lacks or tells"
-            " otherwise: the database was cut or restored from an older copy. Run `ostiary audit verify`; if the"
-            " restore was meant, move the file aside and keep it as evidence."
+            " otherwise: the database was cut or brought back from an older copy. Run `ostiary audit verify`; after"
+            " `ostiary restore` with this file there would be no such gap. If the copy was meant, move the file aside,"
+            " keep it as evidence, and run `ostiary admin new-epoch`."
         )
 
 
@@ -169,5 +170,7 @@ def _number(segment: AuditSegment | None) -> int:
 
 
 def _same(exported: Head, found: Sequence[AuditSegment]) -> bool:
-    """Whether the database has the segment that was exported last."""
+    """Whether the database has the segment that was exported last; it has nothing to have after a restore to none."""
+    if exported.segment == 0:
+        return True
     return bool(found) and found[0].segment == exported.segment and heads.text(found[0].head) == exported.head

@@ -8,7 +8,7 @@ of heads is found out; what nobody can find is a cut of rows that were never exp
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ostiary.audit import chain
@@ -16,6 +16,7 @@ from ostiary.audit import head as heads
 from ostiary.audit.audit_keys import AuditKeys
 from ostiary.audit.checkpoint import SETTING
 from ostiary.audit.export import HeadsFile
+from ostiary.audit.exported import Exported
 from ostiary.audit.head import Head
 from ostiary.audit.report import Report
 from ostiary.audit.rows import RowChecks, readable
@@ -48,53 +49,14 @@ async def verify(
     # The file before the database: heads reach it after their commit, so it is never ahead of an honest database.
     if keys is None:
         keys = await AuditKeys.load(storage)
-    exported, folded_to = _read_heads(heads_file, keys, report) if heads_file else ({}, 0)
+    exported = Exported.read(heads_file, keys, report) if heads_file else Exported()
     async with storage.read() as work:
         installation = await work.setting("installation_id") or ""
-        run = _Run(work, report, keys, exported, folded_to, installation, int(clock()), progress)
+        run = _Run(work, report, keys, exported.heads, exported.folded_to, installation, int(clock()), progress)
         await run.sealed()
         await run.unsealed()
     run.conclude(heads_file is not None)
     return report
-
-
-def _read_heads(file: HeadsFile, keys: AuditKeys, report: Report) -> tuple[dict[int, Head], int]:
-    """The exported heads by segment, and up to which one a checkpoint speaks; what is wrong goes into the report."""
-    exported: dict[int, Head] = {}
-    folded_to = 0
-    for number, line in _whole_lines(file.lines()):
-        try:
-            typ = heads.CHECKPOINT_TYP if heads.is_checkpoint(line) else heads.TYP
-            head = heads.verify(line, keys.all, typ=typ)
-        except VerificationError as error:
-            report.add("heads_damaged", f"line {number}", f"Line {number} of {file.path}: {error.public}.")
-            continue
-        if head.segment in exported and exported[head.segment].head != head.head:
-            report.add(
-                "heads_damaged",
-                f"line {number}",
-                f"Line {number} of {file.path} tells segment {head.segment} otherwise.",
-            )
-            continue
-        if typ == heads.CHECKPOINT_TYP:
-            folded_to = max(folded_to, head.segment)
-            exported.setdefault(head.segment, head)
-        else:
-            exported[head.segment] = head
-    return exported, folded_to
-
-
-def _whole_lines(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
-    """Each line with its number, without those that a crash tore: true beginnings of the line after them."""
-    previous = ""
-    number = 0
-    for line in lines:
-        if previous and not (line.startswith(previous) and line != previous):
-            yield number, previous
-        number += 1
-        previous = line
-    if previous:
-        yield number, previous
 
 
 @dataclass(slots=True)

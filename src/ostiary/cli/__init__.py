@@ -53,6 +53,8 @@ NOUNS: Final[dict[str, Noun]] = {
     "cert": Noun("ostiary.cli.cert", "Certificates: request, renew; issue, list, show, revoke", "cli"),
     "acme": Noun("ostiary.cli.acme", "Certificates by ACME: who may ask for them", "server"),
     "audit": Noun("ostiary.cli.audit", "Read and verify the audit log", "server"),
+    "backup": Noun("ostiary.cli.backup", "Write the data into one file, beside running servers", "server"),
+    "restore": Noun("ostiary.cli.restore", "Fill an empty database from a backup", "server"),
     "explain": Noun("ostiary.cli.explain", "Show each check behind a refusal, by its trace id", "server"),
     "token": Noun("ostiary.cli.token", "Get, inspect, revoke access tokens as a client; list them", "cli"),
     "key": Noun("ostiary.cli.key", "This client's own key: register the next one", "cli"),

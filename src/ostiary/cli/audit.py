@@ -164,6 +164,10 @@ def _show_report(report: Report, output: Format) -> None:
     if report.vouched_since is not None:
         since = datetime.fromtimestamp(report.vouched_since, UTC).isoformat(timespec="seconds")
         typer.echo(f"  vouches for what was sealed after {since}, from segment {report.vouched_from} on")
+    for restored in report.restores:
+        at = datetime.fromtimestamp(restored.at, UTC).isoformat(timespec="seconds")
+        cut = f"segments {restored.first_lost} to {restored.last_lost} ({restored.rows_lost} rows)"
+        typer.echo(f"  restored at {at} from a backup: {cut} are lost, their heads stand in the file")
     typer.echo(f"  exported up to segment {report.exported}, {report.not_exported} not exported yet")
 
 

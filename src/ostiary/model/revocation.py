@@ -7,10 +7,21 @@ from typing import Final, Literal
 
 RevocationKind = Literal["jti", "grant", "client", "sub", "sid", "client_key", "signing_key", "installation"]
 
-EPOCH: Final = 1 << 32
-"""Positions of one epoch of the installation: epoch e begins at e * EPOCH, whatever was written in the ones before."""
+EPOCH: Final = 1 << 22
+"""Epoch e of the installation begins at position e * EPOCH; that many positions there are for each second of it."""
+_FIRST_EPOCH: Final = 1_767_225_600
 END_OF_EPOCHS: Final = 1 << 53
 """Positions stay below: RFC 8259 section 6, integers up to 2**53 - 1 are read alike by everybody."""
+
+
+def epoch_at(now: int) -> int:
+    """The number of an epoch that begins now: the seconds since the beginning of 2026 (``now``: since that of 1970).
+
+    Not simply one more than the last: a database that was restored does not know how many epochs it had before, and two
+    restores of one backup would begin the same. No log grows by EPOCH rows a second, so a later epoch lies above all.
+    """
+    return max(1, now - _FIRST_EPOCH)
+
 
 KEPT_BEYOND_ITS_END = 600
 """Seconds that a row stays in the log beyond ``expires_at``: so far behind the clock of an API may be."""

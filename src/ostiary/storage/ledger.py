@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from ostiary.errors import ConfigurationError
-from ostiary.model.revocation import END_OF_EPOCHS, EPOCH, Revocation
+from ostiary.model.revocation import END_OF_EPOCHS, EPOCH, Revocation, epoch_at
 from ostiary.model.signal import SignalEvent
 from ostiary.storage.base import TENANT, Positions
 from ostiary.storage.connection import Connection, Row
@@ -37,9 +37,10 @@ _RAISE = Statement(
     .on_conflict_do_update(index_elements=_ON, set_=_RAISED)
     .returning(COUNTERS.c.value),
 )
-# To the beginning of the next epoch: no position that the lost end of a database may have given is given again.
+# To the beginning of another epoch: no position that the lost end of a database may have given is given again.
 _WIDTH: ColumnElement[int] = literal_column(str(EPOCH.bit_length() - 1))  # PostgreSQL shifts by an int4 alone
-_NEXT_EPOCH = {"value": (COUNTERS.c.value.bitwise_rshift(_WIDTH) + 1).bitwise_lshift(_WIDTH)}
+_NEXT = (COUNTERS.c.value.bitwise_rshift(_WIDTH) + 1).bitwise_lshift(_WIDTH)
+_NEXT_EPOCH = {"value": case((bindparam("by") > _NEXT, bindparam("by")), else_=_NEXT)}
 _RAISE_EPOCH = Statement(
     sqlite_insert(COUNTERS)
     .values(_VALUES)
@@ -138,10 +139,13 @@ class Ledger:
     async def _pay(self) -> None:
         self._positions = None
         # Counters are locked in one order everywhere (registry, revocation, signals; by tenant), against deadlocks.
-        begun = {row.tenant for row in self._revocations if row.kind == "installation"}
-        for tenant in sorted(self._changed | begun):
-            # A whole epoch further: what was published with a registry position (SPIFFE) never goes back either.
-            await self._raise(tenant, "registry", EPOCH if tenant in begun else 1)
+        begun = {row.tenant: row.at for row in self._revocations if row.kind == "installation"}
+        for tenant in sorted(self._changed | set(begun)):
+            if tenant in begun:
+                # What was published with a registry position (SPIFFE) never goes back either.
+                await self._raise_epoch(tenant, "registry", begun[tenant])
+            else:
+                await self._raise(tenant, "registry", 1)
         for tenant in sorted({row.tenant for row in self._revocations}):
             await self._pay_log(tenant, [row for row in self._revocations if row.tenant == tenant])
         if self._revocations and self._shared:
@@ -167,7 +171,7 @@ class Ledger:
         others = [row for row in rows if row.kind != "installation"]
         for row in rows:
             if row.kind == "installation":
-                self.reached = await self._raise_epoch(tenant)
+                self.reached = await self._raise_epoch(tenant, "revocation", row.at)
                 await self._append(replace(row, position=self.reached))
         if others:
             first = await self._raise(tenant, "revocation", len(others)) - len(others) + 1
@@ -175,8 +179,8 @@ class Ledger:
                 await self._append(replace(row, position=position))
                 self.reached = position
 
-    async def _raise_epoch(self, tenant: str) -> int:
-        named = {"tenant": tenant, "name": "revocation", "by": EPOCH}
+    async def _raise_epoch(self, tenant: str, name: str, at: int) -> int:
+        named = {"tenant": tenant, "name": name, "by": epoch_at(at) * EPOCH}
         row = await self._connection.one(_RAISE_EPOCH, named)
         begins = int(row[0]) if row else 0
         if begins >= END_OF_EPOCHS - EPOCH:

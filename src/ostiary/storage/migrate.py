@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +14,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 HEAD = "0010"
+UNFINISHED = "unfinished"
+"""The setting that says what is filling the database; while it has a value nothing else opens it."""
 _VERSION = "SELECT version_num FROM alembic_version"
+_FILLING = f"SELECT value FROM settings WHERE name = '{UNFINISHED}'"  # noqa: S608 - a constant
 _LOCK = 0x6F737469  # one number for every Ostiary, so that two migrations of one database wait for each other
-_POSTGRES = ("postgresql://", "postgres://")
+POSTGRES = ("postgresql://", "postgres://")
 
 
 def sqlite_path(url: str) -> Path:
@@ -25,9 +30,14 @@ def sqlite_path(url: str) -> Path:
     return Path(path)
 
 
-def check(url: str) -> str | None:
-    """None if the schema is this version's, else one sentence that says what is wrong and how to mend it."""
+def check(url: str, *, filling: bool = False) -> str | None:
+    """None if the schema is this version's, else one sentence that says what is wrong and how to mend it.
+
+    filling: whoever asks is the one that fills it.
+    """
     found = current(url)
+    if found is not None and not filling and (purpose := unfinished(url)):
+        return f"The database is half filled by `ostiary {purpose}`, which did not end; run that again, it begins anew."
     if found == HEAD:
         return None
     if found is None:
@@ -41,15 +51,25 @@ def check(url: str) -> str | None:
 
 def current(url: str) -> str | None:
     """The schema that the database has, None if it has none; Unavailable if it cannot be asked."""
-    if url.startswith(_POSTGRES):
-        return _current_on_postgres(url)
+    return _first_value(url, _VERSION)
+
+
+def unfinished(url: str) -> str | None:
+    """The command that was to fill the database and has not ended, None if there is none; Unavailable as above."""
+    return _first_value(url, _FILLING) or None
+
+
+def _first_value(url: str, statement: str) -> str | None:
+    """What it selects; None if there is no row, no table or no database."""
+    if url.startswith(POSTGRES):
+        return _first_value_on_postgres(url, statement)
     path = sqlite_path(url)
     if not path.exists():
         return None
     try:
         connection = sqlite3.connect(path)
         try:
-            row = connection.execute(_VERSION).fetchone()
+            row = connection.execute(statement).fetchone()
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
@@ -61,12 +81,12 @@ def current(url: str) -> str | None:
     return str(row[0]) if row else None
 
 
-def _current_on_postgres(url: str) -> str | None:
+def _first_value_on_postgres(url: str, statement: str) -> str | None:
     import psycopg
 
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
-            row = connection.execute(_VERSION).fetchone()
+            row = connection.execute(statement.encode()).fetchone()
     except psycopg.errors.UndefinedTable:
         return None
     except psycopg.Error as error:
@@ -86,19 +106,21 @@ def upgrade(url: str) -> None:
         raise ConfigurationError(check(url) or "")
     from sqlalchemy.exc import DBAPIError
 
-    engine = _engine(url)
+    engine = engine_of(url)
     try:
-        _migrate(engine)
+        with migrating(engine) as connection:
+            run(connection)
     except DBAPIError as error:
         raise Unavailable("storage", str(error.orig)) from error
     finally:
         engine.dispose()
 
 
-def _engine(url: str) -> Engine:
+def engine_of(url: str) -> Engine:
+    """An engine for migrations alone; the file of SQLite is made if it is missing."""
     from sqlalchemy import create_engine
 
-    if url.startswith(_POSTGRES):
+    if url.startswith(POSTGRES):
         return create_engine("postgresql+psycopg://" + url.partition("://")[2])
     path = sqlite_path(url)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,14 +134,16 @@ def _engine(url: str) -> Engine:
     )
 
 
-def _migrate(engine: Engine) -> None:
+@contextmanager
+def migrating(engine: Engine) -> Iterator[Connection]:
+    """A transaction of which there is one at a time."""
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
             connection.exec_driver_sql("PRAGMA synchronous=FULL")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
-                _run(connection)
+                yield connection
             except BaseException:
                 connection.exec_driver_sql("ROLLBACK")
                 raise
@@ -127,14 +151,15 @@ def _migrate(engine: Engine) -> None:
             return
         with connection.begin():
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-            _run(connection)
+            yield connection
 
 
-def _run(connection: Connection) -> None:
+def run(connection: Connection, to: str = "head") -> None:
+    """Run the migrations up to the revision ``to``."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

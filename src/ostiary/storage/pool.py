@@ -25,7 +25,6 @@ _SETTINGS = (
     # What was answered is durable, whatever the database's own default; a stronger default stays.
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
     "SET lock_timeout = '5s'",
-    "SET statement_timeout = '30s'",
     "SET idle_in_transaction_session_timeout = '30s'",
 )
 
@@ -112,8 +111,10 @@ class Slot:
 class Pool:
     """At most ``size`` connections, made when they are wanted; a waiter gives up after ``patience`` seconds."""
 
-    def __init__(self, url: str, *, size: int, patience: float) -> None:
+    def __init__(self, url: str, *, size: int, patience: float, longest_statement: int = 30) -> None:
+        """longest_statement: seconds after which the database itself gives one up."""
         self._url = url
+        self._settings = (*_SETTINGS, f"SET statement_timeout = '{longest_statement}s'")
         self._patience = patience
         self._free = asyncio.Semaphore(size)
         self._idle: list[Slot] = []
@@ -156,7 +157,7 @@ class Pool:
             raw = await psycopg.AsyncConnection.connect(
                 make_conninfo(self._url, **_NETWORK), autocommit=True, connect_timeout=5
             )
-            for command in _SETTINGS:
+            for command in self._settings:
                 await raw.execute(command.encode())
         except psycopg.Error as error:
             raise translated(error) from error

@@ -17,6 +17,9 @@ _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
+_WHILE_FILLING = 4 * 3600
+
+
 class PostgresStorage:
     """``storage.base.Storage`` over one PostgreSQL database, shared by any number of nodes.
 
@@ -47,11 +50,15 @@ class PostgresStorage:
         self.after_revocation: Callable[[], None] = _nobody_is_told
         self._answered: tuple[int, Positions | Unavailable] = (0, Positions(0, 0))
 
-    async def open(self) -> None:
-        """Make the pool; ConfigurationError if the schema is missing, older or newer."""
-        if problem := await asyncio.to_thread(check, self._url):
+    async def open(self, *, filling: bool = False) -> None:
+        """Make the pool; ConfigurationError if the schema is missing, older, newer or half filled; filling: by us."""
+        if problem := await asyncio.to_thread(check, self._url, filling=filling):
             raise ConfigurationError(problem)
         self._pool = Pool(self._url, size=self._pool_size, patience=self._patience)
+        if filling:
+            # Nobody waits for an answer, and one statement may change every row of a table.
+            self._deadline = _WHILE_FILLING
+            self._pool = Pool(self._url, size=1, patience=self._patience, longest_statement=_WHILE_FILLING)
 
     async def close(self) -> None:
         """Close the connections; closing twice is allowed."""

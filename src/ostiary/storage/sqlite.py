@@ -163,9 +163,9 @@ class SqliteStorage:
         self._known: tuple[int, Positions] = (-1, Positions(0, 0))
         self._looked = False  # in this turn of the loop
 
-    async def open(self) -> None:
-        """Connect; ConfigurationError if the schema is missing, older or newer."""
-        if problem := check(f"sqlite:///{self._path}"):
+    async def open(self, *, filling: bool = False) -> None:
+        """Connect; ConfigurationError if the schema is missing, older, newer or half filled; filling: by us."""
+        if problem := check(f"sqlite:///{self._path}", filling=filling):
             raise ConfigurationError(problem)
         try:
             writer = self._connect(*_FOR_WRITER)

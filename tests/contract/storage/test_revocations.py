@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from ostiary.model.revocation import EPOCH
+from ostiary.errors import ConfigurationError
+from ostiary.model.revocation import EPOCH, epoch_at
 from ostiary.storage.base import Storage
 from tests.contract.storage.conftest import OpenStorage
-from tests.contract.storage.examples import revocation, token
+from tests.contract.storage.examples import NOW, revocation, token
 
 pytestmark = pytest.mark.anyio
 
+BEGIN = epoch_at(NOW) * EPOCH
 NAMED = [
     ("client", "billing"),
     ("sub", "billing"),
@@ -155,7 +157,7 @@ async def _begin_epoch(storage: Storage) -> int:
 
 async def test_a_row_of_the_installation_begins_an_epoch_and_ends_whatever_was_issued_before(storage: Storage) -> None:
     """Positions that the lost end of a database may have given are below it, so their tokens end too."""
-    for position in (EPOCH, 2 * EPOCH):
+    for position in (BEGIN, BEGIN + EPOCH):
         lost = (await storage.positions()).revocation + 1000
         assert await _begin_epoch(storage) == position
         async with storage.read() as work:
@@ -169,20 +171,39 @@ async def test_a_row_of_the_installation_begins_an_epoch_and_ends_whatever_was_i
             assert await work.revocations.ends(token(rev=position - 1)) == row
 
 
+async def test_two_epochs_that_begin_on_the_same_old_copy_are_different_ones(
+    storage: Storage,
+) -> None:
+    """What was issued after the first restore of a backup ends with the second one."""
+    async with storage.write() as work:
+        await work.revocations.append(revocation("installation", "", at=NOW + 1))
+        assert (await work.positions()).revocation == BEGIN + EPOCH
+        assert (await work.positions()).registry == BEGIN + EPOCH
+    assert epoch_at(NOW + 1) == epoch_at(NOW) + 1
+
+
 async def test_rows_of_the_act_that_begins_an_epoch_follow_it(storage: Storage) -> None:
     async with storage.write() as work:
         await work.revocations.append(revocation("jti", "a"))
         await work.revocations.append(revocation("installation", ""))
         await work.revocations.append(revocation("jti", "b"))
     async with storage.read() as work:
-        rows = [(row.position - EPOCH, row.kind, row.value) for row in await work.revocations.since(0)]
+        rows = [(row.position - BEGIN, row.kind, row.value) for row in await work.revocations.since(0)]
     assert rows == [(0, "installation", ""), (1, "jti", "a"), (2, "jti", "b")]
 
 
+async def test_there_are_no_epochs_beyond_what_json_can_tell(storage: Storage) -> None:
+    """RFC 8259 section 6: integers up to 2**53 - 1 are read alike by everybody."""
+    with pytest.raises(ConfigurationError, match="no epochs left"):
+        async with storage.write() as work:
+            await work.revocations.append(revocation("installation", "", at=NOW + 2**31))
+    assert (await storage.positions()).revocation == 0
+
+
 async def test_the_registry_leaps_with_the_epoch(storage: Storage) -> None:
-    before = (await storage.positions()).registry
-    await _begin_epoch(storage)
-    assert (await storage.positions()).registry == before + EPOCH
+    for position in (BEGIN, BEGIN + EPOCH):
+        await _begin_epoch(storage)
+        assert (await storage.positions()).registry == position
 
 
 async def test_an_epoch_that_is_rolled_back_has_not_begun(storage: Storage) -> None:
@@ -190,6 +211,6 @@ async def test_an_epoch_that_is_rolled_back_has_not_begun(storage: Storage) -> N
     with pytest.raises(RuntimeError):  # noqa: PT012 - the block is what is tested
         async with storage.write() as work:
             await work.revocations.append(revocation("installation", ""))
-            assert (await work.positions()).revocation == EPOCH
+            assert (await work.positions()).revocation == BEGIN
             raise RuntimeError
     assert await storage.positions() == before
