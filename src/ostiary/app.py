@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -45,6 +45,8 @@ from ostiary.serving.tls.client_trust import Registered
 from ostiary.settings import Settings
 from ostiary.shared_signals.late import LateStreams
 from ostiary.shared_signals.push import Pusher
+from ostiary.shared_signals.reception import Source
+from ostiary.shared_signals.upstream_stream import UpstreamStream
 from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
 from ostiary.user_authentication import pages
@@ -119,11 +121,20 @@ class Installation:
             Chore("expire", 20.0, self.expire),
             *(Chore(f"deliveries:{kind}", 2.0, one) for kind, one in self.deliverer().rounds().items()),
             Chore("signals", 1.0, Pusher(self.server, self.fetcher).round),
+            *self._upstream_signals(),
             Chore("late-signals", 60.0, LateStreams(self.storage, self.clock).round),
             Chore("acme-validation", 1.0, Validator(self.storage, self.settings.acme, self.clock).round),
             Chore("refresh-windows", 1.0, self.close_refresh_windows),
             Chore("audit-retention", HOUR, self.drop_old_audit),
         ]
+
+    def _upstream_signals(self) -> Iterator[Chore]:
+        """Of each provider that tells us events, a chore that has our stream there and fetches from it."""
+        for name, upstream in self.settings.upstream.items():
+            if (signals := upstream.signals) is not None and (signals.manage or signals.delivery == "poll"):
+                stream = UpstreamStream(self.server, Source.of(name, upstream), signals)
+                pause = float(signals.poll_every) if signals.delivery == "poll" else 60.0
+                yield Chore(f"upstream-signals:{name}", pause, stream.round)
 
     def deliverer(self) -> Deliverer:
         """What works through the queue of logout tokens and e-mail."""

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from ostiary.authorization_server.upstream_providers import UpstreamProviders
 from ostiary.errors import Unavailable
-from ostiary.fetching.guarded import Fetched
+from ostiary.fetching.guarded import Content, Fetched
 from ostiary.protocol import id_token, jws, pkce
 from ostiary.protocol.jwk import SigningKey
 from ostiary.settings import Settings
@@ -91,8 +91,17 @@ class Fetcher:
         self._world = world
 
     async def fetch(
-        self, url: str, *, purpose: str, form: Mapping[str, str] | None = None, authorization: str = ""
+        self,
+        url: str,
+        *,
+        purpose: str,
+        form: Mapping[str, str] | None = None,
+        content: Content | None = None,
+        authorization: str = "",
+        method: str = "",
     ) -> Fetched:
+        assert content is None
+        assert not method
         parts = urlsplit(url)
         provider = self._world.providers[f"{parts.scheme}://{parts.netloc}"]
         if provider.down:

@@ -77,6 +77,9 @@ SIGNAL_SUBJECT_ADDED: Final = "signal_subject:added"
 SIGNALS_TOLD: Final = "signals:told"
 SIGNALS_REFUSED: Final = "signals:refused"
 SIGNAL_NOT_TAKEN: Final = "signal:not_taken"
+UPSTREAM_SIGNAL_TAKEN: Final = "upstream_signal:taken"
+UPSTREAM_SIGNAL_IGNORED: Final = "upstream_signal:ignored"
+UPSTREAM_SIGNAL_REFUSED: Final = "upstream_signal:refused"
 
 # APIs
 API_CREATED: Final = "api:created"
@@ -194,6 +197,9 @@ MEANINGS: Final[dict[str, str]] = {
     SIGNAL_SUBJECT_ADDED: "A receiver wants to be told of a user again.",
     SIGNALS_TOLD: "A receiver was handed security events or acknowledged some; the target is the stream's id.",
     SIGNALS_REFUSED: "A request of a receiver was refused; the reason is the failed check.",
+    UPSTREAM_SIGNAL_TAKEN: "An upstream provider told an event that ended something of the user in the target.",
+    UPSTREAM_SIGNAL_IGNORED: "An upstream provider told an event that changed nothing here, and why.",
+    UPSTREAM_SIGNAL_REFUSED: "An event of an upstream provider was refused; the reason is the failed check.",
     SIGNAL_NOT_TAKEN: "A receiver could not take a security event, which was dropped; the target is its jti.",
     API_CREATED: "An API was registered.",
     API_UPDATED: "An API's scopes, token form, life or identity was changed.",

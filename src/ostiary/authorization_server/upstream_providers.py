@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from ostiary.errors import OstiaryError, Unavailable, VerificationError
-from ostiary.fetching.guarded import Fetched
+from ostiary.fetching.guarded import Content, Fetched
 from ostiary.protocol import jwk, metadata, strict_json
 from ostiary.protocol.checks import ALGORITHM, KEY, shown
 from ostiary.protocol.jwk import VerificationKey
@@ -29,7 +29,14 @@ class Fetcher(Protocol):
     """The guarded fetcher."""
 
     async def fetch(
-        self, url: str, *, purpose: str, form: Mapping[str, str] | None = None, authorization: str = ""
+        self,
+        url: str,
+        *,
+        purpose: str,
+        form: Mapping[str, str] | None = None,
+        content: Content | None = None,
+        authorization: str = "",
+        method: str = "",
     ) -> Fetched: ...
 
 
@@ -82,6 +89,18 @@ class UpstreamProviders:
         """What the provider answers. Raises Unavailable: it does not, or breaks a rule of the fetcher."""
         try:
             return await self._fetcher.fetch(url, purpose=PURPOSE, form=form, authorization=authorization)
+        except OstiaryError as error:
+            raise Unavailable("upstream", str(error)) from None
+
+    async def call(
+        self, url: str, members: dict[str, object] | None = None, *, authorization: str, method: str = ""
+    ) -> Fetched:
+        """What the provider answers to ``members`` as JSON; without any, to GET. Raises Unavailable."""
+        content = None if members is None else Content(strict_json.encode(members), "application/json")
+        try:
+            return await self._fetcher.fetch(
+                url, purpose=PURPOSE, content=content, authorization=authorization, method=method
+            )
         except OstiaryError as error:
             raise Unavailable("upstream", str(error)) from None
 

@@ -89,9 +89,11 @@ class GuardedFetcher:
         form: Mapping[str, str] | None = None,
         content: Content | None = None,
         authorization: str = "",
+        method: str = "",
     ) -> Fetched:
         """What stands at ``url``. purpose: what it is for, such as ``"client_keys"``; form, content: sent by POST.
 
+        method: another one, such as ``"PATCH"``.
         authorization: the header of that name (RFC 9110 section 11.6.2), "" for none; no redirect carries it on.
 
         Raises FetchRefused: the URL, an address behind it or the answer breaks a rule. Raises Unavailable: no answer,
@@ -102,7 +104,7 @@ class GuardedFetcher:
         try:
             async with asyncio.timeout(self._timeout), self._at_once:
                 addresses = await self._addresses(target, allowed)
-                return await self._ask(target, addresses, _sent(form, content), authorization)
+                return await self._ask(target, addresses, _sent(form, content), authorization, method)
         except TimeoutError:
             raise Unavailable(_PART, f"{target.authority} gave no whole answer in {self._timeout} s") from None
         except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, OSError) as error:
@@ -121,7 +123,9 @@ class GuardedFetcher:
             check_address(address, allowed)
         return addresses
 
-    async def _ask(self, target: Target, addresses: list[Address], sent: Content | None, authorization: str) -> Fetched:
+    async def _ask(
+        self, target: Target, addresses: list[Address], sent: Content | None, authorization: str, method: str
+    ) -> Fetched:
         url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
         headers = [
             ("Host", target.authority),
@@ -139,7 +143,7 @@ class GuardedFetcher:
             httpcore2.AsyncConnectionPool(
                 ssl_context=self._tls(), network_backend=PinnedBackend(addresses), max_keepalive_connections=0
             ) as pool,
-            pool.stream("GET" if body is None else "POST", url, headers=headers, content=body) as response,
+            pool.stream(method or ("GET" if body is None else "POST"), url, headers=headers, content=body) as response,
         ):
             answered = _checked_headers(response)
             return Fetched(response.status, answered, await self._body(response, answered))

@@ -80,6 +80,12 @@ def well_known_urls(issuer: str) -> WellKnownUrls:
     )
 
 
+def transmitter_url(issuer: str) -> str:
+    """Where the description of ``issuer`` as a transmitter of security events stands: SSF 1.0 section 7.2."""
+    origin, path = _origin_and_path(issuer)
+    return f"{origin}/.well-known/ssf-configuration{path}"
+
+
 def protected_resource_url(resource: str) -> str:
     """Where the metadata of the API ``resource`` stands, its query kept at the end. Source: RFC 9728 section 3.1."""
     origin, path = _origin_and_path(resource)

@@ -32,7 +32,8 @@ def serve_checks(settings: Settings) -> None:
     if settings.email.password_file is not None:
         read_secret_file(settings.email.password_file)
     for upstream in settings.upstream.values():
-        for file in (upstream.client_secret_file, upstream.private_key_file):
+        signals_file = upstream.signals.push_secret_file if upstream.signals is not None else None
+        for file in (upstream.client_secret_file, upstream.private_key_file, signals_file):
             if file is not None:
                 read_secret_file(file)
     mtls_key = settings.mtls.tls_private_key_file if settings.mtls is not None else None

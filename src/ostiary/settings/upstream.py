@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from ostiary.errors import ConfigurationError
 from ostiary.protocol.metadata import check_issuer_url
 from ostiary.settings.fields import Algorithms, FilePath, Section, Texts
+from ostiary.settings.upstream_signals import UpstreamSignalSettings
 
 UpstreamName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
 
@@ -21,6 +22,7 @@ class UpstreamSettings(Section):
     name: what the sign-in page calls it. scopes: asked for, ``openid`` among them. algorithms: that its ID tokens may
     be signed with. create_users: whether somebody whom nobody here knows gets an account at their first sign-in.
     trust_amr: whether ``amr`` of its ID tokens counts here, where it tells of more than one factor.
+    signals: how the provider tells us what becomes of its sessions and accounts.
     """
 
     issuer: str
@@ -34,6 +36,7 @@ class UpstreamSettings(Section):
     algorithms: Algorithms = ("ES256", "RS256", "PS256", "EdDSA", "Ed25519")
     create_users: bool = False
     trust_amr: bool = False
+    signals: UpstreamSignalSettings | None = None
 
     @field_validator("issuer")
     @classmethod

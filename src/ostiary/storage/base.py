@@ -38,7 +38,7 @@ from ostiary.model.token import AccessToken
 from ostiary.storage.acme_repositories import AcmeAccounts, AcmeCredentials, AcmeOrders
 from ostiary.storage.certificate_repositories import Authorities, Certificates, RevocationLists
 from ostiary.storage.feed_repositories import FeedReaders
-from ostiary.storage.signal_repositories import SignalEvents, SignalStreams
+from ostiary.storage.signal_repositories import ReceivedSignals, SignalEvents, SignalStreams
 from ostiary.storage.status_list_repository import StatusLists
 from ostiary.storage.user_repositories import (
     Consents,
@@ -73,6 +73,7 @@ __all__ = [
     "InstallationKeys",
     "MarksLost",
     "Positions",
+    "ReceivedSignals",
     "RefreshTokens",
     "Replay",
     "RevocationLists",
@@ -343,6 +344,7 @@ class UnitOfWork(Protocol):
     feed_readers: FeedReaders
     signal_streams: SignalStreams
     signal_events: SignalEvents
+    received_signals: ReceivedSignals
 
     async def positions(self, *, changing: bool = False) -> Positions:
         """Where the database stands as this unit of work sees it; in a write nobody else can pass it until the end.

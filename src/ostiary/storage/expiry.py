@@ -22,7 +22,7 @@ from ostiary.storage.schema import (
     SESSIONS,
     TRACES,
 )
-from ostiary.storage.signal_schema import SIGNAL_EVENTS
+from ostiary.storage.signal_schema import RECEIVED_SIGNALS, SIGNAL_EVENTS
 from ostiary.storage.statements import Statement
 from ostiary.storage.status_list_schema import STATUS_LISTS
 
@@ -51,6 +51,7 @@ _WITH_AN_END = (
     ACME_CHALLENGES,
     FEED_READERS,
     SIGNAL_EVENTS,
+    RECEIVED_SIGNALS,
 )
 # A revocation ends with the last token that it could concern, and some time after: an API whose clock is slow still
 # takes that token then, and has to find the row when it catches up.

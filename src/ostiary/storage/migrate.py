@@ -13,7 +13,7 @@ from ostiary.errors import ConfigurationError, Unavailable
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0010"
+HEAD = "0011"
 UNFINISHED = "unfinished"
 """The setting that says what is filling the database; while it has a value nothing else opens it."""
 _VERSION = "SELECT version_num FROM alembic_version"

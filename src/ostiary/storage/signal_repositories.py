@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from ostiary.model.received_signal import ReceivedSignal
 from ostiary.model.signal import ChangedBy, SignalEvent, SignalStream, StreamStatus
 from ostiary.model.tenant import TENANT
 
@@ -55,6 +56,10 @@ class SignalStreams(Protocol):
     async def add_subject(self, stream_id: str, subject: str, *, tenant: str = TENANT) -> None: ...
     async def has_removed(self, stream_id: str, subject: str, *, tenant: str = TENANT) -> bool: ...
     async def removed_subjects_reach(self, stream_id: str, count: int, *, tenant: str = TENANT) -> bool: ...
+
+
+class ReceivedSignals(Protocol):
+    async def mark(self, signal: ReceivedSignal) -> bool: ...  # False if it was taken before; atomic, one winner
 
 
 class SignalEvents(Protocol):

@@ -44,6 +44,15 @@ SIGNAL_EVENTS = table(
     Index("signal_events_by_end", "expires_at", "tenant", "stream_id", "position"),
 )
 
+RECEIVED_SIGNALS = table(
+    "received_signals",
+    tenant(),
+    text("issuer", key=True),
+    text("jti", key=True),
+    whole("expires_at"),
+    Index("received_signals_by_end", "expires_at", "tenant", "issuer", "jti"),
+)
+
 SIGNAL_REMOVED_SUBJECTS = table(
     "signal_removed_subjects",
     tenant(),

@@ -26,6 +26,7 @@ from ostiary.storage.base import (
     Grants,
     InstallationKeys,
     Positions,
+    ReceivedSignals,
     RefreshTokens,
     Replay,
     RevocationLists,
@@ -51,6 +52,7 @@ from ostiary.storage.feed_readers import SqlFeedReaders
 from ostiary.storage.grants import SqlGrants
 from ostiary.storage.installation_settings import SqlSettings
 from ostiary.storage.ledger import Ledger
+from ostiary.storage.received_signals import SqlReceivedSignals
 from ostiary.storage.refresh_tokens import SqlRefreshTokens
 from ostiary.storage.replay import SqlReplay
 from ostiary.storage.revocations import SqlRevocations
@@ -100,6 +102,7 @@ class SqlUnitOfWork:
         self.feed_readers: FeedReaders = SqlFeedReaders(connection)
         self.signal_streams: SignalStreams = SqlSignalStreams(connection)
         self.signal_events: SignalEvents = SqlSignalEvents(connection, ledger)
+        self.received_signals: ReceivedSignals = SqlReceivedSignals(connection)
         self._settings = SqlSettings(connection)
 
     async def positions(self, *, changing: bool = False) -> Positions:

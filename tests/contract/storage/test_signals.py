@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ostiary.model.received_signal import ReceivedSignal
 from ostiary.model.signal import POLL, SignalEvent, SignalStream
 from ostiary.storage.base import Storage
 from tests.contract.storage.conftest import OpenStorage
@@ -160,6 +162,19 @@ async def test_events_that_nobody_fetched_end(storage: Storage) -> None:
         await work.signal_events.add(event("new", expires_at=NOW + 61))
     assert await storage.expire(NOW + 60) == 1
     assert await _jtis(storage) == ["new"]
+
+
+async def test_a_received_token_is_marked_once_and_kept_until_its_end(storage: Storage) -> None:
+    taken = ReceivedSignal("https://works.example", "j-1", NOW + 60)
+    async with storage.write() as work:
+        assert await work.received_signals.mark(taken)
+        assert not await work.received_signals.mark(taken)
+        assert not await work.received_signals.mark(replace(taken, expires_at=NOW + 90))
+        assert await work.received_signals.mark(replace(taken, issuer="https://other.example"))
+        assert await work.received_signals.mark(replace(taken, tenant="b"))
+    assert await storage.expire(NOW + 60) == 3
+    async with storage.write() as work:
+        assert await work.received_signals.mark(taken)
 
 
 async def test_another_process_queues_behind_the_first(open_storage: OpenStorage) -> None:

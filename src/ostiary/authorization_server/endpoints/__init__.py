@@ -32,6 +32,7 @@ from ostiary.authorization_server.endpoints import (
     traces,
     trust_bundle,
     upstream,
+    upstream_signals,
     userinfo,
 )
 from ostiary.authorization_server.endpoints.base import Endpoint
@@ -70,6 +71,7 @@ _PUBLISHED: tuple[Endpoint, ...] = (
     *status_lists.ENDPOINTS,
     *acme.ENDPOINTS,
     *shared_signals.ENDPOINTS,
+    upstream_signals.ENDPOINT,
 )
 ENDPOINTS: tuple[Endpoint, ...] = (*_PUBLISHED, metadata.endpoint(_PUBLISHED), admin_metadata.ENDPOINT)
 

@@ -122,7 +122,7 @@ async def _tokens(
         "redirect_uri": redirect_uri(server, state.upstream),
         "code_verifier": states.verifier(server, state),
     }
-    proof, authorization = _proof(settings, server.clock())
+    proof, authorization = client_proof(settings, server.clock())
     answer = await providers(server).ask(metadata.token_endpoint, form=form | proof, authorization=authorization)
     if answer.status >= 500:
         raise Unavailable("upstream", f"the token endpoint answered {answer.status}")
@@ -143,7 +143,7 @@ async def _tokens(
     return tokens
 
 
-def _proof(settings: UpstreamSettings, now: float) -> tuple[dict[str, str], str]:
+def client_proof(settings: UpstreamSettings, now: float) -> tuple[dict[str, str], str]:
     """How we prove ourselves at the token endpoint: form parameters, and the header Authorization."""
     if settings.private_key_file is not None:
         key = jwk.parse_private_key(read_secret_file(settings.private_key_file))
