@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from ostiary import __version__
+from ostiary.admin.feed_readers import overall
 from ostiary.audit.export import HeadsFile
 from ostiary.audit.folding import Folding
 from ostiary.audit.retention import drop_older
@@ -119,6 +120,7 @@ class Installation:
             Chore("revocation-lists", 1.0, RevocationLists(self.server.authorities).renew),
             Chore("status-lists", 0.5, StatusListPublisher(self.server).publish),
             Chore("expire", 20.0, self.expire),
+            Chore("feed-metrics", 5.0, self.measure_feed),
             *(Chore(f"deliveries:{kind}", 2.0, one) for kind, one in self.deliverer().rounds().items()),
             Chore("signals", 1.0, Pusher(self.server, self.fetcher).round),
             *self._upstream_signals(),
@@ -148,6 +150,15 @@ class Installation:
         """Delete what has ended, batch by batch."""
         while await self.storage.expire(int(self.clock())):
             pass
+
+    async def measure_feed(self) -> None:
+        """Show how the readers of the revocation feed stand."""
+        found = await overall(self.storage, now=self.clock())
+        self.metrics.set("revocation_position", found.head, {})
+        self.metrics.set("feed_readers", found.readers, {})
+        self.metrics.set("feed_rows_behind", found.behind, {"reader": "slowest"})
+        self.metrics.set("feed_seen_seconds", found.newest, {"reader": "newest"})
+        self.metrics.set("feed_seen_seconds", found.oldest, {"reader": "oldest"})
 
     async def close_refresh_windows(self) -> None:
         """Erase the sealed successors of refresh tokens whose time for a retry is over."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.admin.feed_readers import LIVE, ApiReaders, readers
+from ostiary.admin.feed_readers import LIVE, ApiReaders, Overall, overall, readers
 from ostiary.model.feed_reader import FeedReader
 from ostiary.revocation.act import Act
 from ostiary.revocation.installation import raise_epoch
@@ -72,3 +72,16 @@ def test_a_reader_counts_for_every_api_of_its_identity(world: World) -> None:
     world.add_api(more, client_id=None)
     reading(world, 1, 0)
     assert (known(world, ORDERS).readers, known(world, more).readers) == (1, 0)
+
+
+def test_all_readers_together_are_as_far_as_the_slowest(world: World) -> None:
+    revoke(world, "t-1", "t-2", "t-3")
+    reading(world, 1, 3, seen_at=NOW - 4)
+    reading(world, 2, 1, client_id="api_bills", seen_at=NOW - 9)
+    reading(world, 3, 0, seen_at=NOW - LIVE)
+    assert world.run(overall(world.storage, now=NOW)) == Overall(3, 2, 2, 4, 9)
+
+
+def test_nobody_is_behind_where_nobody_reads(world: World) -> None:
+    revoke(world, "t-1")
+    assert world.run(overall(world.storage, now=NOW)) == Overall(1, 0, 0, 0, 0)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
 
+from ostiary.model.feed_reader import FeedReader
 from ostiary.protocol.credential import Credential
+from ostiary.revocation.act import Act
+from ostiary.storage.open import storage_for
 from tests.cli.operator import ORDERS, Operator
 from tests.cli.operator_fixture import operator
 
 __all__ = ["operator"]
+
+STOCK = "https://stock.example.com"
+NOBODY_FOLLOWS = {"readers": 0, "behind": None, "seen": None}
 
 
 def test_api_is_made_with_scopes_and_an_identity(operator: Operator) -> None:
@@ -83,14 +92,14 @@ def test_api_is_changed_in_what_is_named_alone(operator: Operator) -> None:
     )
     named = {"name": "Orders", "scopes": {"a": "look"}, "token_format": "reference", "token_life": 60}
     assert changed == made | named | {"updated_at": changed["updated_at"]}
-    assert operator.done("api", "show", ORDERS) == changed
+    assert operator.done("api", "show", ORDERS) == changed | NOBODY_FOLLOWS
     assert operator.tags().count("api:updated") == 1
 
 
 def test_an_api_says_whether_its_tokens_stand_in_status_lists(operator: Operator) -> None:
     made = operator.done("api", "create", ORDERS, "--status-list")
     assert made["status_list"] is True
-    assert operator.done("api", "show", ORDERS) == made
+    assert operator.done("api", "show", ORDERS) == made | NOBODY_FOLLOWS
     assert operator.done("api", "change", ORDERS, "--no-status-list")["status_list"] is False
     assert operator.done("api", "change", ORDERS, "--status-list")["status_list"] is True
     assert operator.done("api", "create", ORDERS + "/2")["status_list"] is False
@@ -117,7 +126,7 @@ def test_changed_algorithm_gets_its_signing_key_at_once(operator: Operator) -> N
 def test_change_that_does_not_fit_is_refused(operator: Operator, arguments: list[str], word: str) -> None:
     made = operator.done("api", "create", ORDERS)
     operator.refused(3, [word], "api", "change", ORDERS, *arguments)
-    assert operator.done("api", "show", ORDERS) == made
+    assert operator.done("api", "show", ORDERS) == made | NOBODY_FOLLOWS
 
 
 def test_api_is_disabled_and_enabled(operator: Operator) -> None:
@@ -132,3 +141,30 @@ def test_api_is_disabled_and_enabled(operator: Operator) -> None:
 def test_unknown_api_is_not_ended(operator: Operator, verb: str) -> None:
     options = ["--name", "x"] if verb == "change" else []
     operator.refused(3, ["ostiary api list"], "api", verb, ORDERS, *options)
+
+
+def test_who_follows_the_revocation_feed_is_shown_with_its_lag(operator: Operator) -> None:
+    made = operator.done("api", "create", ORDERS, "--generate", "orders.json")
+    operator.done("api", "create", STOCK)
+
+    async def follow() -> None:
+        storage = storage_for(f"sqlite:///{operator.folder / 'ostiary.db'}")
+        await storage.open()
+        now = int(time.time())
+        try:
+            async with storage.write() as work:
+                for number in range(3):
+                    await work.revocations.append(Act("cli", now).row("jti", f"t-{number}"))
+                for digest, position in ((b"1", 3), (b"2", 1)):
+                    reader = FeedReader(digest * 32, str(made["client_id"]), "node-1", position, now, now + 900)
+                    await work.feed_readers.add(reader)
+        finally:
+            await storage.close()
+
+    asyncio.run(follow())
+    rows = {row["identifier"]: row for row in operator.done("api", "list")}
+    assert (rows[ORDERS]["readers"], rows[ORDERS]["behind"]) == (2, 2)
+    assert (rows[STOCK]["readers"], rows[STOCK]["behind"], rows[STOCK]["seen"]) == (0, None, None)
+    assert operator.done("api", "show", ORDERS)["behind"] == 2
+    table = operator.run("api", "list").out.splitlines()
+    assert table[0].split()[-3:] == ["readers", "behind", "seen"]

@@ -191,6 +191,20 @@ class FrozenReader:
         self._socket.close()
 
 
+def test_the_metrics_say_how_the_readers_stand(served: Served) -> None:
+    with served.run(), feed_reader(served) as reader:
+        reader.next()
+        revoked(served)
+        reader.until(1)
+        shown: list[str] = []
+        deadline = time.monotonic() + 30
+        while 'ostiary_feed_rows_behind{reader="slowest"} 1.0' not in shown and time.monotonic() < deadline:
+            shown = httpx2.get(f"{served.management}/metrics", trust_env=False).text.splitlines()
+        assert "ostiary_feed_readers 1.0" in shown
+        assert "ostiary_revocation_position 1.0" in shown
+        assert any(line.startswith('ostiary_feed_seen_seconds{reader="oldest"}') for line in shown)
+
+
 # -- several processes ------------------------------------------------------------------------------------------------
 
 

@@ -55,11 +55,39 @@ async def readers_within(work: UnitOfWork, *, now: float, position: int | None =
     return [_of(api, live, head, wanted, int(now)) for api in await _apis(work)]
 
 
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """All readers together. head: where the log stands; behind: rows that the slowest has not applied.
+
+    newest, oldest: seconds since the readers were heard of, that heard of last and that heard of longest ago; 0 without
+    any.
+    """
+
+    head: int
+    readers: int
+    behind: int
+    newest: int
+    oldest: int
+
+
+async def overall(storage: Storage, *, now: float) -> Overall:
+    """How the readers of this installation stand, for its metrics."""
+    async with storage.read() as work:
+        head = (await work.positions()).revocation
+        live = _live(await work.feed_readers.list(), int(now))
+    ages = [max(int(now) - reader.seen_at, 0) for reader in live] or [0]
+    slowest = min((reader.position for reader in live), default=head)
+    return Overall(head, len(live), _behind(head, slowest), min(ages), max(ages))
+
+
+def _live(found: Iterable[FeedReader], now: int) -> list[FeedReader]:
+    return [reader for reader in found if reader.seen_at > now - LIVE]
+
+
 def _by_client(found: Iterable[FeedReader], now: int) -> Mapping[str, list[FeedReader]]:
     live: dict[str, list[FeedReader]] = defaultdict(list)
-    for reader in found:
-        if reader.seen_at > now - LIVE:
-            live[reader.client_id].append(reader)
+    for reader in _live(found, now):
+        live[reader.client_id].append(reader)
     return live
 
 

@@ -24,6 +24,9 @@ from ostiary.protocol.jwk import SigningKey
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Register, list, show, change, disable APIs.")
 
 _COLUMNS = ("identifier", "name", "state", "token_format", "token_life", "client_id", "source")
+_FEED = ("readers", "behind", "seen")
+"""Of its processes that follow the revocation feed: how many there are, how many rows the slowest is behind, and how
+many seconds ago the quietest was heard of."""
 
 Identifier = Annotated[
     str, typer.Argument(metavar="IDENTIFIER", help="The API's identifier, such as https://orders.example.com.")
@@ -104,22 +107,38 @@ def _create(
 @app.command("list")
 @operator_command
 def list_apis(where: Where) -> None:
-    """List the APIs."""
-    rows = where.run(lambda administration: administration.apis())
-    show(rows if where.output is Format.JSON else [with_dates(row) for row in rows], where.output, columns=_COLUMNS)
+    """List the APIs, each with its processes that follow the revocation feed and how far behind they are."""
+    rows = where.run(_listed)
+    shown = rows if where.output is Format.JSON else [with_dates(row) for row in rows]
+    show(shown, where.output, columns=(*_COLUMNS, *_FEED))
     next_step("ostiary api show IDENTIFIER" if rows else "ostiary api create IDENTIFIER --generate FILE")
 
 
 @app.command("show")
 @operator_command
 def show_api(where: Where, identifier: Identifier) -> None:
-    """Show one API."""
-    row = where.run(lambda administration: administration.api(identifier))
+    """Show one API, with its processes that follow the revocation feed and how far behind they are."""
+    row = where.run(lambda administration: _shown(administration, identifier))
     show_row(row, where.output)
     if row["client_id"]:
         next_step(f"ostiary client keys list {row['client_id']}: the keys of its own identity")
     else:
         next_step(f"ostiary client create CLIENT_ID --api {identifier} --scope SCOPE --generate FILE")
+
+
+async def _listed(administration: Administration) -> list[Row]:
+    following = await _following(administration)
+    return [{**row, **following.get(row["identifier"], {})} for row in await administration.apis()]
+
+
+async def _shown(administration: Administration, identifier: str) -> Row:
+    row = await administration.api(identifier)
+    return {**row, **(await _following(administration)).get(identifier, {})}
+
+
+async def _following(administration: Administration) -> dict[str, Row]:
+    found = await administration.revocation_readers(0)
+    return {row["identifier"]: {name: row[name] for name in _FEED} for row in found}
 
 
 @app.command("change")
