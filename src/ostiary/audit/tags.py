@@ -136,6 +136,7 @@ SERVER_STARTED: Final = "server:started"
 SERVER_STOPPED: Final = "server:stopped"
 INSTALLATION_EPOCH_RAISED: Final = "installation:epoch_raised"
 INSTALLATION_RESTORED: Final = "installation:restored"
+INSTALLATION_MIGRATED: Final = "installation:migrated"
 TLS_CERTIFICATE_TAKEN: Final = "tls_certificate:taken"
 TLS_CERTIFICATE_REFUSED: Final = "tls_certificate:refused"
 CLIENT_CERTIFICATE_REFUSED: Final = "client_certificate:refused"
@@ -244,6 +245,7 @@ MEANINGS: Final[dict[str, str]] = {
     SERVER_STARTED: "A server process started.",
     SERVER_STOPPED: "A server process stopped in an orderly way.",
     INSTALLATION_EPOCH_RAISED: "A new epoch began: all that was issued before ended; the target is the installation.",
+    INSTALLATION_MIGRATED: "The installation was copied into this database from another, whole; the target is it.",
     INSTALLATION_RESTORED: "The database was filled from a backup; the target is the installation.",
     TLS_CERTIFICATE_TAKEN: "A process shows new connections another certificate; the target is its SHA-256.",
     CLIENT_CERTIFICATE_REFUSED: "A client certificate was refused in the TLS handshake; the problem is OpenSSL's word.",

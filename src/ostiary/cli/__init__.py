@@ -55,6 +55,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "audit": Noun("ostiary.cli.audit", "Read and verify the audit log", "server"),
     "backup": Noun("ostiary.cli.backup", "Write the data into one file, beside running servers", "server"),
     "restore": Noun("ostiary.cli.restore", "Fill an empty database from a backup", "server"),
+    "migrate": Noun("ostiary.cli.migrate", "Copy a stopped installation from SQLite to PostgreSQL", "server"),
     "explain": Noun("ostiary.cli.explain", "Show each check behind a refusal, by its trace id", "server"),
     "token": Noun("ostiary.cli.token", "Get, inspect, revoke access tokens as a client; list them", "cli"),
     "key": Noun("ostiary.cli.key", "This client's own key: register the next one", "cli"),
