@@ -7,7 +7,8 @@ writes a new marker, and proofs are refused for one window, the longest life tha
 proof that may have been forgotten has expired by itself. Since all of it is one script, all nodes agree.
 
 The window is counted by the clocks of those who ask, as the expiry of a proof is: a forgotten proof may be admitted
-exactly if it has not expired by the clock of the node that asks, so that is what the marker is compared with.
+exactly if it has not expired by the clock of the node that asks, so that is what the marker is compared with. A node
+whose clock is not that of Valkey, give or take half of ``CLOCK_SLACK``, is refused: so no two differ by more than that.
 """
 
 from __future__ import annotations
@@ -19,21 +20,27 @@ from typing import NamedTuple
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.replay.buckets import CLOCK_SLACK, MAX_LIFE, digest_of
 
-# KEYS: the marker, then the marks. ARGV: the window, then now and life of each mark; all in milliseconds.
+# KEYS: the marker, then the marks. ARGV: the window, the clock of the node, by how much it may differ, then now and
+# life of each mark; all in milliseconds.
 # Answers: when the window ends, then for each mark 1 (first), 0 (seen before) or -1 (refused, and not marked).
 SCRIPT = """
+local time = redis.call('TIME')
+local ahead = tonumber(ARGV[2]) - (time[1] * 1000 + time[2] / 1000)
+if math.abs(ahead) > tonumber(ARGV[3]) then
+  return redis.error_reply(string.format('CLOCK of this node differs from that of Valkey by %.0f s', ahead / 1000))
+end
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 if not run_id then return redis.error_reply('no run_id') end
 local keeper, open_at = string.match(redis.call('GET', KEYS[1]) or '', '^(%x+) (%d+)$')
 if keeper ~= run_id then
   local latest = 0
-  for place = 2, #ARGV, 2 do latest = math.max(latest, tonumber(ARGV[place])) end
+  for place = 4, #ARGV, 2 do latest = math.max(latest, tonumber(ARGV[place])) end
   open_at = string.format('%.0f', latest + tonumber(ARGV[1]))
   redis.call('SET', KEYS[1], run_id .. ' ' .. open_at)
 end
 local answers = {open_at}
 for place = 2, #KEYS do
-  local now, life = ARGV[2 * place - 2], ARGV[2 * place - 1]
+  local now, life = ARGV[2 * place], ARGV[2 * place + 1]
   if tonumber(now) <= tonumber(open_at) then
     answers[place] = -1
   elseif redis.call('SET', KEYS[place], '', 'NX', 'PX', life) then
@@ -84,11 +91,11 @@ class Marks:
         # Kept for longer than asked: for a decision by a slower clock, and in case the clock of Valkey is set forward.
         return Mark(digest_of(issuer, jti), ceil(now * 1000), ceil((max(life, 0) + CLOCK_SLACK) * 1000))
 
-    def arguments(self, marks: Sequence[Mark]) -> tuple[int, list[bytes | int]]:
-        """How many keys the script is given, and its keys and arguments."""
+    def arguments(self, marks: Sequence[Mark], clock: float) -> tuple[int, list[bytes | int]]:
+        """How many keys the script is given, and its keys and arguments. clock: of this node, in seconds."""
         keys: list[bytes | int] = [self._marker, *(self._front + mark.digest for mark in marks)]
         times = [time for mark in marks for time in (mark.now, mark.life)]
-        return len(keys), [*keys, self._window, *times]
+        return len(keys), [*keys, self._window, int(clock * 1000), CLOCK_SLACK * 500, *times]
 
 
 def read_answers(marks: Sequence[Mark], answered: object) -> list[bool | Unavailable]:

@@ -47,7 +47,8 @@ class RedisReplayMemory:
     url: ``valkey://``, ``valkeys://`` (TLS), ``redis://``, ``rediss://`` or ``unix://``, with user, password and number
     of the database, as the client library wants them; name: whose marks these are, such as the API's identifier.
     longest_life: seconds; for how long proofs may live, and are refused after Valkey may have forgotten some.
-    timeout: seconds for connecting and for an answer. elapsed: seconds that only go forward.
+    timeout: seconds for connecting and for an answer. clock: of this node, seconds since the epoch, which has to agree
+    with that of Valkey to a minute; elapsed: seconds that only go forward.
     Raises ConfigurationError for a URL that is none.
     """
 
@@ -58,11 +59,13 @@ class RedisReplayMemory:
         name: str = "",
         longest_life: float = LONGEST_LIFE,
         timeout: float = TIMEOUT,
+        clock: Callable[[], float] = time.time,
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         self._marks = Marks(name, longest_life)
         self._url = server_url(url)
         self._timeout = timeout
+        self._clock = clock
         self._elapsed = elapsed
         self._checked_at = -_POLICY_EVERY
         self._threads = self._client()
@@ -112,7 +115,7 @@ class RedisReplayMemory:
         return valkey.Valkey.from_url(self._url, socket_timeout=self._timeout, socket_connect_timeout=self._timeout)
 
     def _run(self, marks: Sequence[Mark]) -> object:
-        count, arguments = self._marks.arguments(marks)
+        count, arguments = self._marks.arguments(marks, self._clock())
         try:
             return self._threads.execute_command("EVALSHA", _SHA, count, *arguments)
         except NoScriptError:
@@ -128,7 +131,7 @@ class RedisReplayMemory:
             client = valkey.asyncio.Valkey.from_url(
                 self._url, socket_timeout=self._timeout, socket_connect_timeout=self._timeout
             )
-            mine = self._loops[loop] = _Loop(client, self._marks, self._check_is_due, self._check_done)
+            mine = self._loops[loop] = _Loop(client, self._marks, self._clock, self._check_is_due, self._check_done)
         return mine
 
     def _check_is_due(self) -> bool:
@@ -146,11 +149,13 @@ class _Loop:
         self,
         client: valkey.asyncio.Valkey,
         marks: Marks,
+        clock: Callable[[], float],
         check_is_due: Callable[[], bool],
         check_done: Callable[[], None],
     ) -> None:
         self._client = client
         self._marks = marks
+        self._clock = clock
         self._check_is_due = check_is_due
         self._check_done = check_done
         self._queue: list[tuple[Mark, asyncio.Future[bool]]] = []
@@ -192,7 +197,7 @@ class _Loop:
             return [_unavailable(error)] * len(marks)
 
     async def _run(self, marks: Sequence[Mark]) -> object:
-        count, arguments = self._marks.arguments(marks)
+        count, arguments = self._marks.arguments(marks, self._clock())
         try:
             return await self._client.execute_command("EVALSHA", _SHA, count, *arguments)
         except NoScriptError:

@@ -251,6 +251,8 @@ class ResourceServer:
         finally:
             await asyncio.to_thread(self.close)
             await self.http.aclose()
+            if isinstance(self._given_replay, replay_memory.SharedMemory):
+                await self._given_replay.aclose()
 
     @property
     def __wrapped__(self) -> Any:
@@ -310,7 +312,7 @@ class ResourceServer:
 
     async def _check_replay(self) -> None:
         """Raises ConfigurationError for a memory that would forget; one that is gone keeps nobody from starting."""
-        if self.verifier.rules.direct_header is not None and isinstance(self.replay, replay_memory.CheckedAtStart):
+        if self.verifier.rules.direct_header is not None and isinstance(self.replay, replay_memory.SharedMemory):
             try:
                 await self.replay.check()
             except Unavailable as error:

@@ -21,11 +21,15 @@ _VARIABLES = ("OSTIARY_REPLAY_URL", "OSTIARY_REPLAY_URL_FILE", "OSTIARY_REPLAY_F
 
 
 @runtime_checkable
-class CheckedAtStart(Protocol):
-    """A memory that can tell before the first proof whether it is fit."""
+class SharedMemory(Protocol):
+    """A memory on another machine: it can tell before the first proof whether it is fit, and holds connections."""
 
     async def check(self) -> None:
         """Raises Unavailable, and ConfigurationError with the mend."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of the connections; a later question makes them anew."""
         ...
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +15,7 @@ import valkey
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.replay.buckets import CLOCK_SLACK
 from ostiary.replay.redis import RedisReplayMemory
+from tests.contract.replay.memories import valkey_memory
 from tests.real_parts.valkey import ValkeyServer
 
 NOW = 1_800_000_000.0
@@ -257,6 +261,50 @@ def test_an_answer_in_another_form_refuses(server: ValkeyServer, ask: First) -> 
         operator.lpush(marker, "not even text")
     with pytest.raises(Unavailable, match="WRONGTYPE"):
         ask(memory, "j1", now=now + WINDOW + 1)
+
+
+@pytest.mark.parametrize("off", [-90.0, 90.0, 300.0, -86_400.0])
+def test_a_node_whose_clock_is_not_that_of_valkey_is_refused_and_does_not_begin_a_window(
+    server: ValkeyServer, ask: First, off: float
+) -> None:
+    """After a flush it would end the window too early for all, or never."""
+    wrong = RedisReplayMemory(server.url, longest_life=LIFE, clock=lambda: time.time() + off)
+    right = RedisReplayMemory(server.url, longest_life=LIFE)
+    with pytest.raises(Unavailable, match="CLOCK of this node differs from that of Valkey"):
+        ask(wrong, "used", now=NOW + off)
+    now = _admitting(ask, right)
+    with pytest.raises(Unavailable, match="CLOCK"):
+        ask(wrong, "used", now=now + off)
+
+
+@pytest.mark.parametrize("off", [-40.0, 40.0])
+def test_a_clock_that_is_a_little_off_is_borne(server: ValkeyServer, ask: First, off: float) -> None:
+    a_little = RedisReplayMemory(server.url, longest_life=LIFE, clock=lambda: time.time() + off)
+    now = _admitting(ask, a_little, now=NOW + off)
+    assert not ask(RedisReplayMemory(server.url, longest_life=LIFE), "used", now=now + 2)
+
+
+def test_of_three_processes_that_ask_at_once_one_wins_each_id(server: ValkeyServer) -> None:
+    valkey_memory(server.url, now=NOW, longest_life=LIFE, name="processes")
+    command = [sys.executable, "-c", ASK, server.url]
+    askers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for asker in askers:
+        assert asker.stdin is not None
+        asker.stdin.write("go\n")
+        asker.stdin.flush()
+    won = [int(line) for asker in askers for line in asker.communicate()[0].split()]
+    assert sorted(won) == list(range(100))
+
+
+ASK = """
+import sys
+from ostiary.replay.redis import RedisReplayMemory
+memory = RedisReplayMemory(sys.argv[1], name="processes", longest_life=60)
+sys.stdin.readline()
+for number in range(100):
+    if memory.first_time_sync("billing", str(number), expires_at=1_800_000_060.0, now=1_800_000_000.0):
+        print(number, flush=True)
+"""
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/0", "127.0.0.1:6379", "", "valkey"])
