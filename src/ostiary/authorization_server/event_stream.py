@@ -16,6 +16,9 @@ from ostiary.authorization_server.http import Receive, Response, Scope, Send
 CONNECTION = "ostiary.connection"
 """The ASGI extension under which a server offers the ``Connection`` of a request."""
 
+PUSH = "ostiary.push"
+"""The ASGI extension by which a server sends a piece of a body at once, or says that it has to wait: bytes -> bool."""
+
 _STOP_SECONDS = 1.0  # how long what waits may take to be sent after a stop was asked for
 
 HEADERS = (
@@ -44,7 +47,8 @@ class EventStream(Response):
     """``body``, the first event, and ``events``, those that come after it.
 
     end: asks the events to end. too_slow: is set when the reader is to be cut off. life: seconds until it ends by
-    itself. close: is called once it has ended, however it did, also if it never began.
+    itself. close: is called once it has ended, however it did, also if it never began. attach: is told of PUSH, by
+    which events may be sent while ``events`` are waited for.
     """
 
     events: AsyncIterator[bytes]
@@ -52,11 +56,15 @@ class EventStream(Response):
     too_slow: asyncio.Event
     life: float
     close: Callable[[], None]
+    attach: Callable[[Callable[[bytes], bool]], None]
 
 
 async def send_events(scope: Scope, receive: Receive, send: Send, response: EventStream) -> None:
     """Answer with ``response`` until it ends, its reader has gone, or it has to be cut off."""
-    connection: Connection | None = (scope.get("extensions") or {}).get(CONNECTION)
+    extensions = scope.get("extensions") or {}
+    connection: Connection | None = extensions.get(CONNECTION)
+    if PUSH in extensions:
+        response.attach(extensions[PUSH])
     loop = asyncio.get_running_loop()
     timers = [loop.call_later(response.life, response.end)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 MAX_WAITING = 256
@@ -34,9 +34,19 @@ class Stream:
         self._octets = 0
         self._news = asyncio.Event()
         self._ended = False
+        self._push: Callable[[bytes], bool] | None = None
+        self._idle = False  # all that was offered is sent, and ``live`` waits
+
+    def attach(self, push: Callable[[bytes], bool]) -> None:
+        """A short cut: ``push`` sends a message at once, or says False. With it nobody is woken for a message that
+        finds nothing before it, which halves the work where a thousand read.
+        """
+        self._push = push
 
     def offer(self, event: bytes) -> bool:
-        """Queue a message; False if its reader is too slow for that."""
+        """Send a message, or queue it; False if its reader is too slow for that."""
+        if self._push is not None and self._idle and not (self._waiting or self._ended) and self._push(event):
+            return True
         if len(self._waiting) >= MAX_WAITING or self._octets + len(event) > MAX_WAITING_OCTETS:
             self.too_slow.set()
             return False
@@ -60,4 +70,6 @@ class Stream:
             if self._ended:
                 return
             self._news.clear()
+            self._idle = True
             await self._news.wait()
+            self._idle = False

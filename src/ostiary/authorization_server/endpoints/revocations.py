@@ -103,7 +103,7 @@ class _Beginning:
             feed.leave(stream)
             self.give_back()
 
-        return EventStream(200, HEADERS, first, events, stream.end, stream.too_slow, feed.life(), close)
+        return EventStream(200, HEADERS, first, events, stream.end, stream.too_slow, feed.life(), close, stream.attach)
 
     def give_back(self) -> None:
         seat, self._seat = self._seat, ""
