@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import string
+import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol import challenges, metadata, token_format, uri
@@ -24,6 +27,18 @@ def test_opaque_secret_has_its_documented_form() -> None:
     assert token_format.parse(FIXED) == ("at", "0aZ9bC")
     assert token_format.looks_like(FIXED)
     assert not token_format.looks_like("eyJhbGciOi")
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_a_secret_is_its_number_in_base_62_and_its_checksum_that_of_the_text(drawn: bytes) -> None:
+    token = token_format.generate("at", "0aZ9bC", random=lambda _: drawn)
+    digits = string.digits + string.ascii_uppercase + string.ascii_lowercase
+
+    def number(text: str) -> int:
+        return sum(digits.index(digit) * 62**place for place, digit in enumerate(reversed(text)))
+
+    assert number(token[14:57]) == int.from_bytes(drawn, "big")
+    assert number(token[57:]) == zlib.crc32(token[:57].encode())
 
 
 @pytest.mark.parametrize("fill", [0, 255])

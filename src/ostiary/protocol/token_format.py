@@ -38,6 +38,7 @@ _SHAPE = re.compile(r"ost_([a-z]{2})_([0-9A-Za-z]{6})_[0-9A-Za-z]{49}")
 _KIND = re.compile(r"[a-z]{2}")
 _INSTALLATION = re.compile(r"[0-9A-Za-z]{6}")
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 _SECRET_BYTES = 32
 _SECRET_DIGITS = 43
 _CHECKSUM_DIGITS = 6
@@ -92,8 +93,10 @@ def _checksum(body: str) -> str:
 
 
 def _base62(value: int, digits: int) -> str:
-    text = ""
-    for _ in range(digits):
-        value, digit = divmod(value, 62)
-        text = _DIGITS[digit] + text
-    return text
+    pairs: list[str] = []
+    # Two digits at a time: to divide a number of 256 bits is what this costs.
+    for _ in range((digits + 1) // 2):
+        value, pair = divmod(value, 3844)
+        pairs.append(_PAIRS[pair])
+    pairs.reverse()
+    return "".join(pairs)[-digits:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -157,6 +158,7 @@ class SqliteStorage:
 
     def __init__(self, path: Path, *, busy_timeout: float = 5.0, clock: Callable[[], float] = time.time) -> None:
         self._path = Path(path)
+        self._name = str(self._path)
         self._busy_timeout = busy_timeout
         self._clock = clock
         self._group: GroupCommit | None = None
@@ -249,7 +251,7 @@ class SqliteStorage:
     def _check_the_file(self) -> None:
         """SQLite goes on writing into a file that was removed or replaced, and all of it is lost at the next start."""
         try:
-            found = self._path.stat()
+            found = os.stat(self._name)  # noqa: PTH116 - at each turn of the loop, where a Path costs twice as much
         except OSError as error:
             raise Unavailable("storage", f"the database file: {error.strerror}") from error
         if (found.st_dev, found.st_ino) != self._file:
