@@ -13,6 +13,7 @@ from ostiary.backup.shape import Row, Shape
 from ostiary.errors import ConfigurationError, Unavailable
 
 _AT_ONCE = 5000
+_LOOKS = 10
 # A pool of a server always has a connection, and so has who waits for its notifications.
 _OTHERS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user"
@@ -61,8 +62,13 @@ class PostgresDatabase:
 
     def in_use(self) -> bool:
         with self._connected() as connection:
-            row = connection.execute(_OTHERS).fetchone()
-            return row is None or row[0] > 0
+            for _ in range(_LOOKS):
+                row = connection.execute(_OTHERS).fetchone()
+                if row is not None and row[0] == 0:
+                    return False
+                # A connection of our own that was closed a moment ago may still be listed; a server's stays.
+                connection.execute("SELECT pg_sleep(0.2)")
+            return True
 
 
 class _View:
