@@ -32,7 +32,7 @@ def test_an_active_token_is_told_of_in_a_signed_answer_to_its_api(world: World) 
     assert header["typ"] == "token-introspection+jwt"
     assert claims == {
         "iss": ISSUER,
-        "aud": ORDERS,
+        "aud": ["api_orders", ORDERS],
         "iat": int(world.clock.now),
         "token_introspection": world.introspect(token).json,
     }
@@ -44,7 +44,7 @@ def test_of_a_token_that_is_none_the_answer_says_nothing_but_that(world: World, 
     _, claims = opened(world, asked(world, token))
     assert claims == {
         "iss": ISSUER,
-        "aud": ORDERS,
+        "aud": ["api_orders", ORDERS],
         "iat": int(world.clock.now),
         "token_introspection": {"active": False},
     }
@@ -53,7 +53,7 @@ def test_of_a_token_that_is_none_the_answer_says_nothing_but_that(world: World, 
 def test_a_token_for_another_api_is_inactive_and_not_told_of(world: World) -> None:
     """attack 32"""
     _, claims = opened(world, asked(world, world.access_token(), "api_bills"))
-    assert (claims["aud"], claims["token_introspection"]) == (BILLS, {"active": False})
+    assert (claims["aud"], claims["token_introspection"]) == (["api_bills", BILLS], {"active": False})
 
 
 def test_a_reference_token_is_told_of_alike(world: World) -> None:
@@ -69,7 +69,7 @@ def test_an_api_with_several_names_is_named_by_all_of_them(world: World) -> None
     world.add_api("https://more.example.com", client_id=None)
     world.write(lambda work: _give_to_orders(work))
     _, claims = opened(world, asked(world, world.access_token()))
-    assert claims["aud"] == ["https://more.example.com", ORDERS]
+    assert claims["aud"] == ["api_orders", "https://more.example.com", ORDERS]
 
 
 async def _give_to_orders(work: object) -> None:

@@ -55,8 +55,9 @@ def _signed(exchange: Exchange, apis: Sequence[Api], token: AccessToken | None, 
     """The same answer as a JWT, by the algorithm of the API's own tokens; Unavailable if no key can sign it."""
     mine = next((api for api in apis if token is not None and api.identifier == token.audience), apis[0])
     signer = exchange.server.signing_keys.current(mine.token_alg)
-    # RFC 9701 5: aud is the API that receives the answer. All its names, so that they tell nothing of the token.
-    names = [api.identifier for api in apis]
+    # RFC 9701 5: aud is the API that receives the answer. Under all its names: clients of others know it as client_id,
+    # and by its identifiers, all of them, nothing is told of the token.
+    names = [exchange.client.client.client_id, *(api.identifier for api in apis)]
     payload = introspection_jwt.build(issuer=exchange.server.issuer, audience=names, answer=told, now=int(exchange.now))
     body = jws.sign(payload, signer, typ=introspection_jwt.TYP).encode("ascii")
     headers = ((b"content-type", introspection_jwt.MEDIA_TYPE.encode("ascii")), *NOT_STORED)
