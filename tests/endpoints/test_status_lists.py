@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from msgspec.structs import replace
 
 from ostiary.authorization_server.status_lists.publisher import SETTLING, SOON, StatusListPublisher
 from ostiary.model.revocation import Revocation
