@@ -25,7 +25,12 @@ def application(kind: str, issuer: str) -> Any:
         return app
     from ostiary.resource_server import Principal, ResourceServer
 
-    guard = ResourceServer(issuer=issuer, audience="http://localhost:8402", scopes={"orders:read": "see orders"})
+    guard = ResourceServer(
+        issuer=issuer,
+        audience="http://localhost:8402",
+        scopes={"orders:read": "see orders"},
+        revocation="until_expiry",
+    )
     guarded = FastAPI(lifespan=guard.lifespan)
 
     # Evaluated here, because FastAPI cannot see the local ``guard`` from a postponed annotation.

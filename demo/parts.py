@@ -17,6 +17,7 @@ import httpx2
 
 from demo.checks import StepFailed, expect
 from demo.credentials import credential_in, proof_of
+from demo.relay import Relay
 
 _SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "fastapi_orders"
 START_SECONDS = 30.0
@@ -35,6 +36,7 @@ class Demo:
     reference_api_port: int
     tls_api_port: int
     mtls_port: int
+    relay: Relay
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -116,7 +118,11 @@ class Demo:
     def start_api(self, name: str, port: int, audience: str) -> None:
         """The sample FastAPI application, protected by the guard, as an API of its own."""
         command = [sys.executable, "-m", "uvicorn", "app:app", "--app-dir", str(_SAMPLE), "--port", str(port)]
-        self.start(name, command, f"http://127.0.0.1:{port}/", self._environment(name, audience))
+        environment = self._environment(name, audience)
+        if audience == self.api:
+            # What it asks the server passes where it is counted.
+            environment["OSTIARY_INTERNAL_URL"] = self.relay.url
+        self.start(name, command, f"http://127.0.0.1:{port}/", environment)
 
     def start_tls_api(self, name: str) -> None:
         """The same over TLS, with the certificate in ``<name>.pem``; clients may show one of the private CA."""
@@ -139,6 +145,7 @@ class Demo:
     def stop(self) -> None:
         """Close what was opened, and stop every process, the last one first."""
         self.closing.close()
+        self.relay.close()
         for process in reversed(self.processes):
             process.terminate()
         for process in self.processes:
@@ -153,7 +160,7 @@ class Demo:
 def demo(folder: Path) -> Iterator[Demo]:
     """A demo on free ports below ``folder``."""
     issuer, management, api, reference_api, tls_api, mtls = _free_ports(6)
-    parts = Demo(folder, issuer, management, api, reference_api, tls_api, mtls)
+    parts = Demo(folder, issuer, management, api, reference_api, tls_api, mtls, Relay(issuer))
     try:
         yield parts
     finally:

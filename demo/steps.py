@@ -12,6 +12,7 @@ from demo.certificate_steps import CERTIFICATE_STEPS
 from demo.checks import StepFailed, bearer, call, error_of, expect, reason, trace
 from demo.credentials import assertion_of, credential_in
 from demo.parts import Demo
+from demo.revocation_steps import REVOCATION_STEPS
 from demo.user_steps import USER_STEPS
 from ostiary.client import ClientAuth, ClientRequestAuth
 from ostiary.protocol import base64url, client_assertion, jws
@@ -196,6 +197,7 @@ STEPS: tuple[Step, ...] = (
     *USER_STEPS,
     explain,
     verify_audit,
+    *REVOCATION_STEPS,
 )
 
 

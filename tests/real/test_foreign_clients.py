@@ -52,6 +52,7 @@ def sample(served: Served) -> Iterator[str]:
     environment = {
         "OSTIARY_ISSUER": served.issuer,
         "OSTIARY_AUDIENCE": ORDERS,
+        "OSTIARY_REVOCATION": "until_expiry",
         "SSL_CERT_FILE": str(served.folder / "ca.pem"),
     }
     command = [sys.executable, "-m", "uvicorn", "app:app", "--port", str(port)]

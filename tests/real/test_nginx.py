@@ -96,7 +96,7 @@ def running(folder: Path, server: list[str], configuration: str, api: str = "") 
     nginx = [system_program("nginx"), "-p", ".", "-c", "nginx.conf", "-g", "daemon off; master_process off;"]
     with ExitStack() as parts:
         issuer = parts.enter_context(running_issuer())
-        environment = {"OSTIARY_ISSUER": issuer.issuer, "OSTIARY_AUDIENCE": API}
+        environment = {"OSTIARY_ISSUER": issuer.issuer, "OSTIARY_AUDIENCE": API, "OSTIARY_REVOCATION": "until_expiry"}
         process = parts.enter_context(Process([sys.executable, *server], cwd=folder, environment=environment))
         process.wait_for_line("running on")
         parts.enter_context(Process(nginx, cwd=folder)).wait_for_port(port)

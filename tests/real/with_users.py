@@ -41,8 +41,9 @@ def running_with_users(folder: Path) -> Iterator[WithUsers]:
     api = f"http://localhost:{port}"
     with running_dev(folder) as dev:
         known = json.loads((folder / ".ostiary" / "demo-user.json").read_text())
-        dev.ostiary("api", "create", api, "--scope", "orders:read=see orders")
-        environment = {"OSTIARY_ISSUER": dev.issuer, "OSTIARY_AUDIENCE": api}
+        key = folder / "stepping-api.json"
+        dev.ostiary("api", "create", api, "--scope", "orders:read=see orders", "--generate", str(key))
+        environment = {"OSTIARY_ISSUER": dev.issuer, "OSTIARY_AUDIENCE": api, "OSTIARY_API_KEY_FILE": str(key)}
         command = [sys.executable, "-m", "uvicorn", "tests.real.stepping_api:app", "--port", str(port)]
         with Process(command, cwd=ROOT, environment=environment) as process:
             wait_until_answered(process, f"{api}/healthz")

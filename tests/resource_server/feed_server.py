@@ -114,7 +114,8 @@ class FeedServer:
             yield from first
             yield from iter(mine.get, None)
         finally:
-            self._streams.discard(mine)
+            with self._lock:
+                self._streams.discard(mine)
 
     def _pages(self, after: int, nonce: str) -> Iterator[bytes]:
         """Everything above ``after``; the first page repeats the nonce."""

@@ -19,7 +19,7 @@ AUDIENCE = "https://orders.example.com"
 
 
 def guard(**options: Any) -> ResourceServer:
-    return ResourceServer(**{"environment": {}, "traces": [], **options})
+    return ResourceServer(**{"environment": {"OSTIARY_REVOCATION": "until_expiry"}, "traces": [], **options})
 
 
 def credential(issuer: str = ISSUER) -> Credential:
@@ -37,7 +37,7 @@ def test_the_environment_says_what_arguments_do_not(tmp_path: Path) -> None:
     assert list(made.sources.keys) == [ISSUER]
     assert made.audience == AUDIENCE
     assert [config.issuer for config in made.sources.own] == [ISSUER]
-    assert list(guard(issuer="https://b.example", audience="x", environment={}).sources.keys) == ["https://b.example"]
+    assert list(guard(issuer="https://b.example", audience="x").sources.keys) == ["https://b.example"]
 
 
 def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
@@ -68,11 +68,44 @@ def test_the_credential_alone_says_issuer_and_audience() -> None:
             {"credential": Credential(CLIENT, ISSUER, "c", SigningKey.generate("ES256")), "audience": AUDIENCE},
             "an API needs its own",
         ),
+        (
+            {"issuer": ISSUER, "audience": AUDIENCE, "environment": {}},
+            "API_KEY_FILE .* OSTIARY_REVOCATION=until",
+        ),
+        ({"issuer": ISSUER, "audience": AUDIENCE, "revocation": "feed"}, f"tokens of {ISSUER} were revoked"),
+        ({"issuer": ISSUER, "audience": AUDIENCE, "revocation": "introspect"}, "needs a key of its own there"),
+        (
+            {"issuer": [ISSUER, "https://b.example"], "credential": credential(), "environment": {}},
+            "of https://b.example",
+        ),
+        (
+            {"issuer": ISSUER, "audience": AUDIENCE, "revocation": "never"},
+            "feed, introspect, status_list, until_expiry",
+        ),
+        ({"issuer": ISSUER, "audience": AUDIENCE, "environment": {"OSTIARY_REVOCATION": "no"}}, "'no' is no choice"),
+        ({"credential": credential(), "when_stale": "admit"}, 'it is "refuse" or "introspect"'),
+        ({"credential": credential(), "max_staleness": 9.9}, "from 10 to 86400"),
+        ({"credential": credential(), "max_staleness": float("nan")}, "from 10 to 86400"),
     ],
 )
 def test_a_mistake_is_one_sentence(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         guard(**options)
+
+
+def test_the_feed_is_followed_where_nothing_else_is_said_and_each_issuer_may_be_told_apart() -> None:
+    def choices(**options: Any) -> dict[str, str]:
+        made = guard(**{"credential": credential(), "environment": {}, **options})
+        return {issuer: status.choice for issuer, status in made.revocation_status().items()}
+
+    assert choices() == {ISSUER: "feed"}
+    assert choices(environment={"OSTIARY_REVOCATION": "introspect"}) == {ISSUER: "introspect"}
+    assert choices(environment={"OSTIARY_REVOCATION": "introspect"}, revocation="feed") == {ISSUER: "feed"}
+    assert choices(revocation=lambda principal, now: None) == {ISSUER: "hook"}
+    other = IssuerConfig("https://b.example", revocation="until_expiry")
+    assert choices(issuer=[ISSUER, other]) == {ISSUER: "feed", "https://b.example": "until_expiry"}
+    with pytest.raises(ConfigurationError, match="is no choice"):
+        IssuerConfig(ISSUER, revocation="sometimes")  # type: ignore[arg-type]
 
 
 def test_an_unknown_algorithm_is_a_mistake() -> None:

@@ -142,7 +142,8 @@ def django_project(world: World, cors: bool) -> None:
     settings.MIDDLEWARE = [f"{__name__}.DjangoCors", own] if cors else [own]
     settings.OSTIARY = {
         "issuer": world.issuer.issuer, "audience": world.guard().audience, "traces": world.sink,
-        "clock": world.clock, "elapsed": world.clock.elapsed, "environment": {}, **world.options,
+        "clock": world.clock, "elapsed": world.clock.elapsed, "environment": {}, "revocation": "until_expiry",
+        **world.options,
     }  # fmt: skip
     django_shell.guard.cache_clear()
 

@@ -24,7 +24,7 @@ NOW = 1_800_000_000.0
 
 @pytest.fixture
 def guard() -> ResourceServer:
-    return ResourceServer(ISSUER, API, clock=lambda: NOW, environment={})
+    return ResourceServer(ISSUER, API, clock=lambda: NOW, environment={}, revocation="until_expiry")
 
 
 @pytest.fixture

@@ -70,6 +70,7 @@ class World:
             "clock": self.clock,
             "elapsed": self.clock.elapsed,
             "environment": {},
+            "revocation": "until_expiry",
             **self.options,
         }
         guard = ResourceServer(**{**settings, **options})

@@ -18,7 +18,7 @@ from ostiary.errors import ConfigurationError, VerificationError
 from ostiary.protocol import uri
 from ostiary.protocol.credential import API, Credential
 from ostiary.resource_server.issuer import IssuerConfig
-from ostiary.resource_server.watch import NEEDS_CREDENTIAL, UNTIL_EXPIRY, RevocationChoice, checked_choice
+from ostiary.resource_server.watch import FEED, NEEDS_CREDENTIAL, RevocationChoice, checked_choice
 from ostiary.secret_files import read_secret_file
 
 Issuers = str | IssuerConfig | Sequence[str | IssuerConfig] | None
@@ -44,23 +44,22 @@ def read(
 ) -> Configuration:
     """The configuration. Raises ConfigurationError that names what is missing."""
     own = _credential(credential, environment)
-    wanted = revocation if revocation is not None else environment.get("OSTIARY_REVOCATION") or None
-    configs = tuple(_with_choice(config, wanted) for config in _issuers(issuer, own, environment))
+    configs = _issuers(issuer, own, environment)
     audiences = _audiences(audience, own, environment)
     url = public_url or environment.get("OSTIARY_PUBLIC_URL") or audiences[0]
-    return Configuration(configs, audiences, url.rstrip("/"))
+    wanted = revocation if revocation is not None else environment.get("OSTIARY_REVOCATION") or FEED
+    return Configuration(tuple(_with_choice(config, wanted) for config in configs), audiences, url.rstrip("/"))
 
 
 def _with_choice(config: IssuerConfig, wanted: object) -> IssuerConfig:
-    """``config`` with its way to learn of revocations: its own, else the one that is ``wanted``, else the feed."""
-    choice = config.revocation
-    if choice is None:
-        choice = checked_choice(UNTIL_EXPIRY if wanted is None else wanted)
+    """``config`` with its way to learn of revocations: its own, else the one that is ``wanted``."""
+    choice = config.revocation if config.revocation is not None else checked_choice(wanted)
     if choice in NEEDS_CREDENTIAL and config.credential is None:
         raise ConfigurationError(
-            f'With revocation="{choice}" this API asks {config.issuer} as itself: give it its key there '
-            "(OSTIARY_API_KEY_FILE, made by ostiary api create --generate), or say that a revoked token is good "
-            'until it expires (revocation="until_expiry", OSTIARY_REVOCATION).'
+            f"To learn which tokens of {config.issuer} were revoked, this API needs a key of its own there: set "
+            "OSTIARY_API_KEY_FILE (made by ostiary api create --generate). Or say that a revoked token is good until "
+            'it expires: revocation="until_expiry", OSTIARY_REVOCATION=until_expiry. Where the issuer publishes status '
+            'lists, "status_list" needs no key either.'
         )
     return replace(config, revocation=choice)
 

@@ -59,7 +59,8 @@ class ResourceServer:
     issuer: whom to trust: a URL, an IssuerConfig, or several. Default: OSTIARY_ISSUER.
     audience: this API's identifier (several while it changes; the first is its own). Default: OSTIARY_AUDIENCE.
     credential: this API's own identity: a Credential or the path of its file, which its owner alone may read. Default:
-    OSTIARY_API_KEY_FILE. Without it only self-contained tokens can be verified, and a warning says so at start.
+    OSTIARY_API_KEY_FILE. Without it only self-contained tokens can be verified, until they expire, and a warning says
+    so at start.
     accept_client_requests: take a client's own JWT in ``client_request_header`` (``protocol.client_request_jwt``).
     replay: the memory of their ``jti``; default: Valkey at OSTIARY_REPLAY_URL, for an API on several hosts, else a file
     shared by the processes of this host, see ``configuration.default_replay_file``. ``ProcessReplayMemory()`` serves
@@ -75,7 +76,7 @@ class ResourceServer:
     refused at its next request; ``"introspect"``: each one is asked about, an answer kept for ``introspection_ttl``;
     ``"status_list"``: the list that it names is looked at, which is kept as long as it says itself (any issuer's);
     ``"until_expiry"``: not at all; or a RevocationHook, which is asked at each request, for tokens seen before too.
-    Default: OSTIARY_REVOCATION.
+    Default: OSTIARY_REVOCATION, else the feed, which needs a credential at each issuer.
     max_staleness: seconds, how old what the feed has told may be. when_stale: what becomes of a self-contained token
     after that: ``"refuse"`` it with 503, or ``"introspect"`` it.
     client_certificates: where the certificate stands that a token may be bound to: ``FromTls()``, the default, or

@@ -140,6 +140,10 @@ class Feed:
         """Seconds: how old what is known can be at most."""
         return self._elapsed() - self._as_of
 
+    def age(self) -> str:
+        """The staleness in words."""
+        return "not known yet" if self._as_of == _NEVER else f"not known for {self.staleness():.0f} s"
+
     def status(self) -> RevocationStatus:
         """How this feed stands."""
         return RevocationStatus(

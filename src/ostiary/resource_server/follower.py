@@ -141,13 +141,8 @@ class Follower:
             return True
         if self._when_stale == INTROSPECT:
             return False
-        seconds = feed.staleness()
-        age = "never" if seconds == float("inf") else f"for {seconds:.0f} s not"
-        raise Unavailable(
-            "revocation feed",
-            f"{age} heard of revocations by {feed.issuer}: {feed.fault or 'no answer'}",
-            retry_after=RETRY_AFTER,
-        )
+        detail = f"which tokens of {feed.issuer} were revoked is {feed.age()}: {feed.fault or 'no answer'}"
+        raise Unavailable("revocation feed", detail, retry_after=RETRY_AFTER)
 
     def _run(self, feeds: list[Feed]) -> None:
         asyncio.run(self._main(feeds))

@@ -33,8 +33,8 @@ from ostiary.resource_server.server_sent_events import Events
 if TYPE_CHECKING:
     from ostiary.resource_server.sources import Sources
 
-QUIET: Final = 12.0
-"""Seconds without a good message, of which the issuer sends one at least every five."""
+HEARTBEAT: Final = 5.0
+"""Seconds: the issuer sends a message at least so often."""
 SHORTEST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
 BETWEEN_ACKNOWLEDGEMENTS: Final = 1.0
@@ -45,17 +45,16 @@ logger = logging.getLogger("ostiary.resource_server")
 
 
 class Subscription:
-    """One feed. quiet: seconds; see QUIET. clock: as of ResourceServer."""
+    """One feed. clock: as of ResourceServer."""
 
-    def __init__(
-        self, feed: Feed, sources: Sources, http: StreamingHttpPort, clock: Callable[[], float], *, quiet: float = QUIET
-    ) -> None:
+    def __init__(self, feed: Feed, sources: Sources, http: StreamingHttpPort, clock: Callable[[], float]) -> None:
         self._feed = feed
         self._sources = sources
         self._config = sources.keys[feed.issuer].config
         self._http = http
         self._clock = clock
-        self._quiet = quiet
+        # Seconds without a good message; so that another connection is made while what is known still suffices.
+        self._quiet = min(max(0.4 * feed.max_staleness, HEARTBEAT + 1), 2.4 * HEARTBEAT)
         self._warned = False
         self._disowned = False
         self._unpublished = False
@@ -88,11 +87,11 @@ class Subscription:
     def _failed(self, fault: str) -> None:
         feed = self._feed
         feed.fault = fault
-        if feed.staleness() > feed.max_staleness and feed.settled.done() and not self._warned:
+        if feed.staleness() > feed.max_staleness and not self._warned and not self._unpublished:
             self._warned = True
             logger.warning(
-                "%s: revocations are not known for %.0f s, so self-contained tokens are not taken unasked: %s",
-                *(feed.issuer, feed.staleness(), fault),
+                "%s: which tokens were revoked is %s, so self-contained ones are not taken unasked: %s",
+                *(feed.issuer, feed.age(), fault),
             )
         logger.debug("the revocation feed of %s: %s", feed.issuer, fault)
 
@@ -116,8 +115,8 @@ class Subscription:
                 self._unpublished = True
                 logger.error(
                     "%s publishes no revocation feed, so its self-contained tokens are refused; choose "
-                    'revocation="introspect", or "until_expiry" if a revoked token may be good until it expires '
-                    "(OSTIARY_REVOCATION, ResourceServer(revocation=), IssuerConfig(revocation=))",
+                    'revocation="introspect", "status_list" if it publishes such lists, or "until_expiry" if a revoked '
+                    "token may be good until it expires (OSTIARY_REVOCATION, IssuerConfig(revocation=))",
                     self._feed.issuer,
                 )
             raise Unavailable("revocation feed", f"the metadata of {self._feed.issuer} names none")
