@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from ostiary.certificate_authority.acme.nonces import check_nonce, new_nonce, use_nonce
+from ostiary.certificate_authority.acme.problems import Problem
 from ostiary.revocation import Act, revoke_session
 from ostiary.storage.migrate import upgrade
 from ostiary.storage.open import storage_for
@@ -120,3 +122,13 @@ def test_userinfo_takes_at_once_what_another_server_signed_with_a_new_key(server
             first.run(first.signing_keys.rotate(compromised=True))
         token = redeem(first, code_for(browser)).json["access_token"]
         assert second.get("/userinfo", authorization=f"Bearer {token}").status == 200
+
+
+def test_an_acme_nonce_of_one_server_is_good_at_the_other_and_once_at_both(servers: Servers) -> None:
+    first, second = servers
+    nonce = new_nonce(first.server.seals.mac, first.clock())
+    check_nonce(second.server.seals.mac, nonce, second.clock())
+    second.write(lambda work: use_nonce(work, nonce, second.clock()))
+    for world in servers:
+        with pytest.raises(Problem, match="badNonce"):
+            world.write(lambda work, world=world: use_nonce(work, nonce, world.clock()))

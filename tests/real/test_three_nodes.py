@@ -34,6 +34,7 @@ from tests.authorization_server.world import Clock, World
 from tests.real.served import CLIENT_ID, ORDERS, Served
 from tests.real_parts.ports import free_port
 from tests.real_parts.postgres import PostgresServer
+from tests.real_parts.postgres_standby import PostgresStandby
 
 pytestmark = pytest.mark.real
 
@@ -231,3 +232,13 @@ def _clients(node: Served) -> list[dict[str, str]]:
         node.ostiary("client", "list", "--config", str(node.config), "--format", "json")
     )
     return listed
+
+
+def test_a_node_on_a_database_that_may_lose_its_end_says_so_at_its_start(tmp_path: Path) -> None:
+    with PostgresServer(fsync=True) as primary:
+        (tmp_path / "first").mkdir()
+        served = Served(tmp_path / "first", settings={"storage": [f'url = "{primary.fresh_database()}"']})
+        with served.run() as process:
+            assert "Warning: PostgreSQL" not in process.output
+        with PostgresStandby(primary, synchronous=False), served.run() as process:
+            assert "Warning: PostgreSQL has an asynchronous standby (standby)" in process.output
