@@ -28,6 +28,7 @@ class Reader:
         self.aborted = asyncio.Event()
         self.reading = asyncio.Event()
         self.reading.set()
+        self.patience = 0.0
         self.at_stop: Callable[[], None] | None = None
         self._sent: asyncio.Queue[bytes] = asyncio.Queue()
         self._gone = asyncio.Event()
@@ -61,6 +62,9 @@ class Reader:
 
     def on_stop(self, callback: Callable[[], None] | None) -> None:
         self.at_stop = callback
+
+    def give_up_after(self, seconds: float) -> None:
+        self.patience = seconds
 
     def abort(self) -> None:
         self.aborted.set()

@@ -355,6 +355,15 @@ def test_a_stream_ends_when_it_could_not_begin_any_more(world: World, ended: str
     scenario(world, told)
 
 
+def test_a_reader_whose_machine_is_off_is_given_up_after_a_few_heartbeats(world: World) -> None:
+    async def told() -> None:
+        async with following(world) as reader:
+            await reader.next()
+            assert 10 < reader.patience < 60
+
+    scenario(world, told)
+
+
 def test_a_stream_ends_after_its_life(world: World) -> None:
     async def told() -> None:
         world.server.feed.life = lambda: 0.01  # type: ignore[method-assign]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
 
-from ostiary.authorization_server.event_stream import PUSH
+from ostiary.authorization_server.event_stream import CONNECTION, PUSH
 from ostiary.revocation_feed.stream import MAX_WAITING, Member, Stream
 from tests.serving.test_http_protocol import Recorder, connect, run, serving
 
@@ -49,6 +50,31 @@ def test_a_push_is_a_piece_of_the_body_in_its_place_and_nothing_before_or_after_
                 b"second" * 4
             )
             assert push(b"too late") is False
+            writer.close()
+
+    run(scenario)
+
+
+class Patient(Streaming):
+    """Gives its peer up after 7 seconds; ``connected`` is its socket."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        protocol = scope["extensions"][CONNECTION]
+        protocol.give_up_after(7)
+        self.connected = protocol.transport.get_extra_info("socket")
+        await super().__call__(scope, receive, send)
+
+
+def test_a_peer_that_acknowledges_nothing_is_given_up_by_the_system() -> None:
+    """RFC 5482: a machine that was switched off closes no connection."""
+
+    async def scenario() -> None:
+        app = Patient()
+        async with serving(app) as (port, _):
+            _, writer = await connect(port)
+            writer.write(GET)
+            await app.begun.wait()
+            assert app.connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7000
             writer.close()
 
     run(scenario)

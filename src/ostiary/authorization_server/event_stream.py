@@ -19,6 +19,7 @@ CONNECTION = "ostiary.connection"
 PUSH = "ostiary.push"
 """The ASGI extension by which a server sends a piece of a body at once, or says that it has to wait: bytes -> bool."""
 
+_DEAD_SECONDS = 20.0  # several heartbeats
 _STOP_SECONDS = 1.0  # how long what waits may take to be sent after a stop was asked for
 
 HEADERS = (
@@ -35,6 +36,10 @@ class Connection(Protocol):
 
     def on_stop(self, callback: Callable[[], None] | None) -> None:
         """Call back when the server is asked to stop, at once if it has been; None: no more."""
+        ...
+
+    def give_up_after(self, seconds: float) -> None:
+        """End it when its peer has not acknowledged what was sent for so long: a machine that is off closes nothing."""
         ...
 
     def abort(self) -> None:
@@ -74,6 +79,7 @@ async def send_events(scope: Scope, receive: Receive, send: Send, response: Even
 
     if connection is not None:
         connection.on_stop(stop)
+        connection.give_up_after(_DEAD_SECONDS)
     sending = asyncio.create_task(_send_all(send, response))
     others = [asyncio.create_task(_gone(receive)), asyncio.create_task(response.too_slow.wait())]
     try:

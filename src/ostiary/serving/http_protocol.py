@@ -7,6 +7,7 @@ client's certificate to the application. The version is pinned; ``tests/serving/
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -152,6 +153,12 @@ class OstiaryHttpProtocol(HttpToolsProtocol):
         if self._draining and callback is not None:
             callback()
         self._at_stop = callback
+
+    def give_up_after(self, seconds: float) -> None:
+        """See ``event_stream.Connection``; RFC 5482, where the system has it."""
+        option, connected = getattr(socket, "TCP_USER_TIMEOUT", None), self.transport.get_extra_info("socket")
+        if option is not None and connected is not None and connected.family in (socket.AF_INET, socket.AF_INET6):
+            connected.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
 
     def abort(self) -> None:
         """See ``event_stream.Connection``."""
