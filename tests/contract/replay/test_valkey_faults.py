@@ -307,6 +307,14 @@ for number in range(100):
 """
 
 
+def test_a_server_that_forks_after_it_has_asked_has_one_memory_in_every_process(server: ValkeyServer) -> None:
+    """As gunicorn does with ``preload``: a connection must not be shared with a child."""
+    valkey_memory(server.url, now=NOW, longest_life=LIFE, name="processes")
+    program = ASK.replace("sys.stdin.readline()", "import os; memory.check_sync(); pid = os.fork() or os.fork()")
+    answered = subprocess.run([sys.executable, "-c", program, server.url], capture_output=True, text=True, check=True)
+    assert sorted(map(int, answered.stdout.split())) == list(range(100))
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1/0", "127.0.0.1:6379", "", "valkey"])
 def test_an_address_that_is_none_says_what_one_looks_like(url: str) -> None:
     with pytest.raises(ConfigurationError, match="valkey://"):
