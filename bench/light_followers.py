@@ -26,17 +26,16 @@ class LightFollowers:
 
     def __init__(self, port: int, key: SigningKey, client_id: str, issuer: str, count: int) -> None:
         self._port = port
-        self._ends: dict[bytes, int] = {}  # what one message says, it says to all
+        self._known: dict[bytes, tuple[int, int]] = {}  # what one message says, it says to all
         self._poll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self._rests: dict[int, bytes] = {}
         self._reached: dict[int, int] = {}
+        self.position = 0
         nonces = [secrets.token_urlsafe(16) for _ in range(count)]
         bodies = presigned(key, client_id, issuer, {}, [], count)
         for body, nonce in zip(bodies, nonces, strict=True):
             self._connect(body + b"&" + urlencode({"nonce": nonce}).encode())
-        self.position = max(self._reached.values())
-        self.wait_for(self.position)
 
     def _connect(self, body: bytes) -> None:
         """One after the other: what is measured is not how fast they come."""
@@ -50,14 +49,16 @@ class LightFollowers:
         number = connection.fileno()
         self._sockets[number] = connection
         self._rests[number] = b""
-        while number not in self._reached:
-            self._take(number)
+        while self._reached.get(number, -1) < self.position:
+            self._take(number)  # page after page, up to the head of the log
         connection.setblocking(False)
         self._poll.register(number, select.EPOLLIN)
 
     def wait_for(self, position: int) -> list[float]:
         """At which moment (``time.perf_counter``) each of them knew the log up to ``position``."""
-        moments = [time.perf_counter()] * sum(reached >= position for reached in self._reached.values())
+        moments: list[float] = []
+        if max(self._reached.values()) >= position:
+            raise RuntimeError(f"a follower has heard of {position} before it was there")
         gives_up = time.perf_counter() + _PATIENCE
         while len(moments) < len(self._reached):
             for number, _ in self._poll.poll(_PATIENCE):
@@ -77,14 +78,16 @@ class LightFollowers:
         for event in events:
             _, found, message = event.partition(_DATA)
             if found:
-                self._reached[number] = self._end_of(message)
+                self._reached[number], head = self._range_of(message)
+                self.position = max(self.position, head)
 
-    def _end_of(self, message: bytes) -> int:
-        end = self._ends.get(message)
-        if end is None:
+    def _range_of(self, message: bytes) -> tuple[int, int]:
+        """Up to where the follower knows the log after this message, and where the log stood."""
+        known = self._known.get(message)
+        if known is None:
             payload = json.loads(base64url.decode(message.split(b".")[1]))
-            end = self._ends[message] = int(payload["end"])
-        return end
+            known = self._known[message] = (int(payload["end"]), int(payload["head"]))
+        return known
 
     def close(self) -> None:
         """Leave."""

@@ -56,12 +56,12 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class _Counting(Http):
-    """Counts what is sent."""
+    """Counts what is asked, but not what a follower says it has applied: that follows a revocation, not a request."""
 
     sent = 0
 
     async def send(self, request: HttpRequest) -> HttpResponse:
-        self.sent += 1
+        self.sent += not request.url.endswith("/applied")
         return await super().send(request)
 
     def send_sync(self, request: HttpRequest) -> HttpResponse:

@@ -6,13 +6,19 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from ostiary.admin.feed_readers import LIVE
+from ostiary.admin.revocation_commands import NewRevocation
 from ostiary.cli.acknowledgements import Waiting, told
+from ostiary.cli.admin_http import AdminHttp
+from ostiary.cli.administration_remote import RemoteAdministration
 from ostiary.cli.local import open_local
 from ostiary.model.feed_reader import LIFE, FeedReader
 from ostiary.protocol import token_format
+from tests.admin.room import Room, public
+from tests.authorization_server.world import ISSUER, signing_key
 from tests.cli.operator import ORDERS, Operator
 from tests.cli.operator_fixture import operator
 
@@ -130,6 +136,27 @@ def test_it_ends_one_thing_and_says_which_are_possible(shop: Operator, arguments
     outcome = shop.run("revoke", *arguments)
     assert (outcome.code, outcome.out) == (3, "")
     assert shop.done("client", "show", "shop")["state"] == "active"
+
+
+def test_by_the_admin_api_it_asks_for_the_same(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    try:
+        room.make("/apis", {"identifier": BILLS, "name": "Bills"})
+        room.make("/clients", {"client_id": "shop", "name": "Shop", "keys": [{"key": public(signing_key("shop-1"))}]})
+        headers = {"Authorization": f"Bearer {room.token()}"}
+
+        async def ask() -> tuple[Any, list[str]]:
+            transport = httpx2.ASGITransport(app=room.app)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://admin/", headers=headers) as http:
+                remote = RemoteAdministration(AdminHttp(http), ISSUER)
+                answer = await remote.revoke(NewRevocation(kind="client", name="shop", reason="sold"))
+                return answer, [told(api) async for api in Waiting(remote, answer["position"], 0).settled()]
+
+        answer, lines = room.world.run(ask())
+        assert (answer["name"], answer["ended_now"], answer["position"]) == ("shop", True, 1)
+        assert f"{BILLS}  no process follows the feed" in lines
+    finally:
+        room.close()
 
 
 class Administration:

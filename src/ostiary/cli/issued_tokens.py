@@ -33,5 +33,5 @@ def revoke_token(where: Where, jti: str) -> None:
         note("It had ended before; nothing was changed.")
     next_step(
         f"the client can get another: ostiary client keys list {row['client_id']}, or ostiary client disable"
-        f" {row['client_id']}; an API that verifies self-contained tokens by itself takes this one until it ends"
+        f" {row['client_id']}; `ostiary revoke --token {row['jti']}` shows which APIs know that this one has ended"
     )
