@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ostiary.errors import Unavailable
+from ostiary.storage.base import Unanswered
 from ostiary.storage.migrate import upgrade
 from ostiary.storage.node_clock import MAX_OFFSET
 from ostiary.storage.postgres import PostgresStorage
@@ -59,7 +60,7 @@ async def test_whoever_waits_for_a_silent_database_is_refused_with_the_others_an
     await asyncio.sleep(0)
     asked: list[asyncio.Future[object]] = [asyncio.ensure_future(storage.positions()) for _ in range(20)]
     outcomes = await asyncio.gather(first, *asked, return_exceptions=True)
-    assert {type(outcome) for outcome in outcomes} == {Unavailable}
+    assert {type(outcome) for outcome in outcomes} == {Unanswered}
     assert storage.asked <= 3
     await storage.close()
 
@@ -107,3 +108,19 @@ async def _read(storage: PostgresStorage) -> None:
 
 async def _expire(storage: PostgresStorage) -> None:
     await storage.expire(0)
+
+
+async def test_a_unit_of_work_that_takes_too_long_changes_nothing(network: TcpProxy, postgres_url: str) -> None:
+    storage = through(network, postgres_url)
+    await storage.open()
+
+    async def write_late() -> None:
+        async with storage.write() as work:
+            await asyncio.sleep(0.35)
+            await work.tokens.add(token("late"))
+
+    with pytest.raises(Unanswered, match=r"did not answer within 0\.3 s"):
+        await write_late()
+    async with storage.read() as work:
+        assert await work.tokens.by_jti("late") is None
+    await storage.close()

@@ -11,7 +11,7 @@ from ostiary.authorization_server.http import Response, error_response, report
 from ostiary.authorization_server.unauthenticated import check_of
 from ostiary.errors import OAuthError, OstiaryError, Unavailable
 from ostiary.model.event import AuditEvent
-from ostiary.storage.base import UnitOfWork
+from ostiary.storage.base import Unanswered, UnitOfWork
 from ostiary.trace import TraceRecord, new_trace_id
 
 if TYPE_CHECKING:
@@ -53,14 +53,20 @@ async def answer(exchange: Exchange, error: Exception, trace_id: str | None = No
         return _counted(exchange, error, trace_id)
     if not isinstance(error, OAuthError):
         report(error, trace_id, exchange.trace.kind)
-    if exchange.writing and isinstance(error, Unavailable) and error.part == "storage":
-        # Writing that down would wait for the same database again, and twice as long: the log holds it.
+    if _is_not_written(exchange, error):
         return _told_only(exchange, error, trace_id)
     try:
         async with exchange.server.storage.write() as work:
             return await record(work, exchange, error, trace_id)
     except OstiaryError as fault:
         return _unrecorded(exchange, error, fault, trace_id)
+
+
+def _is_not_written(exchange: Exchange, error: Exception) -> bool:
+    """What would wait for the same database again, or be dated by a wrong clock, stands in the log alone."""
+    if not isinstance(error, Unavailable):
+        return False
+    return isinstance(error, Unanswered) or error.part == "clock" or (exchange.writing and error.part == "storage")
 
 
 def _gets_no_rows(exchange: Exchange) -> bool:

@@ -85,9 +85,14 @@ __all__ = [
     "Storage",
     "Tokens",
     "Traces",
+    "Unanswered",
     "UnitOfWork",
     "Users",
 ]
+
+
+class Unanswered(Unavailable):
+    """The database did not answer in time; whoever asks again waits as long once more."""
 
 
 class Contended(Unavailable):

@@ -18,6 +18,7 @@ from ostiary.errors import Unavailable
 from ostiary.storage.audit import AuditNumbers
 from ostiary.storage.base import Contended
 from ostiary.storage.connection import Conflict, Parameters, Row
+from ostiary.storage.deadline import Deadline
 from ostiary.storage.statements import Statement
 from ostiary.storage.unit_of_work import SqlUnitOfWork
 
@@ -120,43 +121,47 @@ class Pool:
         self._idle: list[Slot] = []
         self._closed = False
 
-    async def take(self, begin: str) -> Slot:
-        """A connection in a new transaction; Unavailable if there is none in time."""
+    async def take(self, begin: str, deadline: Deadline) -> Slot:
+        """A connection in a new transaction, watched by ``deadline``; Unavailable if there is none in time."""
         try:
             async with asyncio.timeout(self._patience):
                 await self._free.acquire()
         except TimeoutError:
             raise Unavailable("storage", "every connection is in use") from None
         try:
-            return await self._begun(begin)
+            return await self._begun(begin, deadline)
         except BaseException:
             self._free.release()
             raise
 
-    async def _begun(self, begin: str) -> Slot:
+    async def _begun(self, begin: str, deadline: Deadline) -> Slot:
         while self._idle:
             slot = self._idle.pop()
+            deadline.watch(slot.connection.raw)
             try:
                 await slot.execute(begin)
             except Unavailable:
                 # It died while it lay idle (the server was started anew); nothing was sent on it, so another may try.
                 await slot.connection.raw.close()
+                if deadline.expired:
+                    raise
             except BaseException:
                 await slot.connection.raw.close()
                 raise
             else:
                 return slot
-        slot = await self._connect()
+        slot = await self._connect(deadline)
         await slot.execute(begin)
         return slot
 
-    async def _connect(self) -> Slot:
+    async def _connect(self, deadline: Deadline) -> Slot:
         if self._closed:
             raise Unavailable("storage", "closed")
         try:
             raw = await psycopg.AsyncConnection.connect(
                 make_conninfo(self._url, **_NETWORK), autocommit=True, connect_timeout=5
             )
+            deadline.watch(raw)
             for command in self._settings:
                 await raw.execute(command.encode())
         except psycopg.Error as error:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from ostiary.errors import ConfigurationError, OAuthError, Unavailable, VerificationError
 from ostiary.storage.base import Positions, UnitOfWork
+from ostiary.storage.deadline import Deadline
 from ostiary.storage.migrate import check
 from ostiary.storage.node_clock import NodeClock
 from ostiary.storage.pool import Pool, Slot
@@ -46,7 +47,7 @@ class PostgresStorage:
         self._clock = NodeClock(clock)
         self._pool: Pool | None = None
         self._asking = asyncio.Lock()
-        self.asked = 0
+        self.asked = self._ended = 0
         self.after_revocation: Callable[[], None] = _nobody_is_told
         self._answered: tuple[int, Positions | Unavailable] = (0, Positions(0, 0))
 
@@ -74,29 +75,21 @@ class PostgresStorage:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[UnitOfWork]:
         """A unit of work; see ``storage.base``."""
-        async with self._in_time(), self._write() as work:
-            yield work
+        with Deadline(self._deadline) as deadline:
+            async with self._write(deadline) as work:
+                yield work
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[UnitOfWork]:
         """The repositories over one consistent reading."""
-        async with self._in_time(), self._read() as slot:
-            yield slot.work
+        with Deadline(self._deadline) as deadline:
+            async with self._read(deadline) as slot:
+                yield slot.work
 
     @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._deadline) as bound:
-                yield
-        except TimeoutError as error:
-            if not bound.expired():
-                raise
-            raise Unavailable("storage", f"the database did not answer within {self._deadline:g} s") from error
-
-    @asynccontextmanager
-    async def _write(self) -> AsyncIterator[UnitOfWork]:
+    async def _write(self, deadline: Deadline) -> AsyncIterator[UnitOfWork]:
         pool = self._opened()
-        slot = await pool.take(_WRITE)
+        slot = await pool.take(_WRITE, deadline)
         number = slot.work.numbers.last
         slot.work.ledger.begin(deciding=True)
         refusal: OAuthError | VerificationError | None = None
@@ -121,9 +114,9 @@ class PostgresStorage:
             raise refusal
 
     @asynccontextmanager
-    async def _read(self) -> AsyncIterator[Slot]:
+    async def _read(self, deadline: Deadline) -> AsyncIterator[Slot]:
         pool = self._opened()
-        slot = await pool.take(_READ)
+        slot = await pool.take(_READ, deadline)
         slot.work.ledger.begin()
         try:
             yield slot
@@ -132,31 +125,37 @@ class PostgresStorage:
             await pool.give_back(slot)
 
     async def positions(self) -> Positions:
-        """Where the database stands now; callers of one moment share a question that was asked after they came."""
-        asked = self.asked
+        """Where the database stands now; callers of one moment share a question that was asked after they came.
+
+        Whoever waits for the question of somebody else that fails is refused with them: else each would wait anew for a
+        database that is cut off.
+        """
+        asked, ended = self.asked, self._ended
         async with self._asking:
-            # Also its failure: else each of those who wait for a database that is cut off would wait for it anew.
-            if self._answered[0] <= asked:
+            failed_meanwhile = self._ended > ended and isinstance(self._answered[1], Unavailable)
+            if self._answered[0] <= asked and not failed_meanwhile:
                 self.asked += 1
                 self._answered = (self.asked, await self._ask())
+                self._ended += 1
             answer = self._answered[1]
         if isinstance(answer, Unavailable):
-            raise Unavailable(answer.part, answer.detail) from answer
+            raise type(answer)(answer.part, answer.detail) from answer
         return answer
 
     async def _ask(self) -> Positions | Unavailable:
         try:
-            async with self._in_time(), self._read() as slot:
-                await self._clock.check(slot.connection)
-                return await slot.work.positions()
+            with Deadline(self._deadline) as deadline:
+                async with self._read(deadline) as slot:
+                    await self._clock.check(slot.connection)
+                    return await slot.work.positions()
         except Unavailable as error:
             return error
 
     async def expire(self, now: int, *, batch: int = 1000) -> int:
         """Delete one batch of rows whose end has passed; how many."""
         pool = self._opened()
-        async with self._in_time():
-            slot = await pool.take(_WRITE)
+        with Deadline(self._deadline) as deadline:
+            slot = await pool.take(_WRITE, deadline)
             try:
                 deleted = await slot.work.expire(now, batch)
                 await _commit(slot)
