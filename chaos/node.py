@@ -16,9 +16,14 @@ from tests.real.served import Served, descendants
 from tests.real_parts.processes import Process
 from tests.real_parts.tcp_proxy import TcpProxy
 
+# Python runs sitecustomize before everything else, so each module that takes its clock from time gets this one.
 _SHIFTED = """import time
-_real = time.time
-time.time = lambda: _real() + {seconds}
+_real, _steady, _known = time.time, time.monotonic, [0.0, 0.0]
+def _shifted():
+    if _steady() > _known[0]:
+        _known[:] = _steady() + 0.1, float(open({file!r}).read() or 0)
+    return _real() + _known[1]
+time.time = _shifted
 """
 
 
@@ -32,11 +37,19 @@ class Node:
     process: Process | None = None
     _paused: list[int] = field(default_factory=list)
 
-    def start(self, *, clock_off: float = 0.0, wait: bool = True) -> None:
-        """Start it; clock_off: seconds that its clock of the wall is ahead of everybody else's."""
-        self.process = self.served.start(self._shifted(clock_off) if clock_off else None)
+    def start(self, *, wait: bool = True) -> None:
+        """Start it, its clock right; wait: until it is ready."""
+        self.set_clock(0.0)
+        self.process = self.served.start(self.environment())
         if wait:
             self.served.wait_until_ready(self.process, seconds=60.0)
+
+    def set_clock(self, ahead: float) -> None:
+        """Set its clock of the wall so many seconds ahead of everybody else's."""
+        folder = self.served.folder / "clock"
+        folder.mkdir(exist_ok=True)
+        (folder / "next").write_text(str(ahead))
+        (folder / "next").replace(folder / "ahead")
 
     def kill(self) -> None:
         """As ``kill -9`` of the node with all its processes."""
@@ -73,11 +86,10 @@ class Node:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def _shifted(self, seconds: float) -> Mapping[str, str]:
-        # Python runs sitecustomize before everything else, so each module that takes its clock from time gets this one.
+    def environment(self) -> Mapping[str, str]:
+        """What makes its processes take the time from the clock that was set."""
         folder = self.served.folder / "clock"
-        folder.mkdir(exist_ok=True)
-        (folder / "sitecustomize.py").write_text(_SHIFTED.format(seconds=seconds))
+        (folder / "sitecustomize.py").write_text(_SHIFTED.format(file=str(folder / "ahead")))
         return {"PYTHONPATH": os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))}
 
 

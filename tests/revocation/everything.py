@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from ostiary.model.certificate import Certificate, proved_by_certificate, proved_by_client
 from ostiary.model.grant import Grant
 from ostiary.model.session import Session
@@ -92,7 +94,7 @@ def token(jti: str, client_id: str = "shop", **changes: Any) -> AccessToken:
         issued_at=int(NOW),
         expires_at=int(NOW) + 600,
     )
-    return replace(made, **changes)
+    return structs.replace(made, **changes)
 
 
 _HERS = {"subject": ADA, "key_thumbprint": ""}
