@@ -10,7 +10,7 @@ import pytest
 
 from ostiary.protocol.jwk import SigningKey
 from ostiary.protocol.revocation_feed import Row
-from ostiary.resource_server import ResourceServer
+from ostiary.resource_server import ResourceServer, subscription
 from ostiary.resource_server.feed import RevocationStatus
 from tests.resource_server.feed_server import event
 from tests.resource_server.issuer_server import IssuerServer, running_issuer
@@ -324,3 +324,16 @@ def second() -> Iterator[IssuerServer]:
 @pytest.fixture(autouse=True)
 def everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "ostiary.resource_server")
+
+
+def test_an_issuer_that_falls_silent_is_left_for_another_connection(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that hangs, or a network that swallows everything, ends no connection by itself."""
+    monkeypatch.setattr(subscription, "HEARTBEAT", 0.02)
+    guard = started(world)
+    until(lambda: len(world.issuer.feed.questions) >= 3)
+    world.issuer.feed.revoke("jti", "jti-1")
+    until(lambda: status(guard).position == 1)
+    assert failed_check(world.refusal(guard, bearer(world.token()))[1]) == "revocation"
+    assert status(guard).reconnects >= 2
