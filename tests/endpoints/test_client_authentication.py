@@ -158,7 +158,7 @@ def test_a_child_falls_with_its_parent(world: World, end: Any) -> None:
     world.add_key("shop", "grandchild", parent=child.thumbprint)
     assert world.token(assertion=world.assertion("shop", "grandchild")).status == 200
     [ended] = world.write(lambda work: end(work, parent, ACT))
-    assert [key.kid for key in ended] == ["shop-1", "child", "grandchild"]
+    assert ended.keys == 3
     for kid in ("shop-1", "child", "grandchild"):
         refused_by(world, world.token(assertion=world.assertion("shop", kid)), "key")
 
