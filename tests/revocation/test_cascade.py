@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec import structs
 
 from ostiary.revocation import (
     NOTHING,
@@ -168,7 +168,7 @@ def test_what_was_issued_after_the_act_lives(full: World) -> None:
     """attack 33: positions decide, no clock does."""
     full.write(CASES["user"].act)
     position = full.read(lambda work: work.positions()).revocation
-    later = [replace(TOKENS[name], rev=position) for name in ("online", "offline", "diary")]
+    later = [structs.replace(TOKENS[name], rev=position) for name in ("online", "offline", "diary")]
 
     async def look(work: UnitOfWork) -> list[Any]:
         return [await work.revocations.ends(one) for one in later]
