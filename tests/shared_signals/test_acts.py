@@ -69,6 +69,32 @@ def test_who_did_it_is_told(world: World, receiver: Receiver, actor: str, entity
     assert events[1]["sub_id"] == ADA
 
 
+def test_a_step_up_is_told_with_both_levels_and_the_session(world: World, receiver: Receiver) -> None:
+    user, browser = user_of(world, "ada", "app")
+    sign_in(browser, user, ("otp",), step_up=True)
+    sign_in(browser, user, ("pwd",))
+    raised, lowered = receiver.events()
+    name, event = only(raised)
+    assert name == "assurance-level-change"
+    assert event == {
+        "event_timestamp": int(world.clock()),
+        "initiating_entity": "user",
+        "namespace": "urn:ostiary:acr",
+        "previous_level": "urn:ostiary:acr:one-factor",
+        "current_level": "urn:ostiary:acr:two-factors",
+        "change_direction": "increase",
+    }
+    assert raised["sub_id"]["user"] == ADA
+    assert raised["sub_id"]["session"]["id"].startswith("ses_")
+    assert only(lowered)[1]["change_direction"] == "decrease"
+
+
+def test_a_sign_in_of_the_same_strength_tells_nothing(world: World, receiver: Receiver) -> None:
+    user, browser = user_of(world, "ada", "app")
+    sign_in(browser, user)
+    assert receiver.events() == []
+
+
 def test_an_account_that_is_enabled_again_is_told(world: World, receiver: Receiver) -> None:
     user_of(world, "ada", "app")
     world.write(lambda work: revoke_user(work, "usr_ada", _act(world)))

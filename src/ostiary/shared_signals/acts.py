@@ -17,6 +17,7 @@ from ostiary.model.event import AuditEvent
 from ostiary.model.factor import FactorKind
 from ostiary.model.signal import SignalEvent, SignalStream
 from ostiary.protocol import event_types
+from ostiary.protocol.acr import LEVELS
 from ostiary.storage.base import UnitOfWork
 
 MAX_WAITING: Final = 10_000
@@ -35,6 +36,10 @@ CREDENTIAL_TYPES: Final[dict[FactorKind, str]] = {
     "upstream": "federated-account",
 }
 """``credential_type``: CAEP 1.0 section 3.3, "or any other credential type supported mutually"."""
+
+
+ACR_NAMESPACE: Final = "urn:ostiary:acr"
+"""CAEP 1.0 section 3.4 ``namespace``: the levels are those of ``acr`` in our ID tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,15 @@ def credential_changed(user_id: str, kind: FactorKind, change: str) -> Signal:
     """A factor was added, changed or removed; change: ``create``, ``update`` or ``delete``. CAEP 1.0 section 3.3."""
     event: dict[str, object] = {"credential_type": CREDENTIAL_TYPES[kind], "change_type": change}
     return Signal(event_types.CREDENTIAL_CHANGE, user_id, event=event)
+
+
+def assurance_changed(user_id: str, session_id: str, before: str, now_is: str) -> Signal:
+    """The same session is proved otherwise than before, ``acr`` by ``acr``: CAEP 1.0 section 3.4."""
+    rises = LEVELS.index(now_is) > LEVELS.index(before) if {before, now_is} <= set(LEVELS) else None
+    event: dict[str, object] = {"namespace": ACR_NAMESPACE, "previous_level": before, "current_level": now_is}
+    if rises is not None:
+        event["change_direction"] = "increase" if rises else "decrease"
+    return Signal(event_types.ASSURANCE_LEVEL_CHANGE, user_id, session_id, event)
 
 
 def account_disabled(user_id: str) -> Signal:

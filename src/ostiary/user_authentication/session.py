@@ -13,6 +13,7 @@ from ostiary.model.session import Session
 from ostiary.model.user import User
 from ostiary.revocation.act import Act
 from ostiary.settings.sections import SignInSettings
+from ostiary.shared_signals import acts
 from ostiary.storage.base import UnitOfWork
 from ostiary.user_authentication.acr import acr_of, with_mfa
 
@@ -53,7 +54,8 @@ async def begin(work: UnitOfWork, settings: SignInSettings, sign_in: SignIn) -> 
     now = int(sign_in.now)
     here = [one for one in await work.sessions.of_browser(sign_in.old_digest) if _is_here(one, sign_in)]
     present = [one for one in here if one.user_id == sign_in.user_id]
-    session = _session(settings, sign_in, next((one for one in present if one.stands(now)), None))
+    before = next((one for one in present if one.stands(now)), None)
+    session = _session(settings, sign_in, before)
     renewed = bool(session.session_id) and await work.sessions.renew(session)
     if sign_in.step_up and not renewed:
         # Its first methods were proved in a session that was ended, perhaps at this very moment.
@@ -70,6 +72,9 @@ async def begin(work: UnitOfWork, settings: SignInSettings, sign_in: SignIn) -> 
     act = Act(f"user:{sign_in.user_id}", sign_in.now, personal={"address": sign_in.address} if sign_in.address else {})
     details = {"amr": " ".join(session.amr), "acr": session.acr}
     await work.audit.append(act.event(tags.SESSION_STARTED, session.session_id, **details))
+    if renewed and before is not None and before.acr != session.acr:
+        signal = acts.assurance_changed(session.user_id, session.session_id, before.acr, session.acr)
+        await acts.tell(work, signal, actor=act.actor, now=act.now)
     return session, known is not None
 
 
