@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -113,7 +113,17 @@ class Installation:
         ]
 
     def house_chores(self) -> list[Chore]:
-        """What one process of the installation does for all."""
+        """What one process of the installation does for all, while its clock is right."""
+        return [Chore(one.name, one.interval, self._by_a_right_clock(one.run)) for one in self._chores()]
+
+    def _by_a_right_clock(self, run: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+        async def guarded() -> None:
+            await self.storage.positions()  # raises if the clock is not
+            await run()
+
+        return guarded
+
+    def _chores(self) -> list[Chore]:
         return [
             Chore("seal", 0.5, self.sealer.seal_once),
             Chore("signing-keys", 30.0, self.signing_keys.tick),

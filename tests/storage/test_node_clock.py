@@ -68,3 +68,24 @@ async def test_the_database_is_asked_once_a_second_and_the_last_answer_holds_mea
     database.now += 1.1
     database.off = 0
     await clock.check(database)
+
+
+async def test_a_clock_that_jumps_is_compared_at_once() -> None:
+    database, ahead = Database(), [0.0]
+    clock = NodeClock(lambda: database.now + ahead[0], steady=lambda: database.now)
+    await clock.check(database)
+    ahead[0] = -MAX_OFFSET - 300
+    with pytest.raises(Unavailable, match="310 s behind"):
+        await clock.check(database)
+    ahead[0] = 0.0
+    await clock.check(database)
+
+
+async def test_whoever_must_know_is_told_how_it_is_now() -> None:
+    database = Database()
+    clock = clock_beside(database)
+    await clock.check(database)
+    database.off = MAX_OFFSET + 300
+    await clock.check(database)
+    with pytest.raises(Unavailable):
+        await clock.check(database, anew=True)

@@ -88,6 +88,22 @@ async def test_a_node_whose_clock_is_wrong_refuses_and_says_by_how_much(
     await storage.close()
 
 
+async def test_a_node_whose_clock_is_wrong_deletes_no_mark_of_a_proof_that_is_still_good(postgres_url: str) -> None:
+    upgrade(postgres_url)
+    right, ahead = PostgresStorage(postgres_url), PostgresStorage(postgres_url, clock=lambda: time.time() + 300)
+    await right.open()
+    await ahead.open()
+    now = int(time.time())
+    async with right.write() as work:
+        assert await work.replay.mark("client", "used", expires_at=now + 60, now=now)
+    with pytest.raises(Unavailable, match="ahead of the database's"):
+        await ahead.expire(now + 300)
+    async with right.write() as work:
+        assert not await work.replay.mark("client", "used", expires_at=now + 60, now=now)
+    for storage in (right, ahead):
+        await storage.close()
+
+
 async def test_a_small_difference_of_the_clocks_is_borne(postgres_url: str) -> None:
     upgrade(postgres_url)
     storage = PostgresStorage(postgres_url, clock=lambda: time.time() + MAX_OFFSET / 2)

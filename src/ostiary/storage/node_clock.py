@@ -1,7 +1,8 @@
 """Whether this node's clock agrees with the database's, which all nodes share.
 
-A node whose clock is ahead would make tokens that begin in the future; one that is behind would take an assertion again
-whose mark the others have deleted since. Both look healthy, so such a node refuses everything until its clock is right.
+A node whose clock is ahead would make tokens that begin in the future, and delete marks of proofs that are still good;
+one that is behind would take an assertion again whose mark the others have deleted since. Both look healthy, so such a
+node refuses everything, and does nothing by itself, until its clock is right.
 """
 
 from __future__ import annotations
@@ -20,21 +21,27 @@ MAX_OFFSET: Final = 10.0
 """Seconds: the leeway by which what we make is judged; with more, what one node makes is refused by the others."""
 
 _INTERVAL: Final = 1.0
+_JUMP: Final = 1.0
 _NOW: Final = Statement(text("SELECT extract(epoch FROM clock_timestamp())::float8"))
 
 
 class NodeClock:
-    """Compares the clocks at most once a second. offset: seconds by which this node is ahead, when last asked."""
+    """Compares the clocks once a second, and at once after a jump that the steady clock did not make.
+
+    offset: seconds by which this node is ahead, when last asked.
+    """
 
     def __init__(self, clock: Callable[[], float], *, steady: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._steady = steady
         self._ask_at = float("-inf")
+        self._start = 0.0
         self.offset = 0.0
 
-    async def check(self, connection: Connection) -> None:
-        """Raises Unavailable if the clocks differ by more than MAX_OFFSET."""
-        if self._steady() >= self._ask_at:
+    async def check(self, connection: Connection, *, anew: bool = False) -> None:
+        """Raises Unavailable if the clocks differ by more than MAX_OFFSET; anew: whatever was known a moment ago."""
+        steady = self._steady()
+        if anew or steady >= self._ask_at or abs(self._clock() - steady - self._start) > _JUMP:
             await self._compare(connection)
         if abs(self.offset) > MAX_OFFSET:
             raise Unavailable(
@@ -45,6 +52,7 @@ class NodeClock:
 
     async def _compare(self, connection: Connection) -> None:
         before, began = self._clock(), self._steady()
+        self._start = before - began
         row = await connection.one(_NOW, {})
         took = self._steady() - began
         there = float(row[0]) if row else before

@@ -152,11 +152,12 @@ class PostgresStorage:
             return error
 
     async def expire(self, now: int, *, batch: int = 1000) -> int:
-        """Delete one batch of rows whose end has passed; how many."""
+        """Delete one batch of rows whose end has passed; how many. By a clock that is wrong nothing is deleted."""
         pool = self._opened()
         with Deadline(self._deadline) as deadline:
             slot = await pool.take(_WRITE, deadline)
             try:
+                await self._clock.check(slot.connection, anew=True)
                 deleted = await slot.work.expire(now, batch)
                 await _commit(slot)
             except BaseException:
