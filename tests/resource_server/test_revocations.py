@@ -31,7 +31,7 @@ def caller(**changed: object) -> Principal:
         "grant_id": "gr_1",
         "rev": 5,
         "kid": "sk_1",
-        "claims": {"sid": "ses_1", "client_key": "thumb-1"},
+        "claims": {"sid": "ses_1", "client_key": "thumb-1", "cnf": {"x5t#S256": "cert-1"}},
     }
     return Principal(**{**usual, **changed})  # type: ignore[arg-type]
 
@@ -50,6 +50,7 @@ NAMED: list[tuple[Kind, str]] = [
     ("sub", "usr_1"),
     ("sid", "ses_1"),
     ("client_key", "thumb-1"),
+    ("client_key", "cert-1"),
     ("signing_key", "sk_1"),
     ("installation", ""),
 ]
@@ -88,7 +89,9 @@ def test_the_higher_of_two_rows_counts_whatever_the_order() -> None:
 def test_a_token_that_lacks_the_claim_is_not_ended_by_it() -> None:
     known = revocations(*(Row(6, kind, value, NOW + 300) for kind, value in NAMED if kind in ("grant", "sid")))
     assert not ended(known, caller(grant_id=None, claims={}))
-    assert not ended(known, caller(grant_id=None, claims={"sid": {"an": "object"}, "client_key": ["x"]}))
+    assert not ended(
+        known, caller(grant_id=None, claims={"sid": {"an": "object"}, "client_key": ["x"], "cnf": {"x5t#S256": 7}})
+    )
 
 
 def test_a_clients_own_jwt_hangs_on_its_key_alone() -> None:

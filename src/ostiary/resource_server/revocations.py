@@ -23,7 +23,16 @@ MARGIN: Final = 600.0
 
 _STEP: Final = 60
 _NONE: Final = -1
-_KINDS: Final[tuple[Kind, ...]] = ("installation", "client", "sub", "grant", "sid", "client_key", "signing_key")
+_KINDS: Final[tuple[Kind, ...]] = (
+    "installation",
+    "client",
+    "sub",
+    "grant",
+    "sid",
+    "client_key",
+    "client_key",
+    "signing_key",
+)
 _MOST_STANDING: Final = 4096
 
 
@@ -179,6 +188,8 @@ def _hangs_on(principal: Principal) -> tuple[str | None, ...]:
         principal.grant_id,
         session if isinstance(session, str) else None,
         client_key if isinstance(client_key, str) else None,
+        # Whoever holds a certificate that was revoked holds what a token needs that is bound to it: RFC 8705 section 3.
+        principal.certificate_thumbprint,
         principal.kid,
     )
 
