@@ -40,9 +40,9 @@ _LAST = 2**40
 class Row(NamedTuple):
     """What ended: the token whose ``jti`` is named, else every token of the kind whose ``rev`` is below ``position``.
 
-    value: a ``jti``, grant id, client_id, ``sub``, ``sid``, thumbprint of a client's key, or signing ``kid``; "" for
-    ``installation``, which ends everything. expires_at: seconds since the epoch by the issuer's clock, until which a
-    token may live that it concerns.
+    value: a ``jti``, grant id, client_id, ``sub``, ``sid``, thumbprint of a client's key or certificate, or signing
+    ``kid``, which ends all that it signed, whatever ``rev`` that claims; "" for ``installation``, which ends all.
+    expires_at: seconds since the epoch by the issuer's clock, until which a token may live that it concerns.
     """
 
     position: int

@@ -1,7 +1,8 @@
 """Which tokens of one issuer have ended, as far as its feed has told: looked up at each request, dropped in time.
 
 A row that names a ``jti`` ends that token. Every other one ends the tokens that hang on what it names and were issued
-before it: whose ``rev``, the position of the log at their issuance, is lower. No comparison of times takes part.
+before it: whose ``rev``, the position of the log at their issuance, is lower. No comparison of times takes part. Only a
+signing key that was compromised ends all that it signed: whoever has it writes the ``rev`` that they like.
 
 A row is dropped when the last token that it could concern has ended, a margin later, by this API's clock and by the
 time that really passed, both: a clock that is set forward and back must not bring a revoked token back.
@@ -23,6 +24,7 @@ MARGIN: Final = 600.0
 
 _STEP: Final = 60
 _NONE: Final = -1
+_ABOVE_ALL: Final = float("inf")
 _KINDS: Final[tuple[Kind, ...]] = (
     "installation",
     "client",
@@ -56,7 +58,7 @@ class _Named:
 
     __slots__ = ("due", "kind", "position")
 
-    def __init__(self, kind: Kind, position: int, due: _Due) -> None:
+    def __init__(self, kind: Kind, position: float, due: _Due) -> None:
         self.kind = kind
         self.position = position
         self.due = due
@@ -74,7 +76,7 @@ class Revocations:
         # Of one name more than one thing may be called, such as a client and its subject.
         self._named: dict[str, tuple[_Named, ...]] = {}
         self._named_none_of = self._named.keys().isdisjoint
-        self._newest_named = _NONE
+        self._newest_named: float = _NONE
         self._standing: dict[str, Principal] = {}
         self._due: dict[tuple[int, int], _Due] = {}
         self._look_again = float("-inf")
@@ -125,8 +127,9 @@ class Revocations:
         for row in rows:
             due = self._due_at(row.expires_at + self._keep, instant + max(row.expires_at - issued_at, 0) + self._keep)
             if row.kind != "jti":
-                self._name(row, due)
-                newest = max(newest, row.position)
+                position = _ABOVE_ALL if row.kind == "signing_key" else row.position
+                self._name(row, position, due)
+                newest = max(newest, position)
             elif row.value not in self._tokens or due.is_after(self._tokens[row.value]):
                 self._tokens[row.value] = due
                 due.tokens.append(row.value)
@@ -134,16 +137,16 @@ class Revocations:
         if rows:
             self._standing = {}
 
-    def _name(self, row: Row, due: _Due) -> None:
+    def _name(self, row: Row, position: float, due: _Due) -> None:
         present = self._named.get(row.value, ())
         for named in present:
             if named.kind == row.kind:
-                named.position = max(named.position, row.position)
+                named.position = max(named.position, position)
                 if due.is_after(named.due):
                     named.due = due
                     due.named.append((row.value, named))
                 return
-        named = _Named(row.kind, row.position, due)
+        named = _Named(row.kind, position, due)
         self._named[row.value] = (*present, named)
         due.named.append((row.value, named))
 
