@@ -355,6 +355,34 @@ def test_a_stream_ends_when_it_could_not_begin_any_more(world: World, ended: str
     scenario(world, told)
 
 
+def test_a_reader_that_was_shut_out_just_before_it_joins_is_told_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was admitted; its API is disabled, and every other stream looked at, before its own begins."""
+    beating(world, 0.01)
+    feed = world.server.feed
+    join = feed.join
+
+    async def joins_late(opening: Any) -> Any:
+        async with world.storage.write() as work:
+            api = await work.apis.get(ORDERS)
+            assert api is not None
+            await work.apis.replace(replace(api, state="disabled"))
+        await feed._say_heartbeat()
+        return await join(opening)
+
+    async def told() -> None:
+        async with following(world, "api_bills") as other:
+            await other.next()
+            monkeypatch.setattr(feed, "join", joins_late)
+            async with following(world) as reader:
+                await until_it_ends(reader)
+                assert reader.status == 503  # asked again, it learns why
+            assert len(feed.seats) == 1
+
+    scenario(world, told)
+
+
 def test_a_reader_whose_machine_is_off_is_given_up_after_a_few_heartbeats(world: World) -> None:
     async def told() -> None:
         async with following(world) as reader:

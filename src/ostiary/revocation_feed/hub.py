@@ -90,6 +90,9 @@ class Hub:
                 upto = self._position
                 if opening.after > upto:
                     raise Unavailable("revocation feed", "the log has become shorter")
+                # It was admitted before; what was changed since, the look at the others' streams may have passed over.
+                if not await self._issuer.admits(opening.member.client_id, opening.member.key_thumbprint):
+                    raise Unavailable("revocation feed", "this reader was shut out meanwhile")
                 stream = Stream(opening.member)
                 self._streams.add(stream)
         except BaseException:
