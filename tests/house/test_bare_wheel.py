@@ -13,6 +13,7 @@ BASE = ("errors", "extras", "trace", "trace_sinks", "protocol", "fetching", "rep
 SHELLS = {
     **{f"resource_server.{shell}": shell for shell in ("fastapi", "starlette", "flask", "django")},
     "replay.redis": "redis",
+    "resource_server.prometheus": "prometheus",
 }
 SERVER_PACKAGES = (
     *("alembic", "django", "fastapi", "flask", "prometheus_client", "psycopg", "pydantic", "pydantic_settings"),
