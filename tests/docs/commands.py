@@ -10,7 +10,8 @@ The fences of a page mean:
 
 ``pip install`` lines are left out: the package under test is there already (``tests/house`` installs the wheel). So are
 ``npm install`` lines: ``node_modules`` is what tests/foreign_clients/package-lock.json names. The
-ports of the pages are exchanged for free ones, so that a page can be run beside a server that uses them.
+ports of the pages are exchanged for free ones, so that a page can be run beside a server that uses them. A page that
+speaks of ``$DATABASE_URL`` is given an empty database of a real PostgreSQL.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,12 +32,15 @@ import httpx2
 
 from tests.real_parts.node import FOREIGN_CLIENTS, locked_packages
 from tests.real_parts.ports import free_port
+from tests.real_parts.postgres import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
 _FILE = re.compile(r"(?:# |// |<!-- )([\w-]+\.(?:py|js|html))(?: -->)?\n")
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _BACKGROUND = "# in a terminal of its own\n"
 _READY_SECONDS = 60
+_PORTS = ("8400", "8401", "8410", "8411", "8420", "8421", "8430", "8431", "8080", "8000")
+_MANAGEMENT = re.compile(r"OSTIARY_MANAGEMENT__PORT=(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,19 @@ class Reader:
     """Somebody who follows a page in ``folder``. ``printed`` is the output of the last commands."""
 
     folder: Path
-    ports: dict[str, int] = field(default_factory=lambda: {port: free_port() for port in ("8400", "8401", "8000")})
+    ports: dict[str, int] = field(default_factory=lambda: {port: free_port() for port in _PORTS})
     background: list[subprocess.Popen[bytes]] = field(default_factory=list)
     printed: str = ""
+    given: dict[str, str] = field(default_factory=dict)
 
     def follow(self, page: Path) -> None:
         """Do what the page says. Raises AssertionError where page and reality differ."""
+        with ExitStack() as parts:
+            if "$DATABASE_URL" in page.read_text():
+                self.given["DATABASE_URL"] = parts.enter_context(PostgresServer()).fresh_database()
+            self._follow(page)
+
+    def _follow(self, page: Path) -> None:
         try:
             for block in blocks_of(page):
                 self._do(block)
@@ -115,7 +127,7 @@ class Reader:
             "BROWSER": f"{sys.executable} -m tests.docs.person %s",
             "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
-        return {**os.environ, **own}
+        return {**os.environ, **own, **self.given}
 
     def _run(self, text: str) -> str:
         return self._finished(["bash", "-uo", "pipefail", "-c", text])
@@ -151,8 +163,14 @@ class Reader:
         if socket_file is not None:
             self._wait(lambda: self._answers(self.folder / socket_file[1]), process, log)
             return
-        port = self.ports["8401" if "ostiary " in text else "8000"]
+        port = self._port_of(text)
         self._wait(lambda: self._responds(port), process, log)
+
+    def _port_of(self, text: str) -> int:
+        """Where what these commands start says that it is ready."""
+        if (named := _MANAGEMENT.search(text)) is not None:
+            return int(named[1])
+        return self.ports["8401" if "ostiary " in text else "8080" if text.lstrip("#").find("nginx") >= 0 else "8000"]
 
     def _wait(self, is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
         deadline = time.monotonic() + _READY_SECONDS
