@@ -18,6 +18,7 @@ What to try next:
   docs/guides/sign-users-in-to-a-web-application.md
                                             from pip install to a page that greets its user by name
   docs/guides/run-your-own-ca.md            certificates for servers and clients, renewed by themselves
+  docs/guides/from-one-machine-to-three.md  several nodes on PostgreSQL, and one of them lost
   docs/architecture.md                      how it is built
 """
 

@@ -11,7 +11,7 @@ from tests.house.bare_environment import BareEnvironment, build_wheel
 BASE = ("errors", "extras", "trace", "trace_sinks", "protocol", "fetching", "replay", "resource_server", "client")
 #: Modules above the line that need more -> the extra that brings it.
 SHELLS = {
-    **{f"resource_server.{shell}": shell for shell in ("fastapi", "starlette", "flask", "django")},
+    **{f"resource_server.{shell}": shell for shell in ("fastapi", "starlette", "flask", "django", "prometheus")},
     "replay.redis": "redis",
     "resource_server.prometheus": "prometheus",
 }
