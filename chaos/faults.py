@@ -176,6 +176,9 @@ def two_minutes() -> list[Fault]:
         failed_over(),
         all_killed(1.0),
         killed(2, 2.0),
+        slow_database(6.0),
+        cut_off(1, 6.0),
+        paused(0, 8.0),
     ]
 
 
