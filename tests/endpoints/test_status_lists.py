@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ostiary.revocation import Act, revoke_client
 from ostiary.revocation.grants import revoke_grant
 from ostiary.revocation.installation import raise_epoch
 from ostiary.revocation.tokens import revoke_token
+from ostiary.storage.connection import Conflict
 from tests.authorization_server.world import BILLS, ISSUER, NOW, ORDERS, World
 
 LISTS = "/status-lists"
@@ -171,6 +173,26 @@ def test_a_publisher_that_was_away_misses_nothing(world: World) -> None:
     world.run(first.publish())
     end(world, token)
     world.run(StatusListPublisher(world.server).publish())
+    assert status(world, token) == INVALID
+
+
+def test_what_could_not_be_published_is_published_once_the_database_takes_it(
+    world: World, publisher: StatusListPublisher
+) -> None:
+    token = world.access_token()
+    world.run(publisher.publish())
+    end(world, token)
+    database = sqlite3.connect(world.folder / "ostiary.db", isolation_level=None)
+    database.execute(
+        "CREATE TRIGGER refusing BEFORE UPDATE ON status_lists BEGIN SELECT RAISE(ABORT, 'no space left'); END"
+    )
+    for wait in (0, SOON, SETTLING):
+        world.clock.now += wait
+        with pytest.raises(Conflict):
+            world.run(publisher.publish())
+    database.execute("DROP TRIGGER refusing")
+    database.close()
+    assert world.run(publisher.publish()) == 1
     assert status(world, token) == INVALID
 
 

@@ -67,6 +67,7 @@ class StatusListPublisher:
         self._again_at = _NEVER
         self._settling = 0
         self._settled_at = _NEVER
+        self._overtaken = False
 
     async def publish(self) -> int:
         """Publish the lists that are due; how many. Raises Unavailable."""
@@ -80,10 +81,13 @@ class StatusListPublisher:
             settled = now >= self._settled_at
             due = settled or now >= self._again_at or position != self._seen
             ended = await self._newly_ended(work, now) if heads and due else _Ended()
-        self._note(position, settled=settled, now=now)
+        self._overtaken = False
         made = 0
         for head in heads:
             made += await self._renew(head, ended, int(now))
+        if not self._overtaken:
+            # Only now: had publishing failed, the rows would count as done, and their tokens as valid for good.
+            self._note(position, settled=settled, now=now)
         return made
 
     def _note(self, position: int, *, settled: bool, now: float) -> None:
@@ -134,7 +138,7 @@ class StatusListPublisher:
             kept = await work.status_lists.publish(renewed, statuses, token)
         if not kept:
             # Another node was faster, perhaps without what is new here: everything is looked at again.
-            self._seen = -1
+            self._overtaken = True
             _log.info("the status list %s was published by another node at the same time", head.list_id)
         return int(kept)
 
