@@ -137,6 +137,9 @@ def test_duplicate_member_names_are_refused_at_every_level(raw: bytes) -> None:
         b'{"a":1e999}',
         b'{"a":01}',
         b'{"a":"\x01"}',
+        b'{"a":"x\\u0000"}',
+        b'{"\\u0000":1}',
+        b'{"a":[{"b":"\\u0000"}]}',
         b"{'a':1}",
         b'{"a":1}{}',
         b"[" * 50_000,
@@ -159,6 +162,7 @@ def test_json_that_is_not_strict_is_refused(raw: bytes) -> None:
         b'{"a":"\\u003a","b":"\\""}',
         b'{"a":123456789012345678901234567890}',
         b'{"a":{"a":1}}',
+        b'{"a":"\\\\u0000"}',
     ],
 )
 def test_good_json_is_taken_however_it_is_written(raw: bytes) -> None:

@@ -99,6 +99,9 @@ class _Application:
         await send_response(scope, send, response, head=method == "HEAD")
 
     def _below(self, path: str) -> Endpoint | None:
+        # Nothing of ours has U+0000 in its name, and PostgreSQL cannot even be asked for it.
+        if "\0" in path:
+            return None
         return next((endpoint for folder, endpoint in self._folders if path.startswith(folder)), None)
 
     def _not_found(self) -> Response:

@@ -4,6 +4,9 @@ msgspec parses but keeps the last of two members of one name. A lost member is f
 same text, as most makers write it, shows that nothing was lost. Else colons are counted: every member has one of its
 own, so both texts have as many exactly if nothing was lost. Only a ``\\u`` escape could hide a colon; texts that hold
 one, and those whose counts differ, are read by ``json`` with each pair in sight.
+
+No text may hold U+0000. RFC 8259 allows it, but PostgreSQL keeps no such text, so whoever sends one (as the name of a
+client, as the ``jti`` of an event) would be told of a fault of ours, and try again for ever.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ _encode = msgspec.json.Encoder().encode
 
 MAX_DEPTH = 16
 _ARRAY, _OBJECT = b"[{"
+_NUL = b"\\u0000"
 
 
 def decode_object(raw: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, object]:
@@ -36,6 +40,8 @@ def decode_object(raw: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, object
         raise malformed("not a JSON object in UTF-8")
     if not is_flat(raw) and _depth(members) > max_depth:
         raise malformed("JSON nested too deeply", expected=f"at most {max_depth} levels")
+    if _NUL in raw and _holds_nul(members):
+        raise malformed("the character U+0000 in a text")
     written = _encode(members)
     if written != raw and (b"\\u" in raw or raw.count(b":") != written.count(b":")):
         _refuse_duplicates(raw)
@@ -56,6 +62,19 @@ def _depth(value: object) -> int:
             deepest = max(deepest, depth)
             waiting.extend((child, depth + 1) for child in (item.values() if isinstance(item, dict) else item))
     return deepest
+
+
+def _holds_nul(value: object) -> bool:
+    """Whether any name or text in it does; the escape may as well follow a backslash, and then means itself."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str) and "\0" in item:
+            return True
+        if isinstance(item, dict | list):
+            waiting.extend(item)
+            waiting.extend(item.values() if isinstance(item, dict) else ())
+    return False
 
 
 def _refuse_duplicates(raw: bytes) -> None:
