@@ -66,6 +66,29 @@ def test_an_issuer_that_is_out_is_trusted_for_max_staleness_and_no_longer(
     assert "revocations are followed" in told[1]
 
 
+def test_a_request_that_waited_for_keys_is_judged_by_how_old_the_feed_is_then(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keys that are kept will do while the issuer is out; what was known of revocations when it asked will not."""
+    world.issuer.max_age = 30
+    world.issuer.feed.at = lambda: int(world.clock.elapsed() * 1000)
+    guard = started(world)
+    asked = bearer(world.token())
+    world.clock.now += 20
+    world.issuer.feed.beat()
+    until(lambda: status(guard).staleness < 1)
+    world.clock.now += 11  # the keys are due, and would be asked for by a heartbeat, too
+
+    def silent(path: str, form: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        if path.startswith("/.well-known"):
+            world.clock.now += 20
+        return 500, {}, b"down"
+
+    monkeypatch.setattr(world.issuer, "answer", silent)
+    assert world.refusal(guard, asked)[0].status == 503
+    assert world.issuer.asked["/.well-known/oauth-authorization-server"] == 2
+
+
 def test_another_node_with_another_steady_clock_carries_on(world: World) -> None:
     feed = world.issuer.feed
     guard = started(world)

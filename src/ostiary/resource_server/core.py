@@ -162,6 +162,7 @@ class ResourceServer:
                 except OstiaryError as error:
                     need = decision.throw(error)
                 else:
+                    self._date(attempt)
                     need = decision.send(answer)
         except StopIteration as admitted:
             return admitted.value  # type: ignore[no-any-return]
@@ -180,6 +181,7 @@ class ResourceServer:
                 except OstiaryError as error:
                     need = decision.throw(error)
                 else:
+                    self._date(attempt)
                     need = decision.send(answer)
         except StopIteration as admitted:
             return admitted.value  # type: ignore[no-any-return]
@@ -318,6 +320,10 @@ class ResourceServer:
                 await self.replay.check()
             except Unavailable as error:
                 logger.warning("%s; client JWTs are refused until it answers", error)
+
+    def _date(self, attempt: Attempt) -> None:
+        # An answer may have been waited for: what was young enough before it may be too old since.
+        attempt.now, attempt.instant = self.clock(), self.elapsed()
 
     def _refuse(self, attempt: Attempt, error: OstiaryError) -> Refused:
         trace_id = new_trace_id()
