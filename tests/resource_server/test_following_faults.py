@@ -58,7 +58,7 @@ def test_an_issuer_that_is_out_is_trusted_for_max_staleness_and_no_longer(
     assert world.refusal(guard, bearer(world.token()))[0].status == 503
     until(lambda: "not taken unasked" in caplog.text)
     world.issuer.down = False
-    until(lambda: status(guard).following)
+    until(lambda: caplog.text.count("revocations are followed") == 2)
     assert guard.check_sync(bearer(world.token()))
     told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert len(told) == 2, told
