@@ -14,6 +14,7 @@ from bench import (
     certificates,
     footprint,
     mutual_tls,
+    nodes,
     revocation_latency,
     revocations,
     sign_ins,
@@ -35,6 +36,7 @@ SECTIONS = (
     "users",
     "tls",
     "workers",
+    "nodes",
     "guard",
     "start",
 )
@@ -133,6 +135,10 @@ def measure(scale: Scale, sections: Sequence[str]) -> Iterator[Figure]:
             )
             yield footprint.of_server(two)
         servers.close()
+        if "nodes" in sections:
+            yield from nodes.figures(
+                folder / "nodes", rounds=max(1, scale.rounds - 2), seconds=scale.seconds, settle=scale.settle
+            )
         if "guard" in sections:
             yield footprint.of_guard(folder / "dev", rounds=scale.start_rounds, requests=scale.guard_requests)
         if "start" in sections:

@@ -50,6 +50,13 @@ class Contender:
     known_tokens: list[str] = field(default_factory=list)
     follower: Credential | None = None
     """Of the API with self-contained tokens, for those that follow the revocation feed."""
+    others: tuple[Contender, ...] = ()
+    """Further nodes of the same installation, each with its share of the connections."""
+
+    @property
+    def ports(self) -> list[int]:
+        """Where its nodes are reached."""
+        return [self.port, *(one.port for one in self.others)]
 
     def order(self, resource: str, *, seconds: float, count: int) -> Order:
         """Tokens for ``resource``."""
@@ -63,6 +70,7 @@ class Contender:
             wanted='"access_token":"',
             seconds=seconds,
             count=count,
+            ports=self.ports,
         )
 
     def introspection(self, *, seconds: float, count: int) -> Order:
@@ -80,6 +88,7 @@ class Contender:
             seconds=seconds,
             count=count,
             tokens=self.known_tokens,
+            ports=self.ports,
         )
 
     def tokens(self, resource: str, count: int) -> list[str]:
@@ -93,7 +102,7 @@ class Contender:
         settle: wait until the server has done what the load left it to do, and count that too.
         """
         command = [*on_core(GENERATOR_CORE if self.pinned else None), sys.executable, "-m", "bench.load"]
-        used = cpu_seconds(self.process.pid)
+        used = self._cpu()
         try:
             done = subprocess.run(
                 command, input=msgspec.json.encode(order), capture_output=True, cwd=CHECKOUT, check=True, timeout=90
@@ -106,14 +115,17 @@ class Contender:
                 f"{self.name} failed {result.failed} of {result.failed + result.answered} requests:"
                 f" {result.first_failure}"
             )
-        return result, (self._cpu_when_quiet() if settle else cpu_seconds(self.process.pid)) - used
+        return result, (self._cpu_when_quiet() if settle else self._cpu()) - used
+
+    def _cpu(self) -> float:
+        return sum(cpu_seconds(one.process.pid) for one in (self, *self.others))
 
     def _cpu_when_quiet(self) -> float:
         """CPU seconds so far, once the server has done what the load left it to do (seals, garbage)."""
-        used = cpu_seconds(self.process.pid)
+        used = self._cpu()
         for _ in range(10):
             time.sleep(0.6)
-            before, used = used, cpu_seconds(self.process.pid)
+            before, used = used, self._cpu()
             if used - before < 0.03:
                 break
         return used
@@ -121,55 +133,62 @@ class Contender:
 
 @contextmanager
 def ostiary_serve(
-    folder: Path, *, workers: int = 1, pinned: bool = True, with_people: bool = False
+    folder: Path,
+    *,
+    workers: int = 1,
+    pinned: bool = True,
+    with_people: bool = False,
+    database: str = "sqlite:///ostiary.db",
 ) -> Iterator[Contender]:
     """``ostiary serve`` with static clients and APIs, everything durable, its housekeeping and its audit seals on.
 
-    with_people: and the users and the application of ``people``.
+    with_people: and the users and the application of ``people``. database: its URL.
     """
+    keys = installed(folder)
+    with started(folder, keys, workers=workers, pinned=pinned, with_people=with_people, database=database) as contender:
+        yield contender
+
+
+Keys = tuple[SigningKey, SigningKey, SigningKey]
+"""Of the client, of the API with reference tokens, and of the one with self-contained ones."""
+
+
+def installed(folder: Path) -> Keys:
+    """The files of an installation, but for its settings."""
     folder.mkdir(parents=True)
     client_key, api_key, follower_key = (SigningKey.generate("ES256") for _ in range(3))
     (folder / "follower.json").write_text(json.dumps(follower_key.verification_key.public_jwk()))
     (folder / "client.json").write_text(json.dumps(client_key.verification_key.public_jwk()))
     (folder / "api.json").write_text(json.dumps(api_key.verification_key.public_jwk()))
     create_key_encryption_key(folder / "kek")
+    return client_key, api_key, follower_key
+
+
+@contextmanager
+def started(
+    folder: Path, keys: Keys, *, database: str, workers: int = 1, pinned: bool = True, with_people: bool = False
+) -> Iterator[Contender]:
+    """One node of the installation whose files stand in ``folder``, ready."""
     port, management_port = free_port(), free_port()
-    (folder / "ostiary.toml").write_text(_CONFIGURATION.format(port=port, management=management_port, workers=workers))
+    settings = _CONFIGURATION.format(port=port, management=management_port, workers=workers, database=database)
+    (folder / "ostiary.toml").write_text(settings)
     if with_people:
         asyncio.run(people.register(folder / "ostiary.toml"))
-    command: list[str | Path] = [
-        *on_core(SERVER_CORE if pinned else None),
-        sys.executable,
-        "-m",
-        "ostiary",
-        "serve",
-        "--config",
-        folder / "ostiary.toml",
-    ]
-    with Process(command, cwd=CHECKOUT) as process:
+    command: list[str | Path] = [*on_core(SERVER_CORE if pinned else None), sys.executable, "-m", "ostiary"]
+    with Process([*command, "serve", "--config", folder / "ostiary.toml"], cwd=CHECKOUT) as process:
         process.wait_for_line("Serving", seconds=30)
         process.wait_for_port(port)
         _wait_until_ready(management_port)
-        yield Contender(
-            f"ostiary ({workers} worker{'s' if workers > 1 else ''})",
-            process,
-            port,
-            OSTIARY_ISSUER,
-            "/token",
-            "/introspect",
-            "/authorize",
-            "/userinfo",
-            client_key,
-            api_key,
-            pinned,
-            follower=Credential(CREDENTIAL_OF_AN_API, OSTIARY_ISSUER, "api_orders", follower_key, ORDERS),
-        )
+        name = f"ostiary ({workers} worker{'s' if workers > 1 else ''})"
+        follower = Credential(CREDENTIAL_OF_AN_API, OSTIARY_ISSUER, "api_orders", keys[2], ORDERS)
+        paths = ("/token", "/introspect", "/authorize", "/userinfo")
+        yield Contender(name, process, port, OSTIARY_ISSUER, *paths, *keys[:2], pinned, follower=follower)
 
 
 _CONFIGURATION = f"""
 issuer = "{OSTIARY_ISSUER}"
 [storage]
-url = "sqlite:///ostiary.db"
+url = "{{database}}"
 [keys]
 key_encryption_key_file = "kek"
 [server]
@@ -203,12 +222,13 @@ keys = ["api.json"]
 
 
 @contextmanager
-def oidc_provider(folder: Path, *, with_people: bool = False) -> Iterator[Contender]:
+def oidc_provider(folder: Path, *, pinned: bool = True, with_people: bool = False) -> Iterator[Contender]:
     """The peer, ready."""
-    command, contender = oidc_provider_command(folder, with_people=with_people)
+    core = SERVER_CORE if pinned else None
+    command, contender = oidc_provider_command(folder, core=core, with_people=with_people)
     with Process(command, environment={"NODE_ENV": "production"}) as process:
         process.wait_for_line("ready", seconds=30)
-        yield replace(contender, process=process)
+        yield replace(contender, process=process, pinned=pinned)
 
 
 def oidc_provider_command(

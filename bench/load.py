@@ -11,6 +11,7 @@ import asyncio
 import resource
 import sys
 import time
+from itertools import cycle, islice
 
 import msgspec
 import uvloop
@@ -29,7 +30,8 @@ class Order(msgspec.Struct, frozen=True):
     requests: whole ones, made before, instead of signed ones, the last one first. keep: how many bodies of answers to
     tell. ends_at: the beginning of the address to which a good answer redirects; that is kept in place of a body.
     background: another order, to the same server, that is under way as long as this one is; its own seconds are not
-    looked at, and it must not run out of requests.
+    looked at, and it must not run out of requests. ports: of the nodes to which the connections go in turn; none: to
+    ``port`` alone.
     """
 
     port: int
@@ -47,6 +49,7 @@ class Order(msgspec.Struct, frozen=True):
     requests: list[str] = []
     ends_at: str = ""
     background: Order | None = None
+    ports: list[int] = []
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -199,10 +202,8 @@ async def run(order: Order) -> Result:
 
 async def _connected(order: Order, load: Load) -> list[Connection]:
     loop = asyncio.get_running_loop()
-    pairs = [
-        await loop.create_connection(lambda: Connection(load), "127.0.0.1", order.port)
-        for _ in range(order.connections)
-    ]
+    ports = islice(cycle(order.ports or [order.port]), order.connections)
+    pairs = [await loop.create_connection(lambda: Connection(load), "127.0.0.1", port) for port in ports]
     return [connection for _, connection in pairs]
 
 

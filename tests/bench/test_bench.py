@@ -48,6 +48,9 @@ def test_the_short_form_tells_every_figure_of_its_goals(tmp_path: Path) -> None:
         "certificates issued/s",
         "OCSP answers/s",
     ]
+    # Each number of nodes beside the peer, and two and three beside one.
+    on_nodes = [name.split(" on ")[0] for name in told if "(PostgreSQL)" in name]
+    assert on_nodes == ["tokens/s"] * 5 + ["introspections/s"] * 5
     assert told.count("p99 of a token while 50 sign-ins hash") == 2
     assert (tmp_path / "b.md").read_text().count("\n| ") == len(figures) + 1
 

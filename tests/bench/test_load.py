@@ -78,6 +78,26 @@ def test_an_error_page_on_the_way_is_a_failure() -> None:
     assert "404" in result.first_failure
 
 
+def test_the_connections_go_to_the_nodes_in_turn() -> None:
+    met: list[int] = []
+
+    async def act() -> Result:
+        def node(number: int) -> Any:
+            async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                met.append(number)
+                while await reader.readuntil(b"\r\n\r\n"):
+                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood")
+
+            return answer
+
+        servers = [await asyncio.start_server(node(number), "127.0.0.1", 0) for number in range(3)]
+        ports = [server.sockets[0].getsockname()[1] for server in servers]
+        return await run(order(ports[0], [get("/a", ports[0], {})] * 20, ports=ports, connections=6))
+
+    assert asyncio.run(act()).answered == 20
+    assert sorted(met) == [0, 0, 1, 1, 2, 2]
+
+
 def test_a_background_that_runs_out_is_no_measurement() -> None:
     answers = {"GET /a no cookie": "HTTP/1.1 200 OK"}
 
