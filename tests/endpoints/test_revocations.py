@@ -177,6 +177,28 @@ def test_a_reader_that_joins_while_much_is_revoked_misses_and_repeats_nothing(
 # -- how fresh it is --------------------------------------------------------------------------------------------------
 
 
+def test_the_first_message_holds_what_no_other_stream_has_been_told_yet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ``at`` is later than that row, so it must not say that it knows the log without it."""
+    feed = world.server.feed
+
+    async def nothing() -> None:
+        """A wake-up that is lost."""
+
+    async def told() -> None:
+        async with following(world, "api_bills") as other:
+            await other.next()
+            monkeypatch.setattr(feed, "_say_news", nothing)
+            await revoke(world, "a")
+            async with following(world) as reader:
+                message = await reader.next()
+                assert (message.head, [row.value for row in message.rows]) == (1, ["a"])
+            assert [row.value for row in (await other.next()).rows] == ["a"]
+
+    scenario(world, told)
+
+
 def test_a_heartbeat_says_that_nothing_has_changed(world: World) -> None:
     beating(world, 0.01)
 

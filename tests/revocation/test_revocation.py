@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ostiary.protocol.checks import MAX_LEEWAY
 from ostiary.revocation import (
     MAX_TOKEN_LIFE,
+    NOTHING,
     Act,
+    Ended,
     retire_client_key,
     revoke_client,
     revoke_client_key,
     revoke_grant,
+    revoke_token,
 )
 from tests.authorization_server.world import NOW, World, signing_key
 
@@ -87,6 +92,16 @@ def test_an_act_that_fails_leaves_nothing(world: World) -> None:
         world.write(fail)
     assert (rows(world), events(world)) == ([], [])
     assert world.token().status == 200
+
+
+def test_a_token_can_be_ended_for_as_long_as_an_api_may_take_it(world: World) -> None:
+    """Also just beyond its end: clocks differ, and APIs have a leeway for that."""
+    world.access_token()
+    [token] = world.read(lambda work: work.tokens.of_client("shop", now=0, limit=9))
+    late, too_late = (replace(ACT, now=token.expires_at + MAX_LEEWAY - left) for left in (1, 0))
+    assert world.write(lambda work: revoke_token(work, token, too_late)) == [NOTHING]
+    assert world.write(lambda work: revoke_token(work, token, late)) == [Ended(tokens=1)]
+    assert rows(world) == [("jti", token.jti)]
 
 
 def test_a_row_is_kept_until_the_last_token_it_concerns_has_ended(world: World) -> None:
