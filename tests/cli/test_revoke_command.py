@@ -107,7 +107,7 @@ def test_a_user_is_named_by_user_name(shop: Operator) -> None:
     assert shop.done("user", "show", "ada")["state"] == "disabled"
 
 
-@pytest.mark.parametrize("token", [token_format.generate("at", "abcdef"), "eyJ.eyJ.c2ln"])
+@pytest.mark.parametrize("token", [token_format.generate("at", "abcdef"), "eyJ.eyJ.c2ln"], ids=["opaque", "JWT"])
 def test_a_token_in_the_arguments_is_refused_and_not_repeated(shop: Operator, token: str) -> None:
     outcome = shop.run("revoke", "--token", token)
     assert (outcome.code, "--token-file" in outcome.err) == (3, True)
