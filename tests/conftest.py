@@ -1,5 +1,7 @@
 """What every test can use: the real parts, each started on first use."""
 
+import pytest
+
 from tests.real_parts.fixtures import (
     browser,
     curl,
@@ -25,3 +27,11 @@ __all__ = [
     "valkey_server",
     "valkey_url",
 ]
+
+_LONGEST_ID = 40
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """A long text stands in a test's name as that of its argument: it may be a key or secret made anew by each process,
+    and the workers of pytest-xdist must find the same names."""
+    return argname if isinstance(val, str) and len(val) > _LONGEST_ID else None
