@@ -186,6 +186,32 @@ def test_a_machine_whose_clock_is_before_the_backup_restores_nothing(room: MakeR
         replace(here, url=empty("sqlite"), now=-3600).restore(path)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_second_restore_by_a_clock_that_was_set_back_would_begin_below_the_first_and_is_refused(
+    room: MakeRoom, kind: str
+) -> None:
+    """What was issued since the first restore has a higher position than the second would end."""
+    here = replace(room(kind), heads=False)
+    path = here.backup()
+    ahead = replace(here, now=600)
+    ahead.restore(path, replace=True)
+    issued = here.write(lambda work: work.positions()).revocation
+    with pytest.raises(ConfigurationError, match="before the last restore"):
+        here.restore(path, replace=True)
+    replace(here, now=602).restore(path, replace=True)
+    assert here.write(lambda work: work.revocations.ends(examples.token("since", rev=issued)))
+
+
+def test_a_clock_before_the_newest_audit_head_restores_nothing(room: MakeRoom, empty: Empty) -> None:
+    here = room("sqlite")
+    path = here.backup()
+    ahead = replace(here, now=600)
+    ahead.event("later")
+    with pytest.raises(ConfigurationError, match="newest audit head"):
+        replace(here, url=empty("sqlite")).restore(path)
+    replace(ahead, url=empty("sqlite")).restore(path)
+
+
 def test_the_log_goes_on_after_a_restore_and_names_the_cut_each_time(room: MakeRoom) -> None:
     here = room("sqlite")
     path = here.backup()

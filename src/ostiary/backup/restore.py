@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ostiary.audit import restoration, tags
 from ostiary.audit.export import HeadsFile
+from ostiary.audit.head import Head
 from ostiary.audit.restoration import Cut
 from ostiary.audit.sealer import AUDIT_ALG
 from ostiary.authorization_server.signing_keys import SigningKeys
@@ -22,16 +23,19 @@ from ostiary.backup.databases import database
 from ostiary.backup.file import Contents, Header, Progress, Reader, sealing, verify
 from ostiary.backup.filled import compare, fill
 from ostiary.backup.place import make_room
+from ostiary.backup.shape import Shape
 from ostiary.errors import ConfigurationError
 from ostiary.key_management.base import KeyManagement
+from ostiary.model.revocation import EPOCH, epoch_at
 from ostiary.revocation.act import Act
 from ostiary.revocation.installation import EpochEnded, raise_epoch
 from ostiary.settings import Settings
 from ostiary.storage.filling import begin_filling
-from ostiary.storage.migrate import HEAD, UNFINISHED, upgrade
+from ostiary.storage.migrate import HEAD, UNFINISHED, current, upgrade
 from ostiary.storage.open import storage_for
 
 COMMAND = "restore"
+_COUNTERS = Shape("counters", [("tenant", "text"), ("name", "text"), ("value", "whole")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,8 @@ def restore(
         raise ConfigurationError(
             f"The backup has schema {header.schema}, newer than {HEAD}: install Ostiary {header.version} to restore it."
         )
-    _check_heads(settings, header)
-    if clock() < header.made_at:
-        # Epochs are numbered by the clock, so that no two are the same.
-        raise ConfigurationError("The clock of this machine stands before the time of the backup: set it first.")
+    newest = _check_heads(settings, header)
+    _check_clock(clock(), header, newest, url)
     kept = make_room(url, replace=replace, now=clock())
     begin_filling(url, COMMAND, schema=header.schema)
     _load(url, path, contents, progress)
@@ -78,14 +80,37 @@ def restore(
     return Restored(contents, ended, cut, kept)
 
 
-def _check_heads(settings: Settings, header: Header) -> None:
-    """Before anything is touched; what needs the restored log is looked at in the end."""
+def _check_heads(settings: Settings, header: Header) -> Head | None:
+    """The newest head in the file. Before anything is touched; what needs the restored log is looked at in the end."""
     heads = settings.audit.heads_file
     newest = HeadsFile(heads).last() if heads is not None else None
     if newest is not None and newest.installation != header.installation:
         raise ConfigurationError(
             f"The file of audit heads {heads} is of another installation: name that of the backup, or move it aside."
         )
+    return newest
+
+
+def _check_clock(now: float, header: Header, newest: Head | None, url: str) -> None:
+    """Epochs are numbered by the clock, so it must not stand before anything that the installation has done: an epoch
+    below an earlier one would admit what was issued in that."""
+    if now < header.made_at:
+        raise ConfigurationError("The clock of this machine stands before the time of the backup: set it first.")
+    if newest is not None and now < newest.at:
+        raise ConfigurationError("The clock of this machine stands before the newest audit head: set it first.")
+    if epoch_at(int(now)) <= _epoch_there(url):
+        raise ConfigurationError(
+            "The clock of this machine stands before the last restore of the database that is to be replaced: set it"
+            " first."
+        )
+
+
+def _epoch_there(url: str) -> int:
+    """The epoch of the database that is there, 0 without one."""
+    if current(url) is None:
+        return 0
+    with database(url).view() as view:
+        return max((row[2] for row in view.rows(_COUNTERS) if row[1] == "revocation"), default=0) // EPOCH
 
 
 def _load(url: str, path: Path, contents: Contents, progress: Progress) -> None:
