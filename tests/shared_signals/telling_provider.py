@@ -111,9 +111,10 @@ class ToldWorld(World):
         upstream = {"works": works | {"signals": file | self._signals}, "other": plain}
         return Settings.model_validate(given | {"upstream": upstream})
 
-    def link(self, user_id: str, subject: str) -> None:
-        """``subject`` at the provider is this user here."""
-        factor = Factor(f"fac_{subject}", user_id, "upstream", "Works", b"", lookup=f"{self.provider.issuer} {subject}")
+    def link(self, user_id: str, subject: str, issuer: str = "") -> None:
+        """``subject`` at the provider, or at another ``issuer``, is this user here."""
+        lookup = f"{issuer or self.provider.issuer} {subject}"
+        factor = Factor(f"fac_{subject}", user_id, "upstream", "Works", b"", lookup=lookup)
         self.write(lambda work: work.factors.add(factor))
 
     def claims(self, event: str = "risc/event-type/account-disabled", **changes: Any) -> dict[str, Any]:

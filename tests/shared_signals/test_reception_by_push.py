@@ -132,6 +132,14 @@ def test_a_provider_whose_clock_is_behind_still_ends_the_session(told: ToldWorld
     assert told.sessions() == 1
 
 
+def test_a_provider_ends_nothing_of_those_whom_another_provider_vouches_for(told: ToldWorld) -> None:
+    told.link("usr_ada", "o-1", "https://other.example")
+    subject = {"format": "iss_sub", "iss": "https://other.example", "sub": "o-1"}
+    assert _push(told, signed(told.claims(sub_id=subject))).status == 202
+    assert told.sessions() == 2
+    assert "linked to nobody" in told.signal_rows()[0].details["why"]
+
+
 @pytest.mark.parametrize(
     ("subject", "why"),
     [
