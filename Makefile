@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo dev check test test-real test-tls bench chaos pictures format lock real-parts clean
+.PHONY: help demo dev check test test-real test-tls bench bench-scale chaos pictures format lock real-parts clean
 
 # The demo belongs to its reader: no output of make itself, and nothing else is installed than what a server needs.
 MAKEFLAGS += --no-print-directory
@@ -35,6 +35,9 @@ test-tls: real-parts ## everything that testssl.sh knows, against our own TLS, i
 
 bench: real-parts ## measure speed and memory, as ratios in one run
 	.venv/bin/python -m bench
+
+bench-scale: real-parts ## measure requests beside 1,000,000 clients and 10,000,000 live tokens, on both databases (takes long)
+	.venv/bin/python -m bench --only scale $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(TOKENS),--tokens $(TOKENS))
 
 chaos: real-parts ## break nodes, databases and networks under load for two minutes; nothing that was answered may be lost
 	.venv/bin/python -m chaos

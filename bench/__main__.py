@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import (
@@ -18,6 +18,7 @@ from bench import (
     revocation_latency,
     revocations,
     sign_ins,
+    size,
     table,
     throughput,
     verification,
@@ -40,7 +41,9 @@ SECTIONS = (
     "guard",
     "start",
 )
-QUICK_SECTIONS = tuple(name for name in SECTIONS if name != "workers")
+SIZE = "scale"
+"""Takes long, and is measured only where it is named: ``make bench-scale``."""
+QUICK_SECTIONS = (*(name for name in SECTIONS if name != "workers"), SIZE)
 NOTES = (
     "Ostiary writes the used `jti`, the token and the audit row to SQLite with a full fsync before it answers, and"
     " seals the audit log meanwhile; oidc-provider keeps everything in memory.",
@@ -52,7 +55,10 @@ NOTES = (
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How long a run takes: rounds of each kind, and seconds or counts within a round; followers: see their module."""
+    """How long a run takes: rounds of each kind, and seconds or counts within a round; followers: see their module.
+
+    clients, live_tokens: of the large one of part ``scale``; asked: requests of each kind in a round of it.
+    """
 
     rounds: int
     seconds: float
@@ -63,6 +69,9 @@ class Scale:
     revocations: int
     followers: tuple[tuple[int, bool], ...]
     settle: bool
+    clients: int
+    live_tokens: int
+    asked: int
     parts: tuple[str, ...] = SECTIONS
 
 
@@ -76,6 +85,9 @@ FULL = Scale(
     revocations=1000,
     followers=revocation_latency.FOLLOWERS,
     settle=True,
+    clients=1_000_000,
+    live_tokens=10_000_000,
+    asked=600,
 )
 QUICK = Scale(
     rounds=1,
@@ -87,6 +99,9 @@ QUICK = Scale(
     revocations=20,
     followers=((1, False), (20, True)),
     settle=False,
+    clients=1000,
+    live_tokens=20_000,
+    asked=60,
     parts=QUICK_SECTIONS,
 )
 
@@ -143,6 +158,10 @@ def measure(scale: Scale, sections: Sequence[str]) -> Iterator[Figure]:
             yield footprint.of_guard(folder / "dev", rounds=scale.start_rounds, requests=scale.guard_requests)
         if "start" in sections:
             yield from footprint.start_times(folder / "start", rounds=scale.start_rounds)
+        if SIZE in sections:
+            yield from size.figures(
+                folder, clients=scale.clients, tokens=scale.live_tokens, rounds=scale.rounds, count=scale.asked
+            )
 
 
 def _users(ours: Contender, peer: Contender, scale: Scale) -> Iterator[Figure]:
@@ -158,13 +177,19 @@ def main() -> None:
     """Read the arguments, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short form: shows that it works, measures little")
-    parser.add_argument("--only", action="append", choices=SECTIONS, help="measure only this part (repeatable)")
+    parser.add_argument(
+        "--only", action="append", choices=(*SECTIONS, SIZE), help="measure only this part (repeatable)"
+    )
+    parser.add_argument("--clients", type=int, metavar="N", help=f"with --only {SIZE}: how many clients")
+    parser.add_argument("--tokens", type=int, metavar="M", help=f"with --only {SIZE}: how many live access tokens")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table as Markdown")
     arguments = parser.parse_args()
     machine, started, figures = description(node()), time.monotonic(), []
     print(machine, flush=True)
     scale = QUICK if arguments.quick else FULL
+    clients, live_tokens = arguments.clients or scale.clients, arguments.tokens or scale.live_tokens
+    scale = replace(scale, clients=clients, live_tokens=live_tokens)
     for figure in measure(scale, arguments.only or scale.parts):
         figures.append(figure)
         print(f"{time.monotonic() - started:6.1f} s  " + "  ".join(filter(None, table.cells(figure))), flush=True)

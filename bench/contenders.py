@@ -176,7 +176,7 @@ def started(
         asyncio.run(people.register(folder / "ostiary.toml"))
     command: list[str | Path] = [*on_core(SERVER_CORE if pinned else None), sys.executable, "-m", "ostiary"]
     with Process([*command, "serve", "--config", folder / "ostiary.toml"], cwd=CHECKOUT) as process:
-        process.wait_for_line("Serving", seconds=30)
+        process.wait_for_line("Serving", seconds=180)
         process.wait_for_port(port)
         _wait_until_ready(management_port)
         name = f"ostiary ({workers} worker{'s' if workers > 1 else ''})"
