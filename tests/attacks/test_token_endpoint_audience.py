@@ -63,8 +63,12 @@ def test_the_issuer_as_text_or_array_of_one_is_accepted(world: World, audience: 
 
 
 PAGES = ("/account/", "/upstream/")
-# What is sent there proves itself, by the key of an account (RFC 8555) or of a certificate or by a token; OCSP is open.
-PROVE_THEMSELVES = ("/acme/", "/certificates/enrol", "/certificates/renew", "/ca/ocsp")
+# What is sent there proves itself, by the key of an account (RFC 8555) or of a certificate or by a token, or by being
+# signed by whom it is of (SETs); OCSP is open.
+PROVE_THEMSELVES = (
+    *("/acme/", "/certificates/enrol", "/certificates/renew", "/ca/ocsp"),
+    *("/revocations/applied", "/ssf/", "/signals/"),
+)
 
 
 def test_every_endpoint_that_takes_forms_authenticates() -> None:

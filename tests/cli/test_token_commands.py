@@ -47,7 +47,7 @@ def shop(operator: Operator) -> Operator:
         await storage.open()
         try:
             async with storage.write() as work:
-                for one in (token("t1"), token("t2"), token("t3", life=-1), token("t4", "other")):
+                for one in (token("t1"), token("t2"), token("t3", life=-120), token("t4", "other")):
                     await work.tokens.add(one)
         finally:
             await storage.close()

@@ -9,11 +9,11 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from ostiary.errors import OAuthError, Unavailable
 from ostiary.storage.connection import Conflict
@@ -336,7 +336,7 @@ async def test_a_statement_for_several_rows_that_fails_at_a_later_row_is_undone_
 
     async def half() -> None:
         async with storage.write() as work:
-            rows = [asdict(token(name)) for name in ("new", "a")]
+            rows = [structs.asdict(token(name)) for name in ("new", "a")]
             await work.tokens._connection.run_for_each(insertion(ACCESS_TOKENS), rows)  # type: ignore[attr-defined]
 
     told = await asyncio.gather(_write(storage, "a"), half(), _write(storage, "b"), return_exceptions=True)

@@ -49,16 +49,19 @@ _ENDS = Statement(
         )
     )
     .order_by(_ROWS.position)
-    .limit(1)
+    .limit(1),
+    sqlite_index="revocations_by_value",
 )
 _JTI_ENDS = Statement(
     select(*_SELECTED)
     .where(_HERE, _ROWS.kind == "jti", _ROWS.value == bindparam("jti"))
     .order_by(_ROWS.position)
-    .limit(1)
+    .limit(1),
+    sqlite_index="revocations_by_value",
 )
 _KEY_ENDS = Statement(
-    select(*_SELECTED).where(_named("client_key", "key_thumbprint")).order_by(_ROWS.position).limit(1)
+    select(*_SELECTED).where(_named("client_key", "key_thumbprint")).order_by(_ROWS.position).limit(1),
+    sqlite_index="revocations_by_value",
 )
 
 
