@@ -170,7 +170,10 @@ class Reader:
         """Where what these commands start says that it is ready."""
         if (named := _MANAGEMENT.search(text)) is not None:
             return int(named[1])
-        return self.ports["8401" if "ostiary " in text else "8080" if text.lstrip("#").find("nginx") >= 0 else "8000"]
+        if "ostiary " in text:
+            return self.ports["8401"]
+        # Before several nodes, which only pages with a database have, the proxy is the door.
+        return self.ports["8080" if "nginx" in text and self.given else "8000"]
 
     def _wait(self, is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
         deadline = time.monotonic() + _READY_SECONDS
