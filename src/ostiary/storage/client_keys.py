@@ -22,8 +22,7 @@ _GET = lookup(CLIENT_KEYS, _COLUMNS, "tenant", "client_id", "kid")
 _BY_THUMBPRINT = lookup(CLIENT_KEYS, _COLUMNS, "tenant", "thumbprint")
 _OF_CLIENT = Statement(
     select(*_SELECTED)
-    # Every kid is at least "": said, because SQLite would otherwise read all keys of all clients in the table's order.
-    .where(_KEYS.tenant == bindparam("tenant"), _KEYS.client_id == bindparam("client_id"), _KEYS.kid >= "")
+    .where(_KEYS.tenant == bindparam("tenant"), _KEYS.client_id == bindparam("client_id"))
     .order_by(_KEYS.created_at, _KEYS.kid)
 )
 _IN_CERTIFICATES = Statement(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.storage import planner_statistics
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -163,3 +164,5 @@ def run(connection: Connection, to: str = "head") -> None:
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, to)
+    if connection.dialect.name == "sqlite":
+        planner_statistics.write(connection)

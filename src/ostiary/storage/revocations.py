@@ -49,19 +49,16 @@ _ENDS = Statement(
         )
     )
     .order_by(_ROWS.position)
-    .limit(1),
-    sqlite_index="revocations_by_value",
+    .limit(1)
 )
 _JTI_ENDS = Statement(
     select(*_SELECTED)
     .where(_HERE, _ROWS.kind == "jti", _ROWS.value == bindparam("jti"))
     .order_by(_ROWS.position)
-    .limit(1),
-    sqlite_index="revocations_by_value",
+    .limit(1)
 )
 _KEY_ENDS = Statement(
-    select(*_SELECTED).where(_named("client_key", "key_thumbprint")).order_by(_ROWS.position).limit(1),
-    sqlite_index="revocations_by_value",
+    select(*_SELECTED).where(_named("client_key", "key_thumbprint")).order_by(_ROWS.position).limit(1)
 )
 
 

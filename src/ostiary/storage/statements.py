@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from operator import itemgetter
@@ -14,20 +13,16 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-_FROM = re.compile(r"\bFROM (\w+)")
-
 
 class Statement:
     """One statement for both dialects, with named parameters.
 
     core: what both dialects run; ``postgresql``: what PostgreSQL runs instead, where the two must differ.
-    sqlite_index: the index into which SQLite has to look; without statistics it may prefer the order of the table, and
-    read all of it. writes: whether it changes something.
+    writes: whether it changes something.
     """
 
-    def __init__(self, core: ClauseElement, *, postgresql: ClauseElement | None = None, sqlite_index: str = "") -> None:
+    def __init__(self, core: ClauseElement, *, postgresql: ClauseElement | None = None) -> None:
         self._core = core
-        self._sqlite_index = sqlite_index
         self.writes = not isinstance(core, SelectBase)
         self._postgresql = core if postgresql is None else postgresql
 
@@ -42,10 +37,7 @@ class Statement:
     @cached_property
     def sqlite(self) -> str:
         """The text for sqlite3, compiled when it is first wanted."""
-        text = str(self._on_sqlite)
-        if not self._sqlite_index:
-            return text
-        return _FROM.sub(rf"FROM \1 INDEXED BY {self._sqlite_index}", text, count=1)
+        return str(self._on_sqlite)
 
     @cached_property
     def sqlite_values(self) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
