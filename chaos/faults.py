@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -30,26 +31,19 @@ class Fault:
 
 def play(cluster: Cluster, faults: Sequence[Fault], tell: Callable[[str], None]) -> None:
     """One after the other; those that last beside others are mended in their own time, and all at the end."""
-    over = threading.Event()
     beside = []
     for fault in faults:
         tell(fault.name)
         fault.begin(cluster)
         if fault.beside:
-            thread = threading.Thread(target=_mend_later, args=(cluster, fault, over), daemon=True)
-            thread.start()
-            beside.append(thread)
+            beside.append(threading.Timer(fault.seconds, fault.end, (cluster,)))
+            beside[-1].start()
         else:
-            over.wait(fault.seconds)
+            time.sleep(fault.seconds)
             fault.end(cluster)
-        over.wait(fault.rest)
-    for thread in beside:
-        thread.join()
-
-
-def _mend_later(cluster: Cluster, fault: Fault, over: threading.Event) -> None:
-    over.wait(fault.seconds)
-    fault.end(cluster)
+        time.sleep(fault.rest)
+    for timer in beside:
+        timer.join()
 
 
 def killed(number: int, seconds: float) -> Fault:
@@ -102,12 +96,16 @@ def wrong_clock(number: int, seconds: float) -> Fault:
 
 def slow_database(seconds: float, delay: float = 0.03) -> Fault:
     """Each piece between each node and the database takes its time."""
-    return Fault(
-        f"the database is slow ({delay * 1000:.0f} ms more each way)",
-        lambda cluster: _each_database(cluster, lambda one: cluster.nodes[one].database.slow(delay)),
-        lambda cluster: _each_database(cluster, lambda one: cluster.nodes[one].database.fair()),
-        seconds,
-    )
+
+    def begin(cluster: Cluster) -> None:
+        for node in cluster.nodes:
+            node.database.slow(delay)
+
+    def end(cluster: Cluster) -> None:
+        for node in cluster.nodes:
+            node.database.fair()
+
+    return Fault(f"the database is slow ({delay * 1000:.0f} ms more each way)", begin, end, seconds)
 
 
 def cut_off(number: int, seconds: float) -> Fault:
@@ -156,11 +154,6 @@ def _status_of_a_call(cluster: Cluster) -> int:
     return httpx2.get(
         cluster.apis[0].url, headers={"Authorization": f"Bearer {token}"}, timeout=15.0, trust_env=False
     ).status_code
-
-
-def _each_database(cluster: Cluster, do: Callable[[int], None]) -> None:
-    for number in range(len(cluster.nodes)):
-        do(number)
 
 
 def two_minutes() -> list[Fault]:

@@ -7,6 +7,7 @@ from itertools import islice
 
 import psycopg
 
+from bench import people
 from chaos.cluster import Cluster
 from chaos.ledger import Ledger, Outcome
 from ostiary.protocol import jws
@@ -66,8 +67,6 @@ def _told_otherwise(cluster: Cluster, ledger: Ledger) -> list[str]:
 
 def _lost_chains(cluster: Cluster, ledger: Ledger) -> list[str]:
     """Refresh tokens that were answered last, never used, and do not work."""
-    from bench import people
-
     lost = []
     for chain in [chain for chain in ledger.chains if chain.certain][-20:]:
         form = {"grant_type": "refresh_token", "refresh_token": chain.last, "client_id": people.APPLICATION}

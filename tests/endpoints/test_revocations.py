@@ -229,6 +229,20 @@ def test_a_heartbeat_follows_a_commit_that_keeps_its_readers(world: World) -> No
     scenario(world, told)
 
 
+def test_a_write_that_changed_nothing_proves_nothing_and_its_readers_ask_again(world: World) -> None:
+    """Such as one of readers whose rows are gone: a database that was cut off from its standby commits it, too."""
+    beating(world, 0.01)
+
+    async def told() -> None:
+        async with following(world) as reader:
+            await reader.next()
+            async with world.storage.write() as work:
+                await work.feed_readers.remove([row.digest for row in await work.feed_readers.list()])
+            await reader.ended.wait()
+
+    scenario(world, told)
+
+
 def test_a_database_that_cannot_commit_makes_nothing_look_fresh(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be one that was cut off from its standby: what it says may be read, but proves no time."""
     beating(world, 0.01)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from ostiary.errors import Unavailable
 from ostiary.model.feed_reader import FeedReader
 from ostiary.protocol import token_format
 from ostiary.revocation.act import Act
@@ -105,6 +107,18 @@ def test_strangers_write_no_rows(world: World) -> None:
     before = len(world.audit())
     assert applied(world, "ost_fr_", "2").status == 401
     assert len(world.audit()) == before
+
+
+def test_a_secret_that_a_stranger_made_up_takes_no_turn_of_those_who_write(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = world.run(world.server.registry.installation())
+
+    def refused() -> NoReturn:
+        raise Unavailable("storage", "asked for a turn to write")
+
+    monkeypatch.setattr(world.storage, "write", refused)
+    assert applied(world, token_format.generate(token_format.FEED_READER, installation), "2").status == 401
 
 
 def test_only_the_digest_of_the_secret_is_stored(world: World, secret: str) -> None:

@@ -15,13 +15,13 @@ import joserfc.jwk
 import joserfc.jwt
 import jwt as pyjwt
 import pytest
-import trustme
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ostiary.protocol.client_assertion import ASSERTION_TYPE
+from tests.real.own_certificate import certified
 from tests.real.served import CLIENT_ID, ORDERS, Served, wait_until_answered
 from tests.real_parts.ports import free_port
 from tests.real_parts.processes import Process
@@ -33,14 +33,8 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served")
-    authority = trustme.CA()
-    leaf = authority.issue_cert("localhost")
-    leaf.private_key_pem.write_to_path(folder / "tls.key")
-    (folder / "tls.key").chmod(0o600)
-    (folder / "tls.pem").write_bytes(b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    trust = ssl.create_default_context(cafile=folder / "ca.pem")
-    installed = Served(folder, certificate=(folder / "tls.pem", folder / "tls.key"), trust=trust)
+    own = certified(folder)
+    installed = Served(folder, certificate=own.files, trust=own.trust())
     with installed.run():
         yield installed
 

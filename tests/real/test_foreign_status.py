@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from ostiary.protocol import client_assertion, jws, status_list
 from ostiary.protocol.status_list import INVALID, VALID, StatusList
+from tests.real.own_certificate import certified
 from tests.real.served import Served
 
 pytestmark = pytest.mark.real
@@ -26,17 +25,9 @@ HERE = Path(__file__).parent
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Two workers over TLS; the API of orders wants its tokens in status lists."""
     folder = tmp_path_factory.mktemp("served")
-    authority = trustme.CA()
-    leaf = authority.issue_cert("localhost")
-    leaf.private_key_pem.write_to_path(folder / "tls.key")
-    (folder / "tls.key").chmod(0o600)
-    (folder / "tls.pem").write_bytes(b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    trust = ssl.create_default_context(cafile=folder / "ca.pem")
+    own = certified(folder)
     settings = {"static.apis.orders": ["status_list = true"]}
-    installed = Served(
-        folder, workers=2, settings=settings, certificate=(folder / "tls.pem", folder / "tls.key"), trust=trust
-    )
+    installed = Served(folder, workers=2, settings=settings, certificate=own.files, trust=own.trust())
     with installed.run():
         yield installed
 

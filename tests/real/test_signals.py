@@ -29,6 +29,7 @@ from ostiary.serving.prepare import prepare
 from ostiary.settings import load_settings
 from ostiary.user_authentication import accounts
 from ostiary.user_authentication.session import SignIn, begin
+from tests.real.own_certificate import certified
 from tests.real.served import Served
 
 pytestmark = pytest.mark.real
@@ -90,14 +91,11 @@ def _served(
     folder: Path, authority: trustme.CA, sections: dict[str, list[str]], files: dict[str, str] | None = None
 ) -> Served:
     folder.mkdir()
-    leaf = authority.issue_cert("localhost")
-    leaf.private_key_pem.write_to_path(folder / "tls.key")
-    (folder / "tls.pem").write_bytes(b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
+    own = certified(folder, authority)
     for name, content in (files or {}).items():
         (folder / name).write_text(content)
-    for name in ("tls.key", *(files or {})):
         (folder / name).chmod(0o600)
-    return Served(folder, certificate=(folder / "tls.pem", folder / "tls.key"), settings=ALLOW | sections)
+    return Served(folder, certificate=own.files, settings=ALLOW | sections)
 
 
 async def _ready_provider(parts: Installation, told: str, key: SigningKey) -> str:

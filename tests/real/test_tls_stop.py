@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import signal
 import socket
-import ssl
 import time
 from pathlib import Path
 
 import pytest
-import trustme
 
+from tests.real.own_certificate import certified
 from tests.real.served import Served
 
 pytestmark = pytest.mark.real
@@ -18,14 +17,9 @@ pytestmark = pytest.mark.real
 
 @pytest.mark.parametrize("asked", [False, True])
 def test_a_silent_tls_connection_does_not_hold_up_a_stop(tmp_path: Path, asked: bool) -> None:
-    authority = trustme.CA()
-    leaf = authority.issue_cert("localhost")
-    leaf.private_key_pem.write_to_path(tmp_path / "tls.key")
-    (tmp_path / "tls.key").chmod(0o600)
-    (tmp_path / "tls.pem").write_bytes(b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
-    trust = ssl.create_default_context()
-    authority.configure_trust(trust)
-    served = Served(tmp_path, certificate=(tmp_path / "tls.pem", tmp_path / "tls.key"), trust=trust)
+    own = certified(tmp_path)
+    trust = own.trust()
+    served = Served(tmp_path, certificate=own.files, trust=trust)
     with (
         served.run() as process,
         socket.create_connection(("127.0.0.1", served.port)) as raw,

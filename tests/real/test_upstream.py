@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import trustme
 from playwright.sync_api import Browser, Page
 
 from ostiary.app import installation
@@ -20,6 +19,7 @@ from ostiary.revocation.act import Act
 from ostiary.serving.prepare import prepare
 from ostiary.settings import load_settings
 from ostiary.user_authentication import accounts
+from tests.real.own_certificate import certified
 from tests.real.served import Served
 from tests.real_parts.node import BENCH, locked_packages, node
 from tests.real_parts.ports import free_port
@@ -35,12 +35,7 @@ HERE = Path(__file__).parent
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server with the user ada and one provider under two names: by secret (ES256), and by key (RS256)."""
     folder = tmp_path_factory.mktemp("upstream")
-    authority = trustme.CA()
-    leaf = authority.issue_cert("localhost")
-    leaf.private_key_pem.write_to_path(folder / "tls.key")
-    (folder / "tls.key").chmod(0o600)
-    (folder / "tls.pem").write_bytes(b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
-    authority.cert_pem.write_to_path(folder / "ca.pem")
+    own = certified(folder)
     key = SigningKey.generate("ES256", kid="upstream")
     for name, content in (("secret", SECRET), ("key.jwk", json.dumps(key.private_jwk()))):
         (folder / name).write_text(content)
@@ -52,7 +47,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         "upstream.works": [provider, 'client_id = "by-secret"', 'client_secret_file = "secret"', 'name = "Works"'],
         "upstream.keyed": [provider, 'client_id = "by-key"', 'private_key_file = "key.jwk"', 'name = "Keyed"'],
     }
-    served = Served(folder, certificate=(folder / "tls.pem", folder / "tls.key"), settings=settings)
+    served = Served(folder, certificate=own.files, settings=settings)
     asyncio.run(_add_ada(served.config))
     with _oidc_provider(served, port, key), served.run({"SSL_CERT_FILE": str(folder / "ca.pem")}):
         yield served

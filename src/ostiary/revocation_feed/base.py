@@ -34,7 +34,7 @@ class WakeUps(Protocol):
     async def announce(self) -> None:
         """Tell the readers of every node that a commit has added to the log. It never raises: the commit stands.
 
-        ``sqlite`` and ``postgres`` notice each commit by themselves, so it does nothing there.
+        ``sqlite`` and ``postgres`` notice each commit by themselves; there it wakes this process alone.
         """
         ...
 

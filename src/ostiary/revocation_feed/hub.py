@@ -188,19 +188,25 @@ class Hub:
 
     async def _say_heartbeat(self) -> None:
         at = self.now()
-        await self._keep_readers()
-        self._proven = max(self._proven, at)
+        if await self._keep_readers():
+            self._proven = max(self._proven, at)
+        elif self._streams:
+            # A write that changes nothing proves nothing. They ask again, and are written down anew.
+            _log.warning("the readers of this node are written down no more, so their streams end")
+            for stream in self._streams:
+                stream.end()
         async with self._looking:
             if self._streams:
                 await self._look(heartbeat=True)
 
-    async def _keep_readers(self) -> None:
-        """The write that proves the database to be the one: how far this node's readers are here."""
+    async def _keep_readers(self) -> bool:
+        """The write that proves the database to be the one: that this node's readers are here; whether it wrote."""
         left, now = frozenset(self._left), int(self._issuer.now())
         async with self._storage.write() as work:
             await work.feed_readers.remove(left)
-            await work.feed_readers.keep(self.node, seen_at=now, expires_at=now + LIFE)
+            kept = await work.feed_readers.keep(self.node, seen_at=now, expires_at=now + LIFE)
         self._left -= left
+        return kept > 0
 
     async def _look(self, *, heartbeat: bool = False) -> None:
         """Say what was committed since the last look; one look at a time."""

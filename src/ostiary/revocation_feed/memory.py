@@ -1,4 +1,4 @@
-"""Wake-ups within one event loop: for tests, and what the other adapters ring when they hear something."""
+"""Wake-ups within one event loop: for tests, and what every other adapter is, besides what it hears from outside."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _CONNECT_SECONDS = 5
 _log = logging.getLogger(__name__)
 
 
-class PostgresWakeUps:
+class PostgresWakeUps(MemoryWakeUps):
     """``revocation_feed.base.WakeUps`` over one listening connection that is made again when it is lost.
 
     heartbeat: after so many seconds without news the connection is asked whether it still stands, and given up if it
@@ -30,19 +30,11 @@ class PostgresWakeUps:
     """
 
     def __init__(self, url: str, *, heartbeat: float = HEARTBEAT, pause: float = PAUSE_AFTER_A_FAULT) -> None:
+        super().__init__()
         self._url = url
         self._heartbeat = heartbeat
         self._pause = pause
-        self._here = MemoryWakeUps()
         self._following: asyncio.Task[None] | None = None
-
-    @property
-    def heard(self) -> int:
-        """See ``WakeUps``."""
-        return self._here.heard
-
-    async def open(self) -> None:
-        """See ``WakeUps``."""
 
     async def close(self) -> None:
         """See ``WakeUps``."""
@@ -50,16 +42,13 @@ class PostgresWakeUps:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
-        self._here.ring()
-
-    async def announce(self) -> None:
-        """See ``WakeUps``."""
+        await super().close()
 
     async def wait(self, timeout: float, *, since: int | None = None) -> None:  # noqa: ASYNC109 - the seam's
         """See ``WakeUps``."""
         if self._following is None:
             self._following = asyncio.create_task(self._follow(), name="wake-ups")
-        await self._here.wait(timeout, since=since)
+        await super().wait(timeout, since=since)
 
     async def _follow(self) -> None:
         while True:
@@ -67,7 +56,7 @@ class PostgresWakeUps:
                 await self._listen()
             except (psycopg.Error, OSError) as error:  # TimeoutError is an OSError
                 _log.warning("wake-ups by PostgreSQL are lost, readers look for themselves: %s", type(error).__name__)
-            self._here.ring()
+            self.ring()
             await asyncio.sleep(self._pause)
 
     async def _listen(self) -> None:
@@ -78,10 +67,10 @@ class PostgresWakeUps:
             async with asyncio.timeout(self._heartbeat):
                 await connection.execute(f"LISTEN {CHANNEL}".encode())
             # Nobody knows what was announced before.
-            self._here.ring()
+            self.ring()
             while True:
                 async for _ in connection.notifies(timeout=self._heartbeat):
-                    self._here.ring()
+                    self.ring()
                 async with asyncio.timeout(self._heartbeat):
                     await connection.execute(b"SELECT 1")
         finally:

@@ -26,7 +26,7 @@ TIMEOUT = 1.0
 _log = logging.getLogger(__name__)
 
 
-class RedisWakeUps:
+class RedisWakeUps(MemoryWakeUps):
     """``revocation_feed.base.WakeUps`` over one channel of a Valkey or Redis.
 
     url: as for ``RedisReplayMemory``; installation: whose channel, such as the issuer. heartbeat: after so many seconds
@@ -42,23 +42,15 @@ class RedisWakeUps:
         heartbeat: float = HEARTBEAT,
         pause: float = PAUSE_AFTER_A_FAULT,
     ) -> None:
+        super().__init__()
         self._url = server_url(url)
         self._channel = f"ostiary:revocations:{installation}"
         self._heartbeat = heartbeat
         self._pause = pause
-        self._here = MemoryWakeUps()
         self._client: valkey.asyncio.Valkey | None = None
         self._owed = False
         self._telling: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
-
-    @property
-    def heard(self) -> int:
-        """See ``WakeUps``."""
-        return self._here.heard
-
-    async def open(self) -> None:
-        """See ``WakeUps``."""
 
     async def close(self) -> None:
         """See ``WakeUps``; what is still to be told is told first, by a command that ends as soon as it has written."""
@@ -71,7 +63,7 @@ class RedisWakeUps:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
-        self._here.ring()
+        await super().close()
 
     async def announce(self) -> None:
         """See ``WakeUps``."""
@@ -79,7 +71,7 @@ class RedisWakeUps:
 
     def announce_soon(self) -> None:
         """The same from where nothing can be awaited, such as just after a commit; what comes together is told once."""
-        self._here.ring()
+        self.ring()
         self._owed = True
         if self._telling is None or self._telling.done():
             self._telling = asyncio.create_task(self._tell(), name="wake-ups: tell")
@@ -88,7 +80,7 @@ class RedisWakeUps:
         """See ``WakeUps``."""
         if self._following is None:
             self._following = asyncio.create_task(self._follow(), name="wake-ups: listen")
-        await self._here.wait(timeout, since=since)
+        await super().wait(timeout, since=since)
 
     def _connected(self) -> valkey.asyncio.Valkey:
         if self._client is None:
@@ -111,7 +103,7 @@ class RedisWakeUps:
                 await self._listen()
             except (ValkeyError, OSError) as error:  # TimeoutError is an OSError
                 _log.warning("wake-ups by Valkey are lost, readers look for themselves: %s", type(error).__name__)
-            self._here.ring()
+            self.ring()
             await asyncio.sleep(self._pause)
 
     async def _listen(self) -> None:
@@ -125,7 +117,7 @@ class RedisWakeUps:
                     asked = False
                     # Also that the subscription stands: nobody knows what was announced before.
                     if heard["type"] in ("message", "subscribe"):
-                        self._here.ring()
+                        self.ring()
                 elif asked:
                     raise TimeoutError
                 else:

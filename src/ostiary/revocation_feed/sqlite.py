@@ -21,24 +21,16 @@ class _Storage(Protocol):
     async def positions(self) -> Positions: ...
 
 
-class SqliteWakeUps:
+class SqliteWakeUps(MemoryWakeUps):
     """``revocation_feed.base.WakeUps`` by looking; ``interval``: seconds between two looks."""
 
     def __init__(self, storage: _Storage, *, interval: float = INTERVAL) -> None:
+        super().__init__()
         self._storage = storage
         self._interval = interval
-        self._here = MemoryWakeUps()
         self._seen = -1
         self._waiting = 0
         self._looking: asyncio.Task[None] | None = None
-
-    @property
-    def heard(self) -> int:
-        """See ``WakeUps``."""
-        return self._here.heard
-
-    async def open(self) -> None:
-        """See ``WakeUps``."""
 
     async def close(self) -> None:
         """See ``WakeUps``."""
@@ -46,10 +38,7 @@ class SqliteWakeUps:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
-        self._here.ring()
-
-    async def announce(self) -> None:
-        """See ``WakeUps``."""
+        await super().close()
 
     async def wait(self, timeout: float, *, since: int | None = None) -> None:  # noqa: ASYNC109 - the seam's
         """See ``WakeUps``."""
@@ -57,7 +46,7 @@ class SqliteWakeUps:
         try:
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look_around())
-            await self._here.wait(timeout, since=since)
+            await super().wait(timeout, since=since)
         finally:
             self._waiting -= 1
 
@@ -72,9 +61,9 @@ class SqliteWakeUps:
             position = (await self._storage.positions()).revocation
         except Unavailable:
             self._seen = -1
-            self._here.ring()  # whoever waits meets the fault itself
+            self.ring()  # whoever waits meets the fault itself
             return PAUSE_AFTER_A_FAULT
         if position != self._seen:
             self._seen = position
-            self._here.ring()
+            self.ring()
         return self._interval

@@ -20,6 +20,9 @@ _SEEN: dict[str, Any] = {"seen_at": bindparam("seen_at"), "expires_at": bindpara
 _THIS = (_ROWS.tenant == bindparam("of_tenant"), _ROWS.digest == bindparam("of_digest"))
 _HIGHER = case((_ROWS.position < bindparam("reached"), bindparam("reached")), else_=_ROWS.position)
 _APPLIED = Statement(update(FEED_READERS).where(*_THIS).values(position=_HIGHER, **_SEEN))
+_IS_KNOWN = Statement(
+    select(_ROWS.position).where(_ROWS.tenant == bindparam("tenant"), _ROWS.digest == bindparam("digest"))
+)
 _OF_NODE = (_ROWS.tenant == bindparam("of_tenant"), _ROWS.node == bindparam("of_node"))
 _KEEP = Statement(update(FEED_READERS).where(*_OF_NODE).values(_SEEN))
 _REMOVE = Statement(delete(FEED_READERS).where(*_THIS))
@@ -46,10 +49,13 @@ class SqlFeedReaders:
         row = {"of_tenant": tenant, "of_digest": digest, "reached": position}
         return await self._connection.run(_APPLIED, row | {"seen_at": seen_at, "expires_at": expires_at}) > 0
 
-    async def keep(self, node: str, *, seen_at: int, expires_at: int, tenant: str = TENANT) -> None:
-        """Every reader of ``node`` was there at ``seen_at``."""
+    async def is_known(self, digest: bytes, *, tenant: str = TENANT) -> bool:
+        return await self._connection.one(_IS_KNOWN, {"tenant": tenant, "digest": digest}) is not None
+
+    async def keep(self, node: str, *, seen_at: int, expires_at: int, tenant: str = TENANT) -> int:
+        """Every reader of ``node`` was there at ``seen_at``; how many there are."""
         named = {"of_tenant": tenant, "of_node": node, "seen_at": seen_at, "expires_at": expires_at}
-        await self._connection.run(_KEEP, named)
+        return await self._connection.run(_KEEP, named)
 
     async def remove(self, digests: Collection[bytes], *, tenant: str = TENANT) -> None:
         if digests:

@@ -8,6 +8,7 @@ import pytest
 
 from ostiary.errors import ConfigurationError, OAuthError, OstiaryError, Unavailable, VerificationError
 from ostiary.storage.base import Storage
+from ostiary.storage.postgres import PostgresStorage
 from tests.contract.storage.conftest import OpenStorage
 from tests.contract.storage.examples import NOW, artifact, client, event, token
 
@@ -248,14 +249,22 @@ async def test_of_transactions_at_one_chore_each_but_the_first_is_told(
     storage: Storage, open_storage: OpenStorage
 ) -> None:
     """On SQLite the second one begins when the first has ended, so each is alone."""
+    begun, told = asyncio.Event(), asyncio.Event()
+
+    async def ask(one: Storage) -> bool:
+        async with one.write() as work:
+            alone = await work.alone("chore")
+            begun.set()
+            if isinstance(storage, PostgresStorage):
+                await told.wait()
+        return alone
+
     async with open_storage() as other:
-        asked: list[bool] = []
-
-        async def ask(one: Storage) -> None:
-            async with one.write() as work:
-                asked.append(await work.alone("chore"))
-
-        await asyncio.gather(ask(storage), ask(other))
-        assert True in asked
-        await ask(other)
-        assert asked[-1] is True
+        first = asyncio.ensure_future(ask(storage))
+        await begun.wait()
+        async with other.write() as work:
+            assert await work.alone("chore") is not isinstance(storage, PostgresStorage)
+            assert await work.alone("another chore")
+        told.set()
+        assert await first
+        assert await ask(other)

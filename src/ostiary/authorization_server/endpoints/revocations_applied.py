@@ -35,6 +35,11 @@ async def handler(server: AuthorizationServer, request: Request) -> Response:
             expected=f"at most {head}",
         )
     now = int(server.clock())
+    # Anybody can make up a secret of the right form: it costs a look, and no turn of those who write.
+    async with server.storage.read() as work:
+        known = await work.feed_readers.is_known(digest)
+    if not known:
+        raise _unknown("no stream that goes on")
     async with server.storage.write() as work:
         known = await work.feed_readers.applied(digest, position, seen_at=now, expires_at=now + LIFE)
     if not known:
