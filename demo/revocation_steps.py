@@ -34,7 +34,7 @@ def revoked_at_the_next_request(parts: Demo) -> str:
     expect("what the API asked the server meanwhile", [path for path in asked if path != ACKNOWLEDGEMENT], [])
     return (
         f"{reason(refused, 401)}\n    refused {took * 1000:.1f} ms after the server had said that it is revoked; "
-        f"the API asked the server 0 times meanwhile (it said {len(asked)} times that it knows)"
+        f"the API asked the server 0 times meanwhile (acknowledgements that it sent: {len(asked)})"
     )
 
 
