@@ -24,8 +24,9 @@ check: ## lint, formatting, types, and who may import whom
 	.venv/bin/mypy $(TYPED)
 	.venv/bin/lint-imports --no-cache
 
+# A worker that is ended because its test hangs is not replaced: with --dist loadfile pytest-xdist would then wait for ever.
 test: real-parts ## the fast tests, real PostgreSQL and Valkey included
-	.venv/bin/python -m pytest -m "not real" -n $(PYTEST_WORKERS) --dist loadfile
+	.venv/bin/python -m pytest -m "not real" -n $(PYTEST_WORKERS) --dist loadfile --max-worker-restart 0
 
 test-real: real-parts ## the slow tests: foreign clients, faults, real servers under load
 	.venv/bin/python -m pytest -m real

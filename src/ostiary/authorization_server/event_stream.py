@@ -7,11 +7,12 @@ is noticed by its connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from ostiary.authorization_server.http import Receive, Response, Scope, Send
+from ostiary.tasks import end
 
 CONNECTION = "ostiary.connection"
 """The ASGI extension under which a server offers the ``Connection`` of a request."""
@@ -94,13 +95,7 @@ async def send_events(scope: Scope, receive: Receive, send: Send, response: Even
             connection.on_stop(None)
         for timer in timers:
             timer.cancel()
-        await _end([sending, *others])
-
-
-async def _end(tasks: Iterable[asyncio.Task[object]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        await end([sending, *others])
 
 
 async def _send_all(send: Send, response: EventStream) -> None:

@@ -21,6 +21,7 @@ from ostiary.resource_server.feed import Feed
 from ostiary.resource_server.http import StreamingHttpPort
 from ostiary.resource_server.subscription import Subscription
 from ostiary.resource_server.watch import INTROSPECT, WhenStale
+from ostiary.tasks import end
 
 if TYPE_CHECKING:
     from ostiary.resource_server.sources import Sources
@@ -159,7 +160,5 @@ class Follower:
         try:
             await stop.wait()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
             await self._http.aclose()

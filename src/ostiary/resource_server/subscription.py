@@ -29,6 +29,7 @@ from ostiary.resource_server.http import (
 )
 from ostiary.resource_server.introspection import public_error
 from ostiary.resource_server.server_sent_events import Events
+from ostiary.tasks import end
 
 if TYPE_CHECKING:
     from ostiary.resource_server.sources import Sources
@@ -182,8 +183,7 @@ class Subscription:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end([task])
 
     async def _acknowledge(self) -> None:
         """Say what has been applied: at once after a quiet time, else about once a second. No answer is waited for

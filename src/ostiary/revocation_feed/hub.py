@@ -23,6 +23,7 @@ from ostiary.revocation_feed.speaker import Issuer, Page, Speaker, read_page
 from ostiary.revocation_feed.stream import Member, Stream
 from ostiary.settings.revocation_feed import RevocationFeedSettings
 from ostiary.storage.base import Storage
+from ostiary.tasks import end
 
 _CATCHING_UP_AT_ONCE = 2
 _PAUSE_AFTER_A_FAULT = 1.0
@@ -121,10 +122,7 @@ class Hub:
         for stream in self._streams:
             stream.end()
             self._left.add(stream.member.digest)
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await end(self._tasks)
         if self._left:
             try:
                 await self._keep_readers()

@@ -14,6 +14,7 @@ import psycopg
 
 from ostiary.revocation_feed.memory import MemoryWakeUps
 from ostiary.storage.ledger import CHANNEL
+from ostiary.tasks import end
 
 HEARTBEAT = 5.0
 PAUSE_AFTER_A_FAULT = 1.0
@@ -40,8 +41,7 @@ class PostgresWakeUps(MemoryWakeUps):
         """See ``WakeUps``."""
         task, self._following = self._following, None
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await end([task])
         await super().close()
 
     async def wait(self, timeout: float, *, since: int | None = None) -> None:  # noqa: ASYNC109 - the seam's

@@ -12,6 +12,7 @@ import logging
 from ostiary.extras import missing_extra
 from ostiary.replay.redis import server_url
 from ostiary.revocation_feed.memory import MemoryWakeUps
+from ostiary.tasks import end
 
 try:
     import valkey.asyncio
@@ -56,8 +57,7 @@ class RedisWakeUps(MemoryWakeUps):
         """See ``WakeUps``; what is still to be told is told first, by a command that ends as soon as it has written."""
         following, self._following = self._following, None
         if following is not None:
-            following.cancel()
-            await asyncio.wait([following])
+            await end([following])
         if self._telling is not None:
             await asyncio.wait([self._telling])
         client, self._client = self._client, None

@@ -12,6 +12,7 @@ from typing import Protocol
 from ostiary.errors import Unavailable
 from ostiary.revocation_feed.memory import MemoryWakeUps
 from ostiary.storage.base import Positions
+from ostiary.tasks import end
 
 INTERVAL = 0.01
 PAUSE_AFTER_A_FAULT = 1.0
@@ -36,8 +37,7 @@ class SqliteWakeUps(MemoryWakeUps):
         """See ``WakeUps``."""
         task, self._looking = self._looking, None
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await end([task])
         await super().close()
 
     async def wait(self, timeout: float, *, since: int | None = None) -> None:  # noqa: ASYNC109 - the seam's

@@ -17,6 +17,7 @@ from ostiary.serving.connections import AddressLimit
 from ostiary.serving.http_protocol import Limits, OstiaryHttpProtocol, limited_protocol
 from ostiary.serving.tls.door import Door
 from ostiary.settings import Settings
+from ostiary.tasks import end
 
 GRACEFUL_SECONDS = 15  # how long requests in flight may take after a stop was asked for
 
@@ -45,10 +46,7 @@ class StoppableServer(uvicorn.Server):
         self.ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for task in self._accepting:
-            task.cancel()
-        if self._accepting:
-            await asyncio.wait(self._accepting)
+        await end(self._accepting)
         await super().shutdown(sockets)
 
     def _protocol(self) -> OstiaryHttpProtocol:

@@ -177,3 +177,18 @@ async def test_installations_that_share_a_valkey_do_not_wake_one_another(valkey_
     await here.wait(0.05, since=heard)
     assert here.heard == heard
     await here.close()
+
+
+async def test_wake_ups_that_are_closed_at_any_moment_of_their_opening_end(valkey_url: str) -> None:
+    """The driver sends by ``asyncio.wait_for``, which before Python 3.12 can lose the cancellation."""
+
+    async def opened_and_closed(after_turns: int) -> None:
+        wake_ups = RedisWakeUps(valkey_url, "closed early")
+        waiting = asyncio.create_task(wake_ups.wait(LONG))
+        for _ in range(after_turns):
+            await asyncio.sleep(0)
+        await wake_ups.close()
+        await waiting
+
+    async with asyncio.timeout(IN_TIME):
+        await asyncio.gather(*map(opened_and_closed, range(40)))
