@@ -29,6 +29,7 @@ from ostiary.model.client_key import ClientKey
 from ostiary.model.grant import Grant
 from ostiary.protocol import client_assertion, jws
 from ostiary.protocol.jwk import SigningKey, VerificationKey
+from ostiary.revocation_feed.memory import MemoryWakeUps
 from ostiary.settings import Settings
 from ostiary.storage.base import Storage, UnitOfWork
 from ostiary.storage.migrate import upgrade
@@ -139,6 +140,8 @@ class World:
         registry = Registry(self.storage, self.signing_keys, published, self.clock)
         seals = Seals(self.storage, management)
         await seals.ready()
+        wake_ups = MemoryWakeUps()
+        self.storage.after_revocation = wake_ups.ring
         return AuthorizationServer(
             self.settings,
             self.storage,
@@ -148,6 +151,7 @@ class World:
             seals,
             Authorities(self.storage, management, self.settings, self.clock),
             self.clock,
+            wake_ups=wake_ups,
             on_event=lambda name, labels: self.events.append((name, dict(labels))),
         )
 

@@ -38,7 +38,6 @@ async def revoke(world: World, *values: str, kind: Any = "jti", expires_at: int 
     async with world.storage.write() as work:
         for value in values:
             await work.revocations.append(Act("cli", NOW).row(kind, value, expires_at=expires_at))
-    await world.server.wake_ups.announce()
 
 
 async def readers(world: World) -> list[Any]:

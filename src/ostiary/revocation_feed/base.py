@@ -7,7 +7,7 @@ the reader's own timeout, so it always gives one. A reader that must not miss wh
     heard = wake_ups.heard
     rows = ...  # read the log
     if not rows:
-        await wake_ups.wait(25.0, since=heard)  # returns at once if somebody announced during the reading
+        await wake_ups.wait(25.0, since=heard)  # returns at once if somebody committed during the reading
 """
 
 from __future__ import annotations
@@ -31,15 +31,8 @@ class WakeUps(Protocol):
         """Let whoever waits return, and let go of connections; closing twice is allowed."""
         ...
 
-    async def announce(self) -> None:
-        """Tell the readers of every node that a commit has added to the log. It never raises: the commit stands.
-
-        ``sqlite`` and ``postgres`` notice each commit by themselves; there it wakes this process alone.
-        """
-        ...
-
     async def wait(self, timeout: float, *, since: int | None = None) -> None:  # noqa: ASYNC109 - being late is no error
-        """Return when somebody has announced, or after ``timeout`` seconds; it may also return for no reason.
+        """Return when somebody has committed, or after ``timeout`` seconds; it may also return for no reason.
 
         since: a value of ``heard``; returns at once if more has been heard meanwhile. It never raises: a reader whose
         wake-ups fail looks for itself, every second or so.

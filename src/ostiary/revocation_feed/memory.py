@@ -24,12 +24,8 @@ class MemoryWakeUps:
         """See ``WakeUps``."""
         self.ring()
 
-    async def announce(self) -> None:
-        """See ``WakeUps``."""
-        self.ring()
-
     def ring(self) -> None:
-        """Wake everybody who waits now."""
+        """Wake everybody who waits now; for a storage whose every commit is made here, its ``after_revocation``."""
         self._heard += 1
         rung, self._next = self._next, asyncio.Event()
         rung.set()

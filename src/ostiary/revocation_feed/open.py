@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ostiary.errors import ConfigurationError
 from ostiary.revocation_feed.base import WakeUps
 from ostiary.revocation_feed.sqlite import SqliteWakeUps
 from ostiary.settings import Settings
@@ -10,22 +9,21 @@ from ostiary.storage.base import Storage
 
 
 def wake_ups_for(settings: Settings, storage: Storage) -> WakeUps:
-    """The adapter for the database of ``settings``, which ``storage`` is; not yet opened.
+    """The adapter for the database of ``settings``, which ``storage`` is, and hears of its commits; not yet opened.
 
     Raises MissingExtra if Valkey is named without the extra ``redis``, ConfigurationError for an address that is none.
     """
     url, valkey = settings.storage.url, settings.storage.wake_ups_url
     if not url.startswith(("postgresql://", "postgres://")):
-        return SqliteWakeUps(storage)
+        looking = SqliteWakeUps(storage)
+        storage.after_revocation = looking.ring  # nobody here needs to wait for the next look
+        return looking
     if valkey is None:
         from ostiary.revocation_feed.postgres import PostgresWakeUps
 
         return PostgresWakeUps(url)
     from ostiary.revocation_feed.redis import RedisWakeUps
-    from ostiary.storage.postgres import PostgresStorage
 
-    if not isinstance(storage, PostgresStorage):
-        raise ConfigurationError("storage.wake_ups_url is for nodes that share a PostgreSQL: leave it out.")
     wake_ups = RedisWakeUps(valkey, settings.issuer)
-    storage.after_revocation = wake_ups.announce_soon
+    storage.after_revocation = wake_ups.announce
     return wake_ups

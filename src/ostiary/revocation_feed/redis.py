@@ -65,12 +65,11 @@ class RedisWakeUps(MemoryWakeUps):
             await client.aclose()
         await super().close()
 
-    async def announce(self) -> None:
-        """See ``WakeUps``."""
-        self.announce_soon()
+    def announce(self) -> None:
+        """Tell the readers of every node that a commit has added to the log; what comes together is told once.
 
-    def announce_soon(self) -> None:
-        """The same from where nothing can be awaited, such as just after a commit; what comes together is told once."""
+        It neither waits nor raises, for the commit stands: the storage's ``after_revocation``.
+        """
         self.ring()
         self._owed = True
         if self._telling is None or self._telling.done():

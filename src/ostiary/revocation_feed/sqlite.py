@@ -1,7 +1,8 @@
 """Wake-ups on one host with SQLite: while somebody waits, the log's position is looked at every ten milliseconds.
 
 A look takes microseconds: SQLite is asked whether any connection has committed, and only then for the position. So it
-needs nothing beside the database, hears of every process (also of commands), and loses nothing.
+needs nothing beside the database, hears of every process (also of commands), and loses nothing. What this process
+itself commits rings at once (the storage's ``after_revocation``).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ here, as its body is the caller's; a caller that can do the whole of it again do
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -373,8 +373,15 @@ class UnitOfWork(Protocol):
         ...
 
 
+def nobody_is_told() -> None:
+    """What a storage calls after a revocation until somebody wants to hear of it."""
+
+
 class Storage(Protocol):
     """One database; built by ``app.py`` or the CLI from the storage URL."""
+
+    after_revocation: Callable[[], None]
+    """Called after each commit of this process that has added to the revocation log; it must not raise."""
 
     async def open(self, *, filling: bool = False) -> None: ...  # filling: though a restore of it has not ended
     async def close(self) -> None: ...

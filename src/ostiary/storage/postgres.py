@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from ostiary.errors import ConfigurationError, OAuthError, Unavailable, VerificationError
-from ostiary.storage.base import Positions, UnitOfWork
+from ostiary.storage.base import Positions, UnitOfWork, nobody_is_told
 from ostiary.storage.deadline import Deadline
 from ostiary.storage.migrate import check
 from ostiary.storage.node_clock import NodeClock
@@ -27,8 +27,7 @@ class PostgresStorage:
     url: ``postgresql://user@host/database``; pool_size: connections of this process, each of them an audit writer;
     patience: seconds that a unit of work waits for a connection before it is refused with ``Unavailable``; deadline:
     seconds that the whole of it may take, for a network that is cut tells nobody. Every node's clock has to agree with
-    the database's: see ``NodeClock``. asked: how often it was asked for its positions. after_revocation: called after
-    each commit that has added to the revocation log.
+    the database's: see ``NodeClock``. asked: how often it was asked for its positions.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class PostgresStorage:
         self._pool: Pool | None = None
         self._asking = asyncio.Lock()
         self.asked = self._ended = 0
-        self.after_revocation: Callable[[], None] = _nobody_is_told
+        self.after_revocation: Callable[[], None] = nobody_is_told
         self._answered: tuple[int, Positions | Unavailable] = (0, Positions(0, 0))
 
     async def open(self, *, filling: bool = False) -> None:
@@ -166,10 +165,6 @@ class PostgresStorage:
             finally:
                 await pool.give_back(slot)
         return deleted
-
-
-def _nobody_is_told() -> None:
-    """PostgreSQL itself notifies those who listen."""
 
 
 async def _commit(slot: Slot) -> None:

@@ -13,7 +13,7 @@ from types import TracebackType
 
 from ostiary.errors import ConfigurationError, OAuthError, Unavailable, VerificationError
 from ostiary.storage.audit import AuditNumbers
-from ostiary.storage.base import TENANT, Positions, UnitOfWork
+from ostiary.storage.base import TENANT, Positions, UnitOfWork, nobody_is_told
 from ostiary.storage.connection import Conflict, Parameters, Row
 from ostiary.storage.group_commit import GroupCommit, Written
 from ostiary.storage.ledger import READ_COUNTERS, positions_of
@@ -100,11 +100,12 @@ def _control(connection: sqlite3.Connection, command: str) -> None:
 class _Writing(AbstractAsyncContextManager[UnitOfWork]):
     """One caller of the group commit: enters its transaction, leaves after the commit."""
 
-    __slots__ = ("_group", "_number", "_work")
+    __slots__ = ("_after_revocation", "_group", "_number", "_work")
 
-    def __init__(self, group: GroupCommit, work: SqlUnitOfWork) -> None:
+    def __init__(self, group: GroupCommit, work: SqlUnitOfWork, after_revocation: Callable[[], None]) -> None:
         self._group = group
         self._work = work
+        self._after_revocation = after_revocation
         self._number = 0
 
     async def __aenter__(self) -> UnitOfWork:
@@ -125,7 +126,10 @@ class _Writing(AbstractAsyncContextManager[UnitOfWork]):
         except BaseException:
             self._roll_back()
             raise
+        revoked = self._work.ledger.reached > 0
         await self._group.leave()
+        if revoked:
+            self._after_revocation()
 
     def _roll_back(self) -> None:
         self._work.ledger.forget()
@@ -164,6 +168,7 @@ class SqliteStorage:
         self._group: GroupCommit | None = None
         self._known: tuple[int, Positions] = (-1, Positions(0, 0))
         self._looked = False  # in this turn of the loop
+        self.after_revocation: Callable[[], None] = nobody_is_told
 
     async def open(self, *, filling: bool = False) -> None:
         """Connect; ConfigurationError if the schema is missing, older, newer or half filled; filling: by us."""
@@ -206,7 +211,7 @@ class SqliteStorage:
         """A unit of work; see ``storage.base``."""
         if self._group is None:
             raise Unavailable("storage", "not open")
-        return _Writing(self._group, self._work)
+        return _Writing(self._group, self._work, self.after_revocation)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[UnitOfWork]:

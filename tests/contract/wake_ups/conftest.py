@@ -35,11 +35,9 @@ class Node:
     wake_ups: WakeUps
 
     async def revoke(self, value: str = "0001-a") -> None:
-        """Commit a row of the log, as a node does. Whatever reaches another process hears of the commit by itself."""
+        """Commit a row of the log, as a node does; who has to hear of it hears of the commit itself."""
         async with self.storage.write() as work:
             await work.revocations.append(revocation("jti", value))
-        if isinstance(self.wake_ups, MemoryWakeUps):
-            await self.wake_ups.announce()
 
 
 OpenNode = Callable[[], Awaitable[Node]]
@@ -65,8 +63,12 @@ async def open_node(request: pytest.FixtureRequest, adapter: str, anyio_backend:
             storage = storage_for(url)
             await storage.open()
             stack.push_async_callback(storage.close)
-            # A process in which everything is in memory is alone, so its nodes are one.
-            wake_ups: WakeUps = alone if adapter == "memory" else wake_ups_for(settings, storage)
+            if adapter == "memory":
+                # A process in which everything is in memory is alone, so its nodes are one.
+                wake_ups: WakeUps = alone
+                storage.after_revocation = alone.ring
+            else:
+                wake_ups = wake_ups_for(settings, storage)
             await wake_ups.open()
             stack.push_async_callback(wake_ups.close)
             return Node(storage, wake_ups)

@@ -133,7 +133,7 @@ async def test_a_commit_neither_fails_nor_waits_while_valkey_is_gone_and_readers
     with ValkeyServer() as server:
         here = RedisWakeUps(server.url, "here", pause=0.0)
         elsewhere = RedisWakeUps(server.url, "here", pause=0.0)
-        storage.after_revocation = elsewhere.announce_soon
+        storage.after_revocation = elsewhere.announce
         heard = await _woken(here, 0)
         await asyncio.to_thread(server.crash)
         await _revoke(storage, "while it is gone")
@@ -163,7 +163,7 @@ async def test_a_valkey_that_is_paused_is_given_up_and_its_readers_look_for_them
 async def test_what_is_announced_just_before_the_end_of_a_command_is_told(valkey_url: str) -> None:
     here, command = RedisWakeUps(valkey_url, "command"), RedisWakeUps(valkey_url, "command")
     heard = await _woken(here, 0)
-    command.announce_soon()
+    command.announce()
     await command.close()
     assert await _woken(here, heard) > heard
     await here.close()
@@ -172,7 +172,7 @@ async def test_what_is_announced_just_before_the_end_of_a_command_is_told(valkey
 async def test_installations_that_share_a_valkey_do_not_wake_one_another(valkey_url: str) -> None:
     here, other = RedisWakeUps(valkey_url, "mine"), RedisWakeUps(valkey_url, "another")
     heard = await _woken(here, 0)
-    await other.announce()
+    other.announce()
     await other.close()
     await here.wait(0.05, since=heard)
     assert here.heard == heard

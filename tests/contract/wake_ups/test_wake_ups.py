@@ -19,7 +19,7 @@ IN_TIME = 20.0
 async def _until_it_listens(node: Node) -> None:
     """An adapter that begins to listen rings once, as it cannot know what it missed: not what is tested here."""
     await asyncio.sleep(0)
-    if not isinstance(node.wake_ups, MemoryWakeUps):
+    if type(node.wake_ups) is not MemoryWakeUps:
         async with asyncio.timeout(IN_TIME):
             await node.wake_ups.wait(LONG, since=0)
 
@@ -114,3 +114,19 @@ async def test_what_is_heard_only_rises(here: Node, elsewhere: Node) -> None:
         await here.wake_ups.wait(LONG, since=max(before, 0))
         assert here.wake_ups.heard > before
         before = here.wake_ups.heard
+
+
+@pytest.mark.parametrize("adapter", ["sqlite"])
+async def test_on_sqlite_what_the_process_itself_commits_rings_before_it_is_answered(here: Node) -> None:
+    """Without the next look: a storage that nobody looks at any more has been closed."""
+    heard = here.wake_ups.heard
+    await here.revoke()
+    assert here.wake_ups.heard > heard
+
+
+@pytest.mark.parametrize("adapter", ["sqlite"])
+async def test_a_commit_that_ends_nothing_rings_nobody(here: Node) -> None:
+    heard = here.wake_ups.heard
+    async with here.storage.write() as work:
+        await work.set_setting("a", "b")
+    assert here.wake_ups.heard == heard
