@@ -23,7 +23,7 @@ def run(broken: list[faults.Fault], *, quiet: float = 4.0) -> tuple[Ledger, verd
         def tell(what: str) -> None:
             print(f"{time.monotonic() - began:6.1f} s  {what}", flush=True)
 
-        tell(f"{len(parts.nodes)} nodes, {len(parts.apis)} APIs, a database and its synchronous standby are loaded")
+        tell(f"{len(parts.nodes)} nodes, {len(parts.apis)} APIs, a database with its standby, and a Valkey are loaded")
         load.start()
         time.sleep(quiet)
         faults.play(parts, broken, tell)

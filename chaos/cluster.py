@@ -1,4 +1,4 @@
-"""The parts: two databases, three nodes, nginx before them, and APIs in processes of their own."""
+"""The parts: two databases, a Valkey, three nodes, nginx before them, and APIs in processes of their own."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tests.real_parts.postgres import PostgresServer
 from tests.real_parts.postgres_standby import PostgresStandby
 from tests.real_parts.processes import Process
 from tests.real_parts.tcp_proxy import TcpProxy
+from tests.real_parts.valkey import ValkeyServer
 
 ROOT = Path(__file__).resolve().parents[1]
 NODES = 3
@@ -42,11 +43,13 @@ class Api:
 class Cluster:
     """primary, standby: the database servers, the second of which has each commit before it is answered.
 
-    front: nginx's port, where clients ask; database: the URL of the one that is the truth now.
+    bell: by which the nodes wake one another's readers; front: nginx's port, where clients ask; database: the URL of
+    the one that is the truth now.
     """
 
     primary: PostgresServer
     standby: PostgresStandby
+    bell: ValkeyServer
     nodes: list[Node]
     apis: list[Api]
     front: int
@@ -77,9 +80,10 @@ def running(folder: Path, *, apis: int = 2) -> Iterator[Cluster]:
         primary = parts.enter_context(PostgresServer(fsync=True))
         name = primary.fresh_database().rpartition("/")[2]
         standby = parts.enter_context(PostgresStandby(primary, synchronous=True))
+        bell = parts.enter_context(ValkeyServer())
         proxies = [parts.enter_context(TcpProxy(primary.port)) for _ in range(NODES)]
         urls = [f"postgresql://postgres@127.0.0.1:{proxy.port}/{name}" for proxy in proxies]
-        nodes = _nodes(folder, proxies, urls)
+        nodes = _nodes(folder, proxies, urls, bell)
         asyncio.run(people.register(nodes[0].served.config))
         for node in nodes:
             parts.callback(node.stop)
@@ -91,13 +95,13 @@ def running(folder: Path, *, apis: int = 2) -> Iterator[Cluster]:
         (folder / "nginx").mkdir()
         parts.enter_context(door.start(folder / "nginx", front, [node.served.port for node in nodes]))
         started = [_api(parts, nodes[0].served, front) for _ in range(apis)]
-        yield Cluster(primary, standby, nodes, started, front, primary.url(name))
+        yield Cluster(primary, standby, bell, nodes, started, front, primary.url(name))
 
 
-def _nodes(folder: Path, proxies: list[TcpProxy], urls: list[str]) -> list[Node]:
+def _nodes(folder: Path, proxies: list[TcpProxy], urls: list[str], bell: ValkeyServer) -> list[Node]:
     (folder / "node-1").mkdir()
     settings = {
-        "storage": [f'url = "{urls[0]}"'],
+        "storage": [f'url = "{urls[0]}"', f'wake_ups_url = "{bell.url}"'],
         "keys": ["publish_before = 1", "jwks_max_age = 1"],
     }
     first = Served(folder / "node-1", settings=settings)

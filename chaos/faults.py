@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -133,6 +134,26 @@ def failed_over() -> Fault:
     return Fault("the database fails over to its standby", lambda cluster: cluster.fail_over(), lambda _: None, 0.0)
 
 
+def bell_gone(seconds: float) -> Fault:
+    """Valkey is killed, and comes back empty: readers look for themselves meanwhile."""
+    return Fault(
+        "Valkey is killed, and comes back empty",
+        lambda cluster: cluster.bell.crash(),
+        lambda cluster: cluster.bell.start(),
+        seconds,
+    )
+
+
+def bell_paused(seconds: float) -> Fault:
+    """Valkey stands still, its connections open."""
+    return Fault(
+        f"Valkey stands still for {seconds:.0f} s",
+        lambda cluster: cluster.bell.process.send_signal(signal.SIGSTOP),
+        lambda cluster: cluster.bell.process.send_signal(signal.SIGCONT),
+        seconds,
+    )
+
+
 def no_feed(seconds: float) -> Fault:
     """Between the first API and the authorization server nothing passes, until what it knows is too old."""
 
@@ -164,10 +185,12 @@ def two_minutes() -> list[Fault]:
         slow_database(6.0),
         cut_off(0, 8.0),
         database_gone(2.0),
+        bell_gone(3.0),
         no_feed(MAX_STALENESS + 5.0),
         wrong_clock(2, 8.0),
         failed_over(),
         all_killed(1.0),
+        bell_paused(8.0),
         killed(2, 2.0),
         slow_database(6.0),
         cut_off(1, 6.0),

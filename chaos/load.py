@@ -128,8 +128,8 @@ class Load:
             found = {str(answer.json()["refresh_token"]) for answer in answers if answer.status_code == 200}
             if len(found) > 1:
                 self.ledger.redeemed_twice.append(f"a refresh token gave {len(found)} successors")
-            # What was not answered may be done later, by a node that stood still: a used token that comes late.
-            chain.certain = len(answers) == 2 and all(answer.status_code == 200 for answer in answers)
+            # What was not answered may be done much later, by a node that stood still: a used token that comes late.
+            chain.certain = chain.certain and len(answers) == 2 and all(answer.status_code == 200 for answer in answers)
             if not found:
                 return
             chain.last = found.pop()
