@@ -181,3 +181,29 @@ async def test_a_position_below_one_that_was_seen_never_appears_later(storage: P
     async with storage.read() as work:
         assert [(row.position, row.value) for row in await work.revocations.since(0)] == [(1, "first"), (2, "second")]
     await storage.close()
+
+
+@pytest.mark.parametrize("patient", [False, True])
+async def test_only_work_that_nobody_waits_for_outlasts_the_deadline(postgres_url: str, patient: bool) -> None:
+    """As an operator's new epoch, which ends every session and grant in one transaction."""
+    upgrade(postgres_url)
+    storage = PostgresStorage(postgres_url, deadline=0.2, patient=patient)
+    await storage.open()
+    held = await psycopg.AsyncConnection.connect(postgres_url)
+    await held.execute("LOCK TABLE settings IN EXCLUSIVE MODE")
+
+    async def write() -> None:
+        async with storage.write() as work:
+            await work.set_setting("a", "b")
+
+    writing = asyncio.create_task(write())
+    done, _ = await asyncio.wait([writing], timeout=0.6)
+    await held.rollback()
+    await held.close()
+    if patient:
+        assert not done
+        await writing
+    else:
+        with pytest.raises(Unavailable):
+            await writing
+    await storage.close()

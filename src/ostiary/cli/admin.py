@@ -65,7 +65,7 @@ def new_epoch(
     """End every token, session and refresh token issued until now: for a database that lost writes by a fail-over."""
     if not yes:
         _confirm()
-    ended = where.run_locally(lambda administration: administration.begin_epoch(reason))
+    ended = where.run_locally(lambda administration: administration.begin_epoch(reason), patient=True)
     show(asdict(ended), where.output)
     next_step(
         "clients get new tokens by themselves in some seconds, once their proofs must be new; users sign in again;"

@@ -184,10 +184,15 @@ class LocalAdministration:
 
 
 @asynccontextmanager
-async def local_administration(config: Path | None, directory: Path | None) -> AsyncIterator[LocalAdministration]:
-    """The installation of this machine; its database is made if there is none. Raises ConfigurationError."""
+async def local_administration(
+    config: Path | None, directory: Path | None, *, patient: bool = False
+) -> AsyncIterator[LocalAdministration]:
+    """The installation of this machine; its database is made if there is none; patient: see ``storage_for``.
+
+    Raises ConfigurationError.
+    """
     prepare_database(config, directory)
-    async with open_local(config, directory=directory) as local:
+    async with open_local(config, directory=directory, patient=patient) as local:
         yield LocalAdministration(local)
 
 

@@ -73,10 +73,15 @@ def _dev_data(config: Path | None, directory: Path) -> Settings:
 
 
 @asynccontextmanager
-async def open_local(config: Path | None, *, directory: Path | None = None) -> AsyncIterator[Local]:
-    """The installation that ``local_settings`` finds. Raises ConfigurationError and Unavailable."""
+async def open_local(
+    config: Path | None, *, directory: Path | None = None, patient: bool = False
+) -> AsyncIterator[Local]:
+    """The installation that ``local_settings`` finds; patient: see ``storage_for``.
+
+    Raises ConfigurationError and Unavailable.
+    """
     settings = local_settings(config, directory=directory)
-    storage = storage_for(settings.storage.url)
+    storage = storage_for(settings.storage.url, patient=patient)
     await storage.open()
     # Nobody waits here; but what a command revokes, the nodes are to hear of.
     wake_ups = wake_ups_for(settings, storage)

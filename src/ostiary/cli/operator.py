@@ -42,13 +42,16 @@ class Where:
 
         return asyncio.run(inside())
 
-    def run_locally(self, act: Callable[[LocalAdministration], Awaitable[T]]) -> T:
-        """The same for what only this machine may do. Raises ConfigurationError if a server elsewhere is named."""
+    def run_locally(self, act: Callable[[LocalAdministration], Awaitable[T]], *, patient: bool = False) -> T:
+        """The same for what only this machine may do; patient: it may take the database more than some seconds.
+
+        Raises ConfigurationError if a server elsewhere is named.
+        """
         if self.admin_url is not None:
             raise ConfigurationError("This is done on the server's own machine: leave out --admin-url.")
 
         async def inside() -> T:
-            async with local_administration(self.config, self.directory) as administration:
+            async with local_administration(self.config, self.directory, patient=patient) as administration:
                 return await act(administration)
 
         return asyncio.run(inside())

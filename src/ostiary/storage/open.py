@@ -12,14 +12,17 @@ from ostiary.storage.sqlite import SqliteStorage
 _POSTGRESQL = ("postgresql://", "postgres://")
 
 
-def storage_for(url: str, *, clock: Callable[[], float] = time.time) -> Storage:
-    """The adapter for ``sqlite:///path`` or ``postgresql://...``, not yet opened; else ConfigurationError."""
+def storage_for(url: str, *, clock: Callable[[], float] = time.time, patient: bool = False) -> Storage:
+    """The adapter for ``sqlite:///path`` or ``postgresql://...``, not yet opened; else ConfigurationError.
+
+    patient: nobody waits for an answer, and one statement may change every row of a table.
+    """
     if not url.startswith(_POSTGRESQL):
         return SqliteStorage(sqlite_path(url), clock=clock)
     # Imported here, so that a server on SQLite needs no driver of PostgreSQL.
     from ostiary.storage.postgres import PostgresStorage
 
-    return PostgresStorage(url, clock=clock)
+    return PostgresStorage(url, clock=clock, patient=patient)
 
 
 def storage_warnings(url: str) -> list[str]:

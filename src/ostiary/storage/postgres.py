@@ -18,7 +18,7 @@ _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
-_WHILE_FILLING = 4 * 3600
+_PATIENT = 4 * 3600
 
 
 class PostgresStorage:
@@ -26,7 +26,8 @@ class PostgresStorage:
 
     url: ``postgresql://user@host/database``; pool_size: connections of this process, each of them an audit writer;
     patience: seconds that a unit of work waits for a connection before it is refused with ``Unavailable``; deadline:
-    seconds that the whole of it may take, for a network that is cut tells nobody. Every node's clock has to agree with
+    seconds that the whole of it may take, for a network that is cut tells nobody; patient: hours instead, for work that
+    may change every row of a table while nobody waits for an answer. Every node's clock has to agree with
     the database's: see ``NodeClock``. asked: how often it was asked for its positions.
     """
 
@@ -38,11 +39,13 @@ class PostgresStorage:
         patience: float = 5.0,
         deadline: float = 10.0,
         clock: Callable[[], float] = time.time,
+        patient: bool = False,
     ) -> None:
         self._url = url
         self._pool_size = pool_size
         self._patience = patience
         self._deadline = deadline
+        self._patient = patient
         self._clock = NodeClock(clock)
         self._pool: Pool | None = None
         self._asking = asyncio.Lock()
@@ -55,10 +58,9 @@ class PostgresStorage:
         if problem := await asyncio.to_thread(check, self._url, filling=filling):
             raise ConfigurationError(problem)
         self._pool = Pool(self._url, size=self._pool_size, patience=self._patience)
-        if filling:
-            # Nobody waits for an answer, and one statement may change every row of a table.
-            self._deadline = _WHILE_FILLING
-            self._pool = Pool(self._url, size=1, patience=self._patience, longest_statement=_WHILE_FILLING)
+        if filling or self._patient:
+            self._deadline = _PATIENT
+            self._pool = Pool(self._url, size=1, patience=self._patience, longest_statement=_PATIENT)
 
     async def close(self) -> None:
         """Close the connections; closing twice is allowed."""
