@@ -34,6 +34,15 @@ FOR_ALL = {
     "signals._TAKING",
     "signing_keys._LIST",
 }
+# Each of these wants some of the rows of a tenant, and reads those alone however many there are: statement, index.
+FOR_SOME = {
+    "apis._STATIC": "apis_static",
+    "client_keys._IN_CERTIFICATES": "client_keys_in_certificates",
+    "clients._APPLICATIONS": "clients_with_login",
+    "clients._STATIC": "clients_static",
+    "grants._END_OF_ALL_USERS": "grants_of_users_by_client",
+    "grants._END_OF_USERS": "grants_of_users_by_client",
+}
 # What they scan is made by themselves: the lines of a recursion, a bounded selection, a list of values.
 OWN_RESULTS = {"anon_1", "family", "live", "parent_key", "subquery"}
 
@@ -67,6 +76,14 @@ def test_a_statement_reads_by_more_than_its_tenant(connection: sqlite3.Connectio
     found = [_WHOLE.match(step) for step in plan(connection, dict(statements())[name])]
     read = {(match[1] or match[2]) for match in found if match is not None}
     assert read <= OWN_RESULTS, read
+
+
+@pytest.mark.parametrize(("name", "index"), FOR_SOME.items(), ids=FOR_SOME)
+def test_a_statement_for_some_rows_reads_by_the_index_of_those(
+    connection: sqlite3.Connection, name: str, index: str
+) -> None:
+    (step,) = [step for step in plan(connection, dict(statements())[name]) if not step.startswith("USE TEMP")]
+    assert f" {index} (" in step
 
 
 @pytest.mark.parametrize("name", sorted(FOR_ALL))

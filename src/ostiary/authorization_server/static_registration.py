@@ -183,17 +183,15 @@ class _Synchronization:
 
 async def _static_clients(work: UnitOfWork) -> AsyncIterator[Client]:
     after = ""
-    while page := await work.clients.list(after=after, limit=_PAGE):
+    while page := await work.clients.static(after=after, limit=_PAGE):
         for client in page:
-            if client.source == "static":
-                yield client
+            yield client
         after = page[-1].client_id
 
 
 async def _static_apis(work: UnitOfWork) -> AsyncIterator[Api]:
     after = ""
-    while page := await work.apis.list(after=after, limit=_PAGE):
+    while page := await work.apis.static(after=after, limit=_PAGE):
         for api in page:
-            if api.source == "static":
-                yield api
+            yield api
         after = page[-1].identifier

@@ -12,7 +12,7 @@ _PAGE = 200
 
 
 class WantedAlgorithms:
-    """Read anew only when somebody has changed the registry, because there may be many clients."""
+    """Read anew only when somebody has changed the registry: APIs and applications, of all the clients no other."""
 
     def __init__(self, storage: Storage, configured: Iterable[str]) -> None:
         self._storage = storage
@@ -49,9 +49,8 @@ async def _registered(work: UnitOfWork) -> AsyncIterator[str]:
                 yield alg
         after = apis[-1].identifier
     after = ""
-    while clients := await work.clients.list(after=after, limit=_PAGE):
+    while clients := await work.clients.applications(after=after, limit=_PAGE):
         for client in clients:
-            if client.state == "active":
-                for alg in of_client(client):
-                    yield alg
+            for alg in of_client(client):
+                yield alg
         after = clients[-1].client_id

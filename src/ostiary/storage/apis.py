@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ColumnElement, bindparam, select
 
 from ostiary.errors import ConfigurationError
 from ostiary.model.api import Api
@@ -12,7 +12,7 @@ from ostiary.storage.base import TENANT
 from ostiary.storage.connection import Connection, Row
 from ostiary.storage.json_columns import decoder, to_json
 from ostiary.storage.ledger import Ledger
-from ostiary.storage.schema import APIS
+from ostiary.storage.schema import APIS, STATIC_API
 from ostiary.storage.statements import Statement, addition, lookup, replacement
 
 _COLUMNS = tuple(Api.__dataclass_fields__)
@@ -23,12 +23,19 @@ _BY_CLIENT = Statement(
     .where(APIS.c.tenant == bindparam("tenant"), APIS.c.client_id == bindparam("client_id"))
     .order_by(APIS.c.identifier)
 )
-_LIST = Statement(
-    select(*_SELECTED)
-    .where(APIS.c.tenant == bindparam("tenant"), APIS.c.identifier > bindparam("after"))
-    .order_by(APIS.c.identifier)
-    .limit(bindparam("limit"))
-)
+
+
+def _page(*chosen: ColumnElement[bool]) -> Statement:
+    return Statement(
+        select(*_SELECTED)
+        .where(APIS.c.tenant == bindparam("tenant"), APIS.c.identifier > bindparam("after"), *chosen)
+        .order_by(APIS.c.identifier)
+        .limit(bindparam("limit"))
+    )
+
+
+_LIST = _page()
+_STATIC = _page(STATIC_API)
 _ADD = addition(APIS)
 _REPLACE = replacement(APIS, "tenant", "identifier")
 _SCOPES = decoder(dict[str, str])
@@ -60,10 +67,17 @@ class SqlApis:
         rows = await self._connection.all(_BY_CLIENT, {"tenant": tenant, "client_id": client_id})
         return [_from_row(row) for row in rows]
 
+    async def _page(self, statement: Statement, after: str, limit: int, tenant: str) -> list[Api]:
+        rows = await self._connection.all(statement, {"tenant": tenant, "after": after, "limit": limit})
+        return [_from_row(row) for row in rows]
+
+    async def static(self, *, after: str = "", limit: int = 100, tenant: str = TENANT) -> list[Api]:
+        """Those that stand, or stood, in ``ostiary.toml``, in the order of ``list``; no other is read."""
+        return await self._page(_STATIC, after, limit, tenant)
+
     async def list(self, *, after: str = "", limit: int = 100, tenant: str = TENANT) -> list[Api]:
         """Ordered by identifier, from the first one above ``after``."""
-        rows = await self._connection.all(_LIST, {"tenant": tenant, "after": after, "limit": limit})
-        return [_from_row(row) for row in rows]
+        return await self._page(_LIST, after, limit, tenant)
 
     async def add(self, api: Api) -> None:
         if not await self._connection.run(_ADD, _to_row(api)):

@@ -12,7 +12,7 @@ from ostiary.model.client_key import ClientKey, KeyState
 from ostiary.storage.base import TENANT
 from ostiary.storage.connection import Conflict, Connection, Row
 from ostiary.storage.ledger import Ledger
-from ostiary.storage.schema import CLIENT_KEYS
+from ostiary.storage.schema import CLIENT_KEYS, KEY_IN_A_CERTIFICATE
 from ostiary.storage.statements import Statement, addition, lookup, replacement
 
 _KEYS = CLIENT_KEYS.c
@@ -26,9 +26,7 @@ _OF_CLIENT = Statement(
     .order_by(_KEYS.created_at, _KEYS.kid)
 )
 _IN_CERTIFICATES = Statement(
-    select(*_SELECTED)
-    .where(_KEYS.tenant == bindparam("tenant"), _KEYS.certificate.is_not(None), _KEYS.state == "active")
-    .order_by(_KEYS.thumbprint)
+    select(*_SELECTED).where(_KEYS.tenant == bindparam("tenant"), KEY_IN_A_CERTIFICATE).order_by(_KEYS.thumbprint)
 )
 _CHILDREN = (
     select(_KEYS.thumbprint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ColumnElement, bindparam, select
 
 from ostiary.errors import ConfigurationError
 from ostiary.model.client import Client
@@ -14,7 +14,7 @@ from ostiary.storage.base import TENANT
 from ostiary.storage.connection import Connection, Row
 from ostiary.storage.json_columns import decoder, to_json
 from ostiary.storage.ledger import Ledger
-from ostiary.storage.schema import CLIENTS
+from ostiary.storage.schema import ACTIVE_APPLICATION, CLIENTS, STATIC_CLIENT
 from ostiary.storage.statements import Statement, addition, lookup, replacement
 
 _COLUMNS = tuple(Client.__dataclass_fields__)
@@ -22,12 +22,20 @@ _GET = lookup(CLIENTS, _COLUMNS, "tenant", "client_id")
 _BY_SPIFFE_ID = lookup(CLIENTS, _COLUMNS, "tenant", "spiffe_id")
 _ADD = addition(CLIENTS)
 _REPLACE = replacement(CLIENTS, "tenant", "client_id")
-_LIST = Statement(
-    select(*(CLIENTS.c[name] for name in _COLUMNS))
-    .where(CLIENTS.c.tenant == bindparam("tenant"), CLIENTS.c.client_id > bindparam("after"))
-    .order_by(CLIENTS.c.client_id)
-    .limit(bindparam("limit"))
-)
+
+
+def _page(*chosen: ColumnElement[bool]) -> Statement:
+    return Statement(
+        select(*(CLIENTS.c[name] for name in _COLUMNS))
+        .where(CLIENTS.c.tenant == bindparam("tenant"), CLIENTS.c.client_id > bindparam("after"), *chosen)
+        .order_by(CLIENTS.c.client_id)
+        .limit(bindparam("limit"))
+    )
+
+
+_LIST = _page()
+_STATIC = _page(STATIC_CLIENT)
+_APPLICATIONS = _page(ACTIVE_APPLICATION)
 _GRANT_TYPES = decoder(tuple[str, ...])
 _SCOPES = decoder(dict[str, tuple[str, ...]])
 _LOGIN = decoder(ClientLogin)
@@ -72,10 +80,21 @@ class SqlClients:
         row = await self._connection.one(_BY_SPIFFE_ID, {"tenant": tenant, "spiffe_id": spiffe_id})
         return _from_row(row) if row else None
 
+    async def _page(self, statement: Statement, after: str, limit: int, tenant: str) -> list[Client]:
+        rows = await self._connection.all(statement, {"tenant": tenant, "after": after, "limit": limit})
+        return [_from_row(row) for row in rows]
+
+    async def static(self, *, after: str = "", limit: int = 100, tenant: str = TENANT) -> list[Client]:
+        """Those that stand, or stood, in ``ostiary.toml``, in the order of ``list``; no other is read."""
+        return await self._page(_STATIC, after, limit, tenant)
+
+    async def applications(self, *, after: str = "", limit: int = 100, tenant: str = TENANT) -> list[Client]:
+        """The active ones that are applications with users, in the order of ``list``; no other is read."""
+        return await self._page(_APPLICATIONS, after, limit, tenant)
+
     async def list(self, *, after: str = "", limit: int = 100, tenant: str = TENANT) -> list[Client]:
         """Ordered by client_id, from the first one above ``after``."""
-        rows = await self._connection.all(_LIST, {"tenant": tenant, "after": after, "limit": limit})
-        return [_from_row(row) for row in rows]
+        return await self._page(_LIST, after, limit, tenant)
 
     async def add(self, client: Client) -> None:
         await self._check_spiffe_id(client)

@@ -12,7 +12,7 @@ from ostiary.storage.base import TENANT
 from ostiary.storage.connection import Connection, Row
 from ostiary.storage.json_columns import decoder, to_json
 from ostiary.storage.ledger import Ledger
-from ostiary.storage.schema import GRANTS
+from ostiary.storage.schema import GRANT_OF_A_USER, GRANTS
 from ostiary.storage.statements import Statement, addition, lookup
 
 _COLUMNS = tuple(Grant.__dataclass_fields__)
@@ -35,14 +35,14 @@ _END_OF_USERS = Statement(
     .where(
         GRANTS.c.tenant == bindparam("of_tenant"),
         GRANTS.c.client_id == bindparam("of_client_id"),
-        GRANTS.c.user_id != "",
+        GRANT_OF_A_USER,
         GRANTS.c.ended_at.is_(None),
     )
     .values(ended_at=bindparam("at"))
 )
 _END_OF_ALL_USERS = Statement(
     update(GRANTS)
-    .where(GRANTS.c.tenant == bindparam("of_tenant"), GRANTS.c.user_id != "", GRANTS.c.ended_at.is_(None))
+    .where(GRANTS.c.tenant == bindparam("of_tenant"), GRANT_OF_A_USER, GRANTS.c.ended_at.is_(None))
     .values(ended_at=bindparam("at"))
 )
 _PROLONG = Statement(

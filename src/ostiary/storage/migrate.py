@@ -14,7 +14,7 @@ from ostiary.storage import planner_statistics
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0011"
+HEAD = "0012"
 UNFINISHED = "unfinished"
 """The setting that says what is filling the database; while it has a value nothing else opens it."""
 _VERSION = "SELECT version_num FROM alembic_version"

@@ -1,7 +1,8 @@
 """What SQLite's planner is told of the tables: they are large, and a tenant has all of a table's rows.
 
 Without statistics it takes any column for a selective one, the tenant too, which stands first in each primary key; so
-it may read a whole table in its order, rather than look into the index of what is asked for. Statistics of an empty
+it may read a whole table in its order, rather than look into the index of what is asked for. An index of some rows has
+few, else it would not be one: whoever asks for those alone shall read it. Statistics of an empty
 database would say no better, and nobody gathers them later: these are written once, with the schema.
 Source: https://sqlite.org/fileformat2.html#the_sqlite_stat1_table.
 """
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _ROWS: Final = 1_000_000
+_SOME_ROWS: Final = 1_000
 _OF_ONE: Final = 100
 """What hangs on one client, user, session or order; each further column leaves a tenth. The order of magnitude is all
 that it takes."""
@@ -31,15 +33,18 @@ def write(connection: Connection) -> None:
 
 
 def _indexes(connection: Connection, table: str) -> Iterator[tuple[str, str]]:
-    for _, name, unique, origin, _ in connection.exec_driver_sql(f'PRAGMA index_list("{table}")').fetchall():
+    for _, name, unique, origin, partial in connection.exec_driver_sql(f'PRAGMA index_list("{table}")').fetchall():
         rows = connection.exec_driver_sql(f'PRAGMA index_info("{name}")').fetchall()
         # The primary key of a table without rowid is the table itself.
-        yield (table if origin == "pk" else str(name)), _numbers([row[2] for row in rows], unique=bool(unique))
+        yield (
+            (table if origin == "pk" else str(name)),
+            _numbers([row[2] for row in rows], _SOME_ROWS if partial else _ROWS, unique=bool(unique)),
+        )
 
 
-def _numbers(columns: Sequence[str | None], *, unique: bool) -> str:
-    """The rows of the table, then how many of them have the same values in the first column, the first two, ..."""
-    left, numbers = _ROWS, [_ROWS]
+def _numbers(columns: Sequence[str | None], rows: int, *, unique: bool) -> str:
+    """The rows of the index, then how many of them have the same values in the first column, the first two, ..."""
+    left, numbers = rows, [rows]
     for column in columns:
         if column != "tenant":
             left = min(_OF_ONE, max(1, left // 10))

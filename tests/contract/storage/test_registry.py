@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from ostiary.errors import ConfigurationError
+from ostiary.model.client_login import ClientLogin
 from ostiary.model.mutual_tls import MutualTls
 from ostiary.storage.base import Storage, UnitOfWork
 from tests.contract.storage.conftest import OpenStorage
@@ -110,6 +112,33 @@ async def test_clients_are_listed_by_id_and_in_pages(storage: Storage) -> None:
             await work.clients.add(client(name))
         assert [row.client_id for row in await work.clients.list(limit=2)] == ["a", "b"]
         assert [row.client_id for row in await work.clients.list(after="b")] == ["c"]
+
+
+async def test_what_stands_in_the_file_is_listed_without_the_others(storage: Storage) -> None:
+    names = ("a", "b", "c", "d")
+    async with storage.write() as work:
+        for name in names:
+            source: Any = "registered" if name == "b" else "static"
+            await work.clients.add(client(name, source=source, state="disabled" if name == "c" else "active"))
+            await work.apis.add(api(name, source=source, state="disabled" if name == "c" else "active"))
+        pages = [await work.clients.static(limit=2), await work.clients.static(after="c", limit=2)]
+        assert [[row.client_id for row in page] for page in pages] == [["a", "c"], ["d"]]
+        assert pages[1] == [client("d", source="static")]
+        found = [await work.apis.static(limit=2), await work.apis.static(after="c", limit=2)]
+        assert [[row.identifier for row in page] for page in found] == [["a", "c"], ["d"]]
+        assert found[1] == [api("d", source="static")]
+
+
+async def test_applications_are_the_active_clients_with_a_login(storage: Storage) -> None:
+    login = ClientLogin(redirect_uris=("https://app.example/callback",))
+    async with storage.write() as work:
+        for name, changes in {"a": login, "b": None, "c": login, "d": login}.items():
+            await work.clients.add(client(name, login=changes, state="disabled" if name == "c" else "active"))
+        assert await work.clients.applications() == [client("a", login=login), client("d", login=login)]
+        assert await work.clients.applications(after="a", limit=1) == [client("d", login=login)]
+        await work.clients.replace(client("b", login=login))
+        await work.clients.replace(client("d"))
+        assert [row.client_id for row in await work.clients.applications()] == ["a", "b"]
 
 
 async def test_apis_come_back_as_they_were_written(storage: Storage) -> None:
