@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx2
+from fastapi import FastAPI
 
 from ostiary.admin.api import create_admin_app
 from ostiary.admin.bootstrap import bootstrap
 from ostiary.admin.limits import Limits
+from ostiary.authorization_server.context import AuthorizationServer
 from ostiary.protocol.jwk import SigningKey
 from ostiary.revocation.act import Act
 from tests.authorization_server.world import ISSUER, World, signing_key
@@ -20,13 +23,48 @@ ADMIN = f"{ISSUER}/admin"
 ALL = "admin:read admin:write"
 
 
+class Standing:
+    """Whatever stands at this moment: the server, or a part of it."""
+
+    def __init__(self, now: Callable[[], object]) -> None:
+        self._now = now
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._now(), name)
+
+
+class App:
+    """The admin API of one room after the other: FastAPI takes far longer to build it than a test to ask it."""
+
+    server: AuthorizationServer
+
+    def __init__(self) -> None:
+        standing: Any = Standing(lambda: self.server)
+        # Routes take these when they are built.
+        standing.storage = Standing(lambda: self.server.storage)
+        standing.clock = lambda: self.server.clock()
+        self._standing = standing
+
+    def of(self, server: AuthorizationServer) -> FastAPI:
+        """The API, which from now on is that of ``server``. Of settings, routes keep the limits of the first one."""
+        self.server = server
+        return self._built
+
+    @cached_property
+    def _built(self) -> FastAPI:
+        return create_admin_app(self._standing)
+
+
+_APP = App()
+
+
 class Room:
     """A World with the administrator ``chief``; ``ask`` sends one request and gives its answer."""
 
     def __init__(self, folder: Path) -> None:
         self.world = World(folder)
         self.limits = Limits.of(self.world.settings)
-        self.app = create_admin_app(self.world.server)
+        self.app = _APP.of(self.world.server)
         self.world.run(self._bootstrap())
         self.key = signing_key("chief-1")
         self.tls_certificate: bytes | None = None

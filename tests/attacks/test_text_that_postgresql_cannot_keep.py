@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.storage.migrate import upgrade
 from ostiary.storage.postgres import PostgresStorage
 from tests.authorization_server.world import ISSUER, World, shop_world
 from tests.shared_signals.receiver import Receiver
 
 
 @pytest.fixture
-def on_postgres(postgres_url: str, tmp_path: Path) -> Iterator[World]:
-    upgrade(postgres_url)
-    with shop_world(tmp_path, storage=PostgresStorage(postgres_url)) as world:
+def on_postgres(migrated_postgres_url: str, tmp_path: Path) -> Iterator[World]:
+    with shop_world(tmp_path, storage=PostgresStorage(migrated_postgres_url)) as world:
         yield world
 
 

@@ -16,7 +16,6 @@ from ostiary.authorization_server.exchange import MAX_ATTEMPTS
 from ostiary.protocol import jws, next_key
 from ostiary.replay.buckets import digest_of
 from ostiary.storage.base import Contended, UnitOfWork
-from ostiary.storage.migrate import upgrade
 from ostiary.storage.postgres import PostgresStorage
 from tests.authorization_server.world import ISSUER, NOW, Answer, World, shop_world, signing_key
 
@@ -72,10 +71,9 @@ class Opposed:
 
 
 @pytest.fixture
-def on_postgres(postgres_url: str, tmp_path: Path) -> Iterator[World]:
+def on_postgres(migrated_postgres_url: str, tmp_path: Path) -> Iterator[World]:
     """The usual world on PostgreSQL, which looks for deadlocks soon."""
-    upgrade(postgres_url)
-    storage = PostgresStorage(f"{postgres_url}?options=-c%20deadlock_timeout%3D20ms")
+    storage = PostgresStorage(f"{migrated_postgres_url}?options=-c%20deadlock_timeout%3D20ms")
     with shop_world(tmp_path, storage=storage) as world:
         yield world
 
@@ -92,28 +90,30 @@ def written(world: World) -> list[str]:
     return [row.tag for row in world.audit() if row.tag.startswith("token:")]
 
 
-def test_a_request_that_was_undone_is_decided_again_and_answered(on_postgres: World, postgres_url: str) -> None:
+def test_a_request_that_was_undone_is_decided_again_and_answered(
+    on_postgres: World, migrated_postgres_url: str
+) -> None:
     form = on_postgres.token_form()
-    neighbour = opposed(on_postgres, postgres_url, form)
+    neighbour = opposed(on_postgres, migrated_postgres_url, form)
     answer = on_postgres.post("/token", form)
     assert (answer.status, neighbour.deadlocks) == (200, 1)
     assert on_postgres.introspect(answer.json["access_token"]).json["active"]
     assert written(on_postgres) == ["token:issued", "token:introspected"]
 
 
-def test_what_the_other_one_wrote_binds_the_second_try(on_postgres: World, postgres_url: str) -> None:
+def test_what_the_other_one_wrote_binds_the_second_try(on_postgres: World, migrated_postgres_url: str) -> None:
     """attack 33: the neighbour used the assertion up, so the request that was undone gets nothing."""
     form = on_postgres.token_form()
-    neighbour = opposed(on_postgres, postgres_url, form, commit=True)
+    neighbour = opposed(on_postgres, migrated_postgres_url, form, commit=True)
     answer = on_postgres.post("/token", form)
     assert (answer.status, neighbour.deadlocks) == (401, 1)
     assert on_postgres.trace(answer).checks[-1].name == "jti"
     assert written(on_postgres) == ["token:refused"]
 
 
-def test_a_request_that_is_undone_ever_again_is_refused(on_postgres: World, postgres_url: str) -> None:
+def test_a_request_that_is_undone_ever_again_is_refused(on_postgres: World, migrated_postgres_url: str) -> None:
     form = on_postgres.token_form()
-    neighbour = opposed(on_postgres, postgres_url, form, times=MAX_ATTEMPTS)
+    neighbour = opposed(on_postgres, migrated_postgres_url, form, times=MAX_ATTEMPTS)
     answer = on_postgres.post("/token", form)
     assert (answer.status, answer.json["error"]) == (503, "temporarily_unavailable")
     assert neighbour.deadlocks == MAX_ATTEMPTS
@@ -122,7 +122,7 @@ def test_a_request_that_is_undone_ever_again_is_refused(on_postgres: World, post
 
 
 def test_clients_that_register_their_next_keys_at_once_never_meet_in_a_deadlock(
-    on_postgres: World, postgres_url: str
+    on_postgres: World, migrated_postgres_url: str
 ) -> None:
     """Each of them holds the registry when it decides and raises it when it writes."""
     names = [f"grower{number}" for number in range(MAX_ATTEMPTS)]
@@ -134,7 +134,7 @@ def test_clients_that_register_their_next_keys_at_once_never_meet_in_a_deadlock(
 
     assert [answer.status for answer in on_postgres.run(all_at_once())] == [201] * len(names)
     on_postgres.run(on_postgres.storage.close())  # a connection tells what it counted when it ends, at the latest
-    with psycopg.connect(postgres_url, autocommit=True) as watcher:
+    with psycopg.connect(migrated_postgres_url, autocommit=True) as watcher:
         while watcher.execute(_CONNECTED).fetchone() != (0,):
             pass
         counted = watcher.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")

@@ -21,7 +21,6 @@ from ostiary.model.certificate import Certificate
 from ostiary.revocation import revoke_certificate, revoke_client, revoke_client_key
 from ostiary.serving.tls.from_own_ca import own_certificate
 from ostiary.storage.base import Storage, UnitOfWork
-from ostiary.storage.migrate import upgrade
 from ostiary.storage.open import storage_for
 from tests.authorization_server.world import World, client_key
 from tests.certificate_authority.authority import Ca, certificate_authority, new_key
@@ -31,9 +30,8 @@ End = Callable[[Storage, Ca], Awaitable[object]]
 
 
 @pytest.fixture
-def ca(tmp_path: Path, postgres_url: str) -> Iterator[Ca]:
-    upgrade(postgres_url)
-    world = World(tmp_path, storage=storage_for(postgres_url))
+def ca(tmp_path: Path, migrated_postgres_url: str) -> Iterator[Ca]:
+    world = World(tmp_path, storage=storage_for(migrated_postgres_url))
     world.add_client("shop")
     yield certificate_authority(world)
     world.close()
@@ -107,9 +105,9 @@ ENDS: dict[str, End] = {
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_client_or_key_that_ends_while_it_is_given_a_certificate_takes_that_along(
-    ca: Ca, postgres_url: str, monkeypatch: pytest.MonkeyPatch, end: str
+    ca: Ca, migrated_postgres_url: str, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    finish = ending(ca, postgres_url, monkeypatch, ENDS[end])
+    finish = ending(ca, migrated_postgres_url, monkeypatch, ENDS[end])
     assert ca.world.post(CLIENT, ca.world.form("shop", csr=csr())).status == 201
     ca.world.run(finish())
     assert states(ca) == {"revoked"}
@@ -118,7 +116,7 @@ def test_a_client_or_key_that_ends_while_it_is_given_a_certificate_takes_that_al
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("end", ["certificate", "client", "authority"])
 def test_a_renewal_under_way_falls_with_what_it_rests_on(
-    ca: Ca, postgres_url: str, monkeypatch: pytest.MonkeyPatch, end: str, moment: str
+    ca: Ca, migrated_postgres_url: str, monkeypatch: pytest.MonkeyPatch, end: str, moment: str
 ) -> None:
     key = new_key()
     present, request = ca.issue("client", key=key, client_id="shop", owner="team"), csr()
@@ -128,7 +126,7 @@ def test_a_renewal_under_way_falls_with_what_it_rests_on(
         ),
         "authority": _revoke_authority,
     }
-    finish = ending(ca, postgres_url, monkeypatch, ends[end], moment)
+    finish = ending(ca, migrated_postgres_url, monkeypatch, ends[end], moment)
     assert ca.world.post(RENEW, {"csr": request, "proof": proof(ca, present, key, request)}).status == 201
     ca.world.run(finish())
     assert states(ca) == {"revoked"}
@@ -136,9 +134,9 @@ def test_a_renewal_under_way_falls_with_what_it_rests_on(
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_certificate_that_an_operator_issues_meanwhile_falls_with_its_client(
-    ca: Ca, postgres_url: str, monkeypatch: pytest.MonkeyPatch, moment: str
+    ca: Ca, migrated_postgres_url: str, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    finish = ending(ca, postgres_url, monkeypatch, ENDS["client"], moment)
+    finish = ending(ca, migrated_postgres_url, monkeypatch, ENDS["client"], moment)
     text = signing_request(new_key()).decode("ascii")
     command = NewCertificate(profile="client", csr=text, client_id="shop")
     ca.world.run(admin.issue(ca.authorities, command, ca.act()))
@@ -147,9 +145,9 @@ def test_a_certificate_that_an_operator_issues_meanwhile_falls_with_its_client(
 
 
 def test_the_servers_own_certificate_falls_with_an_authority_that_is_revoked_meanwhile(
-    ca: Ca, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    ca: Ca, migrated_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish = ending(ca, postgres_url, monkeypatch, _revoke_authority)
+    finish = ending(ca, migrated_postgres_url, monkeypatch, _revoke_authority)
     ca.world.run(own_certificate(ca.authorities, ["auth.example.com"], ca.world.clock()))
     ca.world.run(finish())
     assert states(ca) == {"revoked"}

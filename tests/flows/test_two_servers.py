@@ -14,7 +14,6 @@ import pytest
 from ostiary.certificate_authority.acme.nonces import check_nonce, new_nonce, use_nonce
 from ostiary.certificate_authority.acme.problems import Problem
 from ostiary.revocation import Act, revoke_session
-from ostiary.storage.migrate import upgrade
 from ostiary.storage.open import storage_for
 from tests.authorization_server.applications import (
     add_application,
@@ -37,8 +36,7 @@ def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Servers]
     """Two servers with one database and one key-encryption key, the application ``app`` at them."""
     url = None
     if request.param == "postgres":
-        url = str(request.getfixturevalue("postgres_url"))
-        upgrade(url)
+        url = str(request.getfixturevalue("migrated_postgres_url"))
     first = World(tmp_path, storage=storage_for(url) if url else None)
     second = World(tmp_path, clock=first.clock, storage=storage_for(url) if url else None)
     first.add_api()

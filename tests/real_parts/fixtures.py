@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.real_parts.browser import chromium
+from tests.real_parts.migrated import MigratedDatabase
 from tests.real_parts.node import FOREIGN_CLIENTS, locked_packages, node
 from tests.real_parts.ports import free_port
 from tests.real_parts.postgres import PostgresServer
@@ -17,6 +18,8 @@ __all__ = [
     "browser",
     "curl",
     "foreign_clients",
+    "migrated_database",
+    "migrated_postgres_url",
     "node_program",
     "openssl",
     "postgres_server",
@@ -40,6 +43,20 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     url = postgres_server.fresh_database()
     yield url
     postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres_server: PostgresServer) -> Iterator[MigratedDatabase]:
+    """The one of this worker that has the tables of the server."""
+    database = MigratedDatabase(postgres_server)
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def migrated_postgres_url(migrated_database: MigratedDatabase) -> str:
+    """The address of a database as the migrations leave it; nothing is left of an earlier test."""
+    return migrated_database.fresh()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from ostiary.revocation import revoke_client, revoke_session, revoke_user
-from ostiary.storage.migrate import upgrade
 from ostiary.storage.open import storage_for
 from tests.authorization_server.world import World, shop_world
 from tests.revocation.everything import ACT, ADA, ended_tokens, fill, rows
@@ -18,9 +17,8 @@ from tests.revocation.test_cascade import CASES, Case
 
 
 @pytest.fixture
-def shared(tmp_path: Path, postgres_url: str) -> Iterator[World]:
-    upgrade(postgres_url)
-    with shop_world(tmp_path, storage=storage_for(postgres_url)) as world:
+def shared(tmp_path: Path, migrated_postgres_url: str) -> Iterator[World]:
+    with shop_world(tmp_path, storage=storage_for(migrated_postgres_url)) as world:
         fill(world)
         yield world
 

@@ -24,7 +24,6 @@ from ostiary.errors import Unavailable
 from ostiary.key_management.file import FileKeyManagement
 from ostiary.model.delivery import Delivery
 from ostiary.model.event import AuditEvent
-from ostiary.storage.migrate import upgrade
 from ostiary.storage.postgres import PostgresStorage
 from tests.authorization_server.key_world import KEK, ROTATE_AFTER, key_settings
 
@@ -73,13 +72,12 @@ class Node:
 
 
 @pytest.fixture
-async def nodes(postgres_url: str, tmp_path: Path, anyio_backend: str) -> AsyncIterator[tuple[Node, Node]]:
-    upgrade(postgres_url)
+async def nodes(migrated_postgres_url: str, tmp_path: Path, anyio_backend: str) -> AsyncIterator[tuple[Node, Node]]:
     clock = Clock()
     async with AsyncExitStack() as stack:
 
         async def node(name: str) -> Node:
-            storage = PostgresStorage(postgres_url)
+            storage = PostgresStorage(migrated_postgres_url)
             await storage.open()
             stack.push_async_callback(storage.close)
             keys = SigningKeys(storage, FileKeyManagement(lambda: KEK), key_settings(), clock)
@@ -200,9 +198,11 @@ async def test_old_rows_are_deleted_by_one_node_at_a_time_and_all_of_them(nodes:
     assert sum(one for one in deleted if isinstance(one, int)) == 500
 
 
-async def test_a_node_that_dies_at_a_chore_leaves_it_to_the_others(nodes: tuple[Node, Node], postgres_url: str) -> None:
+async def test_a_node_that_dies_at_a_chore_leaves_it_to_the_others(
+    nodes: tuple[Node, Node], migrated_postgres_url: str
+) -> None:
     first, second = nodes
-    with psycopg.connect(postgres_url, autocommit=True) as operator:
+    with psycopg.connect(migrated_postgres_url, autocommit=True) as operator:
         with pytest.raises(Unavailable):  # noqa: PT012 - the block is what is tested
             async with first.storage.write() as work:
                 assert await work.alone("expire")

@@ -18,9 +18,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def storage(postgres_url: str) -> PostgresStorage:
-    upgrade(postgres_url)
-    storage = PostgresStorage(postgres_url, pool_size=3, patience=0.2)
+async def storage(migrated_postgres_url: str) -> PostgresStorage:
+    storage = PostgresStorage(migrated_postgres_url, pool_size=3, patience=0.2)
     await storage.open()
     return storage
 
@@ -54,14 +53,14 @@ async def test_what_was_answered_survives_a_crash_of_the_server_and_the_pool_rec
 
 
 async def test_a_connection_that_is_ended_in_the_middle_refuses_and_its_writer_is_not_used_again(
-    storage: PostgresStorage, postgres_url: str
+    storage: PostgresStorage, migrated_postgres_url: str
 ) -> None:
     await _write(storage, "before")
 
     async def cut() -> None:
         async with storage.write() as work:
             await work.audit.append(event("lost"))
-            with psycopg.connect(postgres_url, autocommit=True) as admin:
+            with psycopg.connect(migrated_postgres_url, autocommit=True) as admin:
                 admin.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -96,7 +95,9 @@ async def test_a_deadlock_refuses_one_and_lets_the_other_through(storage: Postgr
     await storage.close()
 
 
-async def test_two_that_will_change_the_registry_take_turns(storage: PostgresStorage, postgres_url: str) -> None:
+async def test_two_that_will_change_the_registry_take_turns(
+    storage: PostgresStorage, migrated_postgres_url: str
+) -> None:
     """Had they only held it, each would wait for the other to let go."""
     waiting = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -109,7 +110,7 @@ async def test_two_that_will_change_the_registry_take_turns(storage: PostgresSto
             await work.clients.add(client(name))
         return position
 
-    with psycopg.connect(postgres_url, autocommit=True) as watcher:
+    with psycopg.connect(migrated_postgres_url, autocommit=True) as watcher:
         async with storage.write() as work:
             before = (await work.positions(changing=True)).registry
             second = asyncio.ensure_future(change("second"))

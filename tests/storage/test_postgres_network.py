@@ -11,7 +11,6 @@ import pytest
 
 from ostiary.errors import Unavailable
 from ostiary.storage.base import Unanswered
-from ostiary.storage.migrate import upgrade
 from ostiary.storage.node_clock import MAX_OFFSET
 from ostiary.storage.postgres import PostgresStorage
 from tests.contract.storage.examples import token
@@ -21,10 +20,9 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def network(postgres_url: str) -> Iterator[TcpProxy]:
+def network(migrated_postgres_url: str) -> Iterator[TcpProxy]:
     """What every connection to the database passes."""
-    upgrade(postgres_url)
-    with TcpProxy(urlsplit(postgres_url).port or 0) as proxy:
+    with TcpProxy(urlsplit(migrated_postgres_url).port or 0) as proxy:
         yield proxy
 
 
@@ -35,9 +33,9 @@ def through(network: TcpProxy, url: str, **settings: float) -> PostgresStorage:
 
 
 async def test_a_database_that_falls_silent_refuses_in_time_and_serves_again_afterwards(
-    network: TcpProxy, postgres_url: str
+    network: TcpProxy, migrated_postgres_url: str
 ) -> None:
-    storage = through(network, postgres_url)
+    storage = through(network, migrated_postgres_url)
     await storage.open()
     await storage.positions()
     network.silent()
@@ -50,9 +48,9 @@ async def test_a_database_that_falls_silent_refuses_in_time_and_serves_again_aft
 
 
 async def test_whoever_waits_for_a_silent_database_is_refused_with_the_others_and_not_one_after_the_other(
-    network: TcpProxy, postgres_url: str
+    network: TcpProxy, migrated_postgres_url: str
 ) -> None:
-    storage = through(network, postgres_url, deadline=1.0)
+    storage = through(network, migrated_postgres_url, deadline=1.0)
     await storage.open()
     await storage.positions()
     network.silent()
@@ -65,8 +63,8 @@ async def test_whoever_waits_for_a_silent_database_is_refused_with_the_others_an
     await storage.close()
 
 
-async def test_connections_that_were_reset_are_replaced(network: TcpProxy, postgres_url: str) -> None:
-    storage = through(network, postgres_url, deadline=5.0)
+async def test_connections_that_were_reset_are_replaced(network: TcpProxy, migrated_postgres_url: str) -> None:
+    storage = through(network, migrated_postgres_url, deadline=5.0)
     await storage.open()
     await _write(storage)
     network.reset()
@@ -78,19 +76,22 @@ async def test_connections_that_were_reset_are_replaced(network: TcpProxy, postg
     ("ahead", "words"), [(MAX_OFFSET + 290, "ahead of"), (-MAX_OFFSET - 290, "behind")], ids=["ahead", "behind"]
 )
 async def test_a_node_whose_clock_is_wrong_refuses_and_says_by_how_much(
-    postgres_url: str, ahead: float, words: str
+    migrated_postgres_url: str, ahead: float, words: str
 ) -> None:
-    upgrade(postgres_url)
-    storage = PostgresStorage(postgres_url, clock=lambda: time.time() + ahead)
+    storage = PostgresStorage(migrated_postgres_url, clock=lambda: time.time() + ahead)
     await storage.open()
     with pytest.raises(Unavailable, match=f"300 s {words} the database's"):
         await storage.positions()
     await storage.close()
 
 
-async def test_a_node_whose_clock_is_wrong_deletes_no_mark_of_a_proof_that_is_still_good(postgres_url: str) -> None:
-    upgrade(postgres_url)
-    right, ahead = PostgresStorage(postgres_url), PostgresStorage(postgres_url, clock=lambda: time.time() + 300)
+async def test_a_node_whose_clock_is_wrong_deletes_no_mark_of_a_proof_that_is_still_good(
+    migrated_postgres_url: str,
+) -> None:
+    right, ahead = (
+        PostgresStorage(migrated_postgres_url),
+        PostgresStorage(migrated_postgres_url, clock=lambda: time.time() + 300),
+    )
     await right.open()
     await ahead.open()
     now = int(time.time())
@@ -104,9 +105,8 @@ async def test_a_node_whose_clock_is_wrong_deletes_no_mark_of_a_proof_that_is_st
         await storage.close()
 
 
-async def test_a_small_difference_of_the_clocks_is_borne(postgres_url: str) -> None:
-    upgrade(postgres_url)
-    storage = PostgresStorage(postgres_url, clock=lambda: time.time() + MAX_OFFSET / 2)
+async def test_a_small_difference_of_the_clocks_is_borne(migrated_postgres_url: str) -> None:
+    storage = PostgresStorage(migrated_postgres_url, clock=lambda: time.time() + MAX_OFFSET / 2)
     await storage.open()
     await storage.positions()
     await storage.close()
@@ -126,8 +126,10 @@ async def _expire(storage: PostgresStorage) -> None:
     await storage.expire(0)
 
 
-async def test_a_unit_of_work_that_takes_too_long_changes_nothing(network: TcpProxy, postgres_url: str) -> None:
-    storage = through(network, postgres_url)
+async def test_a_unit_of_work_that_takes_too_long_changes_nothing(
+    network: TcpProxy, migrated_postgres_url: str
+) -> None:
+    storage = through(network, migrated_postgres_url)
     await storage.open()
 
     async def write_late() -> None:

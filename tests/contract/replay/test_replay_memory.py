@@ -33,7 +33,7 @@ def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ReplayMem
             with stored_memory(request.getfixturevalue("sqlite_url")) as stored:
                 yield stored
         case _:
-            with stored_memory(request.getfixturevalue("postgres_copy")) as stored:
+            with stored_memory(request.getfixturevalue("migrated_postgres_url")) as stored:
                 yield stored
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from ostiary.storage.base import Storage
 from ostiary.storage.migrate import upgrade
 from ostiary.storage.open import storage_for
-from tests.real_parts.postgres import PostgresServer
 
 OpenStorage = Callable[[], AbstractAsyncContextManager[Storage]]
 
@@ -30,32 +28,15 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def migrated_database(postgres_server: PostgresServer) -> Iterator[str]:
-    url = postgres_server.fresh_database()
-    upgrade(url)
-    yield url
-    postgres_server.drop_database(url)
-
-
 @pytest.fixture
 def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
     shutil.copy(migrated_file, tmp_path / "ostiary.db")
     return f"sqlite:///{tmp_path / 'ostiary.db'}"
 
 
-@pytest.fixture
-def postgres_copy(migrated_database: str, postgres_server: PostgresServer) -> Iterator[str]:
-    url, template = migrated_database + "_copy", migrated_database.rpartition("/")[2]
-    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {template}_copy TEMPLATE {template}")
-    yield url
-    postgres_server.drop_database(url)
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def storage_url(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_copy"))
+    return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "migrated_postgres_url"))
 
 
 @pytest.fixture

@@ -17,14 +17,12 @@ from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
 from tests.contract.storage.conftest import (
     anyio_backend,
-    migrated_database,
     migrated_file,
-    postgres_copy,
     sqlite_url,
 )
 from tests.contract.storage.examples import revocation
 
-__all__ = ["anyio_backend", "migrated_database", "migrated_file", "postgres_copy", "sqlite_url"]
+__all__ = ["anyio_backend", "migrated_file", "sqlite_url"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def adapter(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def open_node(request: pytest.FixtureRequest, adapter: str, anyio_backend: str) -> AsyncIterator[OpenNode]:
-    url = str(request.getfixturevalue("postgres_copy" if adapter in ("postgres", "valkey") else "sqlite_url"))
+    url = str(request.getfixturevalue("migrated_postgres_url" if adapter in ("postgres", "valkey") else "sqlite_url"))
     valkey_url = str(request.getfixturevalue("valkey_url")) if adapter == "valkey" else None
     settings = Settings.model_validate(
         {"issuer": f"https://{uuid.uuid4()}.example", "storage": {"url": url, "wake_ups_url": valkey_url}}

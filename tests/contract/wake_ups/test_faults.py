@@ -29,8 +29,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def storage(postgres_copy: str, anyio_backend: str) -> AsyncIterator[PostgresStorage]:
-    storage = PostgresStorage(postgres_copy)
+async def storage(migrated_postgres_url: str, anyio_backend: str) -> AsyncIterator[PostgresStorage]:
+    storage = PostgresStorage(migrated_postgres_url)
     await storage.open()
     yield storage
     await storage.close()
@@ -61,9 +61,9 @@ async def test_a_database_that_cannot_be_asked_wakes_its_readers_again_and_again
 
 
 async def test_the_transaction_itself_notifies_once_and_only_if_it_is_committed(
-    storage: PostgresStorage, postgres_copy: str
+    storage: PostgresStorage, migrated_postgres_url: str
 ) -> None:
-    with psycopg.connect(postgres_copy, autocommit=True) as listening:
+    with psycopg.connect(migrated_postgres_url, autocommit=True) as listening:
         listening.execute(f"LISTEN {CHANNEL}".encode())
         with pytest.raises(RuntimeError):  # noqa: PT012 - the block is what is tested
             async with storage.write() as work:
@@ -79,10 +79,12 @@ async def test_the_transaction_itself_notifies_once_and_only_if_it_is_committed(
         assert len(list(listening.notifies(timeout=0))) == 1
 
 
-async def test_a_listening_connection_that_is_cut_is_made_again(storage: PostgresStorage, postgres_copy: str) -> None:
-    wake_ups = PostgresWakeUps(postgres_copy, pause=0.0)
+async def test_a_listening_connection_that_is_cut_is_made_again(
+    storage: PostgresStorage, migrated_postgres_url: str
+) -> None:
+    wake_ups = PostgresWakeUps(migrated_postgres_url, pause=0.0)
     heard = await _woken(wake_ups, 0)
-    with psycopg.connect(postgres_copy, autocommit=True) as operator:
+    with psycopg.connect(migrated_postgres_url, autocommit=True) as operator:
         ended = b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ostiary wake-ups'"
         assert operator.execute(ended).fetchall() == [(True,)]
         heard = await _woken(wake_ups, heard)  # that it is gone
@@ -112,11 +114,13 @@ async def test_a_database_that_went_down_and_came_back_is_listened_to_again() ->
         await storage.close()
 
 
-async def test_a_database_that_is_paused_is_given_up_and_its_readers_look_for_themselves(postgres_copy: str) -> None:
+async def test_a_database_that_is_paused_is_given_up_and_its_readers_look_for_themselves(
+    migrated_postgres_url: str,
+) -> None:
     """It closes no connection and answers nothing: only the heartbeat tells."""
-    wake_ups = PostgresWakeUps(postgres_copy, heartbeat=0.1, pause=0.0)
+    wake_ups = PostgresWakeUps(migrated_postgres_url, heartbeat=0.1, pause=0.0)
     heard = await _woken(wake_ups, 0)
-    with psycopg.connect(postgres_copy, autocommit=True) as operator:
+    with psycopg.connect(migrated_postgres_url, autocommit=True) as operator:
         named = b"SELECT pid FROM pg_stat_activity WHERE application_name = 'ostiary wake-ups'"
         [(pid,)] = operator.execute(named).fetchall()
         os.kill(pid, signal.SIGSTOP)
