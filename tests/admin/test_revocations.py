@@ -8,6 +8,7 @@ import pytest
 
 from ostiary.model.feed_reader import LIFE, FeedReader
 from ostiary.model.refresh_token import RefreshToken
+from ostiary.model.token import TAKEN_BEYOND_ITS_END
 from ostiary.protocol import token_format
 from ostiary.storage.base import UnitOfWork
 from tests.admin.people import give
@@ -104,6 +105,17 @@ def test_an_access_token_ends_by_itself_and_by_its_jti(shop: Room, wanted: str, 
     answer = ended(shop, "token", token if by == "itself" else jti)
     assert (answer["name"], answer["ended"], answer["live_tokens"]) == (jti, {"tokens": 1}, 1)
     assert [shop.world.introspect(one).json["active"] for one in (token, other)] == [False, True]
+
+
+@pytest.mark.parametrize("by", ["itself", "jti"])
+def test_an_access_token_ends_also_while_an_api_may_take_it_beyond_its_end(shop: Room, by: str) -> None:
+    token = a_token(shop)
+    jti = shop.world.introspect(token).json["jti"]
+    shop.world.clock.now += 600 + TAKEN_BEYOND_ITS_END - 1
+    while shop.world.run(shop.world.storage.expire(int(shop.world.clock()))):
+        pass
+    answer = ended(shop, "token", token if by == "itself" else jti)
+    assert (answer["name"], answer["ended"]) == (jti, {"tokens": 1})
 
 
 def test_it_counts_the_access_tokens_of_a_client(shop: Room) -> None:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ostiary.authorization_server.status_lists.publisher import SETTLING, SOON, StatusListPublisher
 from ostiary.model.revocation import Revocation
+from ostiary.model.token import TAKEN_BEYOND_ITS_END
 from ostiary.protocol import jws, status_list
 from ostiary.protocol.status_list import INVALID, VALID, StatusList, StatusReference
 from ostiary.revocation import Act, revoke_client
@@ -268,6 +269,16 @@ def test_of_two_publishers_at_once_neither_loses_what_the_other_found(world: Wor
     world.run(second.publish())
     world.run(first.publish())
     assert (status(world, one), status(world, other)) == (INVALID, INVALID)
+
+
+def test_a_token_that_is_revoked_within_the_leeway_of_verifiers_becomes_invalid(
+    world: World, publisher: StatusListPublisher
+) -> None:
+    token = world.access_token()
+    world.clock.now += 600 + TAKEN_BEYOND_ITS_END - 1
+    end(world, token)
+    world.run(publisher.publish())
+    assert status(world, token) == INVALID
 
 
 def test_a_list_goes_when_its_last_token_has_ended(world: World, publisher: StatusListPublisher) -> None:

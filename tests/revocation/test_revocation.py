@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.protocol.checks import MAX_LEEWAY
+from ostiary.model.token import TAKEN_BEYOND_ITS_END
 from ostiary.revocation import (
     MAX_TOKEN_LIFE,
     NOTHING,
@@ -98,7 +98,7 @@ def test_a_token_can_be_ended_for_as_long_as_an_api_may_take_it(world: World) ->
     """Also just beyond its end: clocks differ, and APIs have a leeway for that."""
     world.access_token()
     [token] = world.read(lambda work: work.tokens.of_client("shop", now=0, limit=9))
-    late, too_late = (replace(ACT, now=token.expires_at + MAX_LEEWAY - left) for left in (1, 0))
+    late, too_late = (replace(ACT, now=token.expires_at + TAKEN_BEYOND_ITS_END - left) for left in (1, 0))
     assert world.write(lambda work: revoke_token(work, token, too_late)) == [NOTHING]
     assert world.write(lambda work: revoke_token(work, token, late)) == [Ended(tokens=1)]
     assert rows(world) == [("jti", token.jti)]

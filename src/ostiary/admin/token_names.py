@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ostiary.admin.existing import NotThere
 from ostiary.errors import ConfigurationError, VerificationError
-from ostiary.model.token import AccessToken
+from ostiary.model.token import TAKEN_BEYOND_ITS_END, AccessToken
 from ostiary.protocol import access_token, jws, token_format
 from ostiary.protocol import claims as common
 from ostiary.protocol.jwk import parse_public_key
@@ -60,7 +60,8 @@ async def _verified_jti(work: UnitOfWork, issuer: str, text: str, now: float) ->
             if key.kid == parsed.header.kid:
                 audience = common.audiences(parsed.claims())
                 public = parse_public_key(key.public_jwk)
-                return access_token.verify(parsed, public, issuer=issuer, audience=audience, now=now).jti
+                beyond = TAKEN_BEYOND_ITS_END
+                return access_token.verify(parsed, public, issuer=issuer, audience=audience, now=now, leeway=beyond).jti
     except VerificationError as error:
         raise ConfigurationError(f"that is no access token that could be ended: {error.public}") from None
     raise ConfigurationError("that is no access token of this installation: no key of its own has signed it")

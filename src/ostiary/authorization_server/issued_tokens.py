@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.errors import VerificationError
 from ostiary.model.api import Api
-from ostiary.model.token import AccessToken
+from ostiary.model.token import TAKEN_BEYOND_ITS_END, AccessToken
 from ostiary.protocol import access_token, token_format
 from ostiary.protocol import claims as common
 from ostiary.protocol import jws as compact
@@ -40,8 +40,9 @@ NOBODY = Named()
 
 
 def named(server: AuthorizationServer, token: str, now: float) -> Named:
-    """What ``token`` names, or NOBODY if it is no access token of ours that could be good at ``now``.
+    """What ``token`` names, or NOBODY if it is no access token of ours that anybody could take at ``now``.
 
+    One that expired a moment ago names its record, too: it can be revoked, and ``fault`` says that it is not good.
     RFC 7009 2.1 and RFC 7662 2.1 let callers hint at a type and the server look further: the format tells it all.
     """
     try:
@@ -61,7 +62,8 @@ def _verified_jti(server: AuthorizationServer, token: str, now: float) -> str | 
         return None
     # Whom the token is for is checked against its record, by whoever asks; here it only has to name someone.
     audience = common.audiences(jws.claims())
-    return access_token.verify(jws, key, issuer=server.issuer, audience=audience, now=now).jti
+    beyond = TAKEN_BEYOND_ITS_END
+    return access_token.verify(jws, key, issuer=server.issuer, audience=audience, now=now, leeway=beyond).jti
 
 
 async def fault(

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from ostiary.model.api import TokenFormat
+from ostiary.protocol.checks import MAX_LEEWAY
+
+TAKEN_BEYOND_ITS_END: Final = MAX_LEEWAY
+"""Seconds after ``expires_at`` for which an API may still take a token, by the largest leeway for clocks that it can
+have. So for as long there is something to revoke, and what a revocation goes by stays: the token's record, and the
+grant, the session and the refresh token that it hangs on. In every other respect it has ended at ``expires_at``."""
 
 
 class AccessToken(msgspec.Struct, frozen=True):

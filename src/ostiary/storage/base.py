@@ -335,6 +335,9 @@ class Storage(Protocol):
     async def expire(self, now: int, *, batch: int = 1000) -> int:
         """Delete one batch of rows whose end has passed, over all tables; how many. Run until 0.
 
+        What the revocation of a token goes by stays ``TAKEN_BEYOND_ITS_END`` seconds longer, a row of the log
+        ``KEPT_BEYOND_ITS_END``: nothing else may take a row for good because it is there.
+
         Of nodes that do it at once one deletes, the others get 0.
         """
         ...

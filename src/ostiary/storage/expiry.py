@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Table, bindparam, delete, select, tuple_
 
 from ostiary.model.revocation import KEPT_BEYOND_ITS_END
+from ostiary.model.token import TAKEN_BEYOND_ITS_END
 from ostiary.storage.acme_schema import ACME_AUTHORIZATIONS, ACME_CHALLENGES, ACME_ORDERS
 from ostiary.storage.certificate_schema import CERTIFICATES
 from ostiary.storage.connection import Connection
@@ -33,14 +34,11 @@ def _deletion(table: Table, end: ColumnElement[int]) -> Statement:
     return Statement(delete(table).where(tuple_(*key).in_(chosen)))
 
 
-# The end of its bucket is the end of a mark. The standing grant of a client has no end.
+# The standing grant of a client has no end.
+_ACCESS_HANGS_ON = (ACCESS_TOKENS, REFRESH_TOKENS, SESSIONS, GRANTS)
 _WITH_AN_END = (
-    ACCESS_TOKENS,
     TRACES,
     ARTIFACTS,
-    REFRESH_TOKENS,
-    SESSIONS,
-    GRANTS,
     KNOWN_BROWSERS,
     FAILED_ATTEMPTS,
     DELIVERIES,
@@ -54,16 +52,17 @@ _WITH_AN_END = (
     RECEIVED_SIGNALS,
 )
 # A revocation ends with the last token that it could concern, and some time after: an API whose clock is slow still
-# takes that token then, and has to find the row when it catches up.
+# takes that token then, and has to find the row when it catches up. The end of its bucket is the end of a mark.
 _DELETIONS = (
     (_deletion(REPLAY_MARKS, REPLAY_MARKS.c.bucket), 0),
     (_deletion(REVOCATIONS, REVOCATIONS.c.expires_at), KEPT_BEYOND_ITS_END),
+    *((_deletion(table, table.c.expires_at), TAKEN_BEYOND_ITS_END) for table in _ACCESS_HANGS_ON),
     *((_deletion(table, table.c.expires_at), 0) for table in _WITH_AN_END),
 )
 
 
 async def delete_expired(connection: Connection, now: int, batch: int) -> int:
-    """Delete at most ``batch`` rows whose end has passed; how many."""
+    """Delete at most ``batch`` rows whose end has passed, of some by as long as they are wanted after it; how many."""
     deleted = 0
     for deletion, margin in _DELETIONS:
         if deleted < batch:

@@ -42,7 +42,7 @@ _COUNT_OF_CLIENT = Statement(select(func.count()).select_from(_SOME_OF_CLIENT.su
 
 
 class SqlTokens:
-    """The access tokens that were issued and have not expired."""
+    """The access tokens that were issued and have not expired, or so lately that they can still be revoked."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

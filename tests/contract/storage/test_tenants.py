@@ -125,5 +125,5 @@ async def test_what_one_tenant_has_used_another_may_use(storage: Storage) -> Non
 
 async def test_the_expiry_serves_every_tenant(storage: Storage) -> None:
     async with storage.write() as work:
-        await work.tokens.add(token(expires_at=NOW, tenant="b"))
+        await work.artifacts.add(artifact(expires_at=NOW, tenant="b"))
     assert await storage.expire(NOW) == 1

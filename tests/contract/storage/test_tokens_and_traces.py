@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ostiary.model.revocation import KEPT_BEYOND_ITS_END
+from ostiary.model.token import TAKEN_BEYOND_ITS_END
 from ostiary.storage.base import Storage
 from tests.contract.storage.examples import NOW, artifact, client, client_key, event, revocation, token, trace
 
@@ -54,7 +55,7 @@ async def test_a_trace_is_found_by_its_id_with_its_source(storage: Storage) -> N
 async def test_whatever_has_ended_is_deleted_and_whatever_has_not_stays(storage: Storage) -> None:
     async with storage.write() as work:
         for name, end in (("ended", NOW), ("live", NOW + 1)):
-            await work.tokens.add(token(name, expires_at=end))
+            await work.tokens.add(token(name, expires_at=end - TAKEN_BEYOND_ITS_END))
             await work.traces.add(trace(f"tr_{name}"), expires_at=end, source="server")
             await work.artifacts.add(artifact(name.encode(), expires_at=end))
             await work.revocations.append(revocation("jti", name, expires_at=end - KEPT_BEYOND_ITS_END))
@@ -85,6 +86,6 @@ async def test_expiry_of_the_log_gives_no_position_twice(storage: Storage) -> No
 async def test_expiry_takes_no_more_than_a_batch_over_all_tables(storage: Storage) -> None:
     async with storage.write() as work:
         for number in range(7):
-            await work.tokens.add(token(f"{number}", expires_at=NOW))
+            await work.tokens.add(token(f"{number}", expires_at=NOW - TAKEN_BEYOND_ITS_END))
             await work.traces.add(trace(f"tr_{number}"), expires_at=NOW, source="server")
     assert [await storage.expire(NOW, batch=4) for _ in range(5)] == [4, 4, 4, 2, 0]

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.authorization_server.status_lists import signing
 from ostiary.model.revocation import Revocation
 from ostiary.model.status_list import StatusList, StatusListHead
+from ostiary.model.token import TAKEN_BEYOND_ITS_END
 from ostiary.protocol.status_list import INVALID
 from ostiary.storage.base import UnitOfWork
 
@@ -147,6 +148,7 @@ async def _collect(work: UnitOfWork, row: Revocation, now: float, ended: _Ended)
     if row.kind == "installation":
         ended.opened_below = max(ended.opened_below, row.position)
         return
-    async for places in work.status_lists.ended_by(row, now=int(now)):
+    # Verifiers take a token somewhat beyond its end, and look into its list then, too.
+    async for places in work.status_lists.ended_by(row, now=int(now) - TAKEN_BEYOND_ITS_END):
         for place in places:
             ended.places[place.list_id].add(place.index)
