@@ -223,6 +223,20 @@ def test_the_next_handshake_knows_what_was_registered_and_what_was_taken_away(
     asyncio.run(go())
 
 
+def test_the_door_is_built_anew_only_when_the_certificates_are_others() -> None:
+    async def go() -> None:
+        first, second = client(), client("second")
+        registrations = Registrations(first)
+        trust = ClientTrust([ROOT.certificate], registrations)
+        found = [await trust.has_changed(), await trust.has_changed()]
+        for registered in ((first,), (second,), (second,), ()):
+            registrations.change(*registered)
+            found.append(await trust.has_changed())
+        assert found == [True, False, False, True, False, True]
+
+    asyncio.run(go())
+
+
 def test_nobody_whose_trust_ended_comes_back_by_a_session_of_before(tmp_path: Path) -> None:
     """TLS 1.2 resumes by session id; a new context knows none of them, and TLS 1.3 gives out no tickets."""
 

@@ -33,7 +33,10 @@ _log = logging.getLogger(__name__)
 
 
 class Registered(NamedTuple):
-    """The self-signed certificates that are registered now, as DER; version: is another when they are."""
+    """The self-signed certificates that are registered now, as DER, in an order that stays.
+
+    version: is another when they are; it may also be another because of something else.
+    """
 
     version: int
     certificates: Sequence[bytes]
@@ -97,7 +100,8 @@ class ClientTrust:
             self.known = await self._registered()
         except Unavailable as error:
             _log.warning("the registered certificates cannot be read; those of before stay trusted: %s", error)
-        return self.known.version != before.version
+        # Most changes of the registry concern no certificate, and a context is built from each of them.
+        return self.known.version != before.version and self.known.certificates != before.certificates
 
     def ask_for_certificates(self, context: ssl.SSLContext) -> None:
         """Make ``context`` ask each client for a certificate, which it may refuse to give.
