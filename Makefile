@@ -25,8 +25,10 @@ check: ## lint, formatting, types, and who may import whom
 	.venv/bin/lint-imports --no-cache
 
 # A worker that is ended because its test hangs is not replaced: with --dist loadfile pytest-xdist would then wait for ever.
+# tests/conftest.py orders the files. Every worker compiles all the tests: what one run has compiled serves the next one.
 test: real-parts ## the fast tests, real PostgreSQL and Valkey included
-	.venv/bin/python -m pytest -m "not real" -n $(PYTEST_WORKERS) --dist loadfile --max-worker-restart 0
+	PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -m "not real" -n $(PYTEST_WORKERS) --dist loadfile \
+		--no-loadscope-reorder --max-worker-restart 0
 
 test-real: real-parts ## the slow tests: foreign clients, faults, real servers under load
 	.venv/bin/python -m pytest -m real

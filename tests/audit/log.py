@@ -19,8 +19,8 @@ from ostiary.model.event import AuditEvent
 from ostiary.model.signing_key import InstallationKey, SigningKeyUse
 from ostiary.protocol.jwk import SigningKey
 from ostiary.storage.base import Positions
-from ostiary.storage.migrate import upgrade
 from ostiary.storage.sqlite import SqliteStorage
+from tests.real_parts.migrated import put_migrated
 
 NOW = 1_800_000_000
 YOUNG = NOW + 1000
@@ -48,7 +48,7 @@ class Log:
         self.heads = folder / "outside" / "heads"
         self.now = NOW
         self.rows_per_segment = rows_per_segment
-        upgrade(f"sqlite:///{self.database}")
+        put_migrated(self.database)
         self.key = SigningKey.generate("ES256")
         self.add_key(self.key)
 

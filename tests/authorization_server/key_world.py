@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TypeVar
 
 from ostiary.authorization_server.signing_keys import SigningKeys
@@ -18,8 +15,8 @@ from ostiary.key_management.key_encryption_key import KeyEncryptionKey
 from ostiary.model.signing_key import InstallationKey, SigningKeyUse
 from ostiary.settings import Settings
 from ostiary.storage.base import Storage
-from ostiary.storage.migrate import upgrade
 from ostiary.storage.sqlite import SqliteStorage
+from tests.real_parts.migrated import put_migrated
 
 T = TypeVar("T")
 KEK, NEW_KEK = KeyEncryptionKey(bytes(range(32))), KeyEncryptionKey(bytes(range(32, 64)))
@@ -30,13 +27,6 @@ KEEP = MAX_LIFE + 60
 def key_settings(**keys: object) -> Settings:
     times = {"rotate_after": ROTATE_AFTER, "publish_before": PUBLISH_BEFORE, "jwks_max_age": JWKS_MAX_AGE}
     return Settings.model_validate({"issuer": "https://auth.example.com", "keys": {**times, **keys}})
-
-
-@cache
-def _empty_database() -> Path:
-    path = Path(mkdtemp(prefix="ostiary-test-")) / "template.db"
-    upgrade(f"sqlite:///{path}")
-    return path
 
 
 class KeyWorld:
@@ -83,7 +73,7 @@ class KeyWorld:
 @asynccontextmanager
 async def key_world(tmp_path: Path) -> AsyncIterator[KeyWorld]:
     path = tmp_path / "ostiary.db"
-    shutil.copyfile(_empty_database(), path)
+    put_migrated(path)
     world = KeyWorld(path)
     await world.storage.open()
     try:

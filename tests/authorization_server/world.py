@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -32,9 +30,9 @@ from ostiary.protocol.jwk import SigningKey, VerificationKey
 from ostiary.revocation_feed.memory import MemoryWakeUps
 from ostiary.settings import Settings
 from ostiary.storage.base import Storage, UnitOfWork
-from ostiary.storage.migrate import upgrade
 from ostiary.storage.sqlite import SqliteStorage
 from ostiary.trace import TraceRecord
+from tests.real_parts.migrated import put_migrated
 
 T = TypeVar("T")
 ISSUER = "https://auth.example.com"
@@ -48,13 +46,6 @@ BUDGETS = ("unauthenticated_refusals_per_minute", "unauthenticated_refusals_per_
 def signing_key(name: str, alg: str = "ES256") -> SigningKey:
     """One key pair a name, made once in a run."""
     return SigningKey.generate(alg, kid=name)
-
-
-@cache
-def _empty_database() -> Path:
-    path = Path(mkdtemp(prefix="ostiary-test-")) / "template.db"
-    upgrade(f"sqlite:///{path}")
-    return path
 
 
 @dataclass(frozen=True)
@@ -122,7 +113,7 @@ class World:
         kek = self.folder / "kek"
         if not kek.exists():
             create_key_encryption_key(kek)
-            shutil.copy(_empty_database(), self.folder / "ostiary.db")
+            put_migrated(self.folder / "ostiary.db")
         # Tests look at the trace of every refusal; what bounds them is tested in test_unauthenticated.py.
         audit = dict.fromkeys(BUDGETS, 1_000_000)
         return Settings.model_validate(

@@ -15,6 +15,11 @@ EAB = ("acme", "eab")
 CREATE = (*EAB, "create", "--file", "eab.ini")
 
 
+def test_the_first_command_makes_the_database(operator: Operator) -> None:
+    (operator.folder / "ostiary.db").unlink()
+    assert operator.done(*CREATE, "--owner", "ops", "--dns", "example.com")["state"] == "active"
+
+
 def test_a_key_stands_in_its_file_alone(operator: Operator) -> None:
     named = ("--owner", "ops", "--dns", "Example.com", "--network", "10.0.0.0/8")
     outcome = operator.run(*CREATE, *named)

@@ -42,6 +42,12 @@ def test_init_makes_a_root_in_files_and_an_authority_that_issues(founded: Operat
     assert not (founded.folder / "b.pem").exists()
 
 
+def test_the_first_command_makes_the_database(operator: Operator) -> None:
+    (operator.folder / "ostiary.db").unlink()
+    operator.done("ca", "init", "--name", "Example")
+    assert {row["kind"] for row in operator.done("ca", "show")} == {"issuing", "root"}
+
+
 def test_a_name_in_any_script_is_taken_and_the_authorities_are_told_apart(operator: Operator) -> None:
     operator.done("ca", "init", "--name", "\u042f" * 48)
     operator.done("ca", "rotate")

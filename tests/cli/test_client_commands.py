@@ -1,7 +1,8 @@
-"""The client's commands, run as a person runs them: in a process of their own."""
+"""The client's commands, run as a person runs them; some of them in a process of their own."""
 
 from __future__ import annotations
 
+import io
 import json
 import stat
 import subprocess
@@ -28,23 +29,38 @@ def _real_time(clock: TurnedClock) -> None:
     clock.now = time.time()
 
 
-def ostiary(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def process(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "ostiary", *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, timeout=30)
 
 
+def ostiary(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """The same command with streams like those of a process, without waiting for Python to start."""
+    code: object = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8"))
+        out, err = io.BytesIO(), io.BytesIO()
+        patch.setattr(sys, "stdout", io.TextIOWrapper(out, "utf-8", write_through=True))
+        patch.setattr(sys, "stderr", io.TextIOWrapper(err, "utf-8", write_through=True))
+        try:
+            main(arguments)
+        except SystemExit as ended:
+            code = ended.code or 0
+        return subprocess.CompletedProcess(arguments, int(str(code)), out.getvalue(), err.getvalue())
+
+
 def test_overview_lists_every_noun() -> None:
-    done = ostiary("--help")
+    done = process("--help")
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.decode().splitlines() if line.startswith("  ")] == list(NOUNS)
 
 
 def test_version_is_told() -> None:
-    assert ostiary("--version").stdout.decode() == f"ostiary {__version__}\n"
+    assert process("--version").stdout.decode() == f"ostiary {__version__}\n"
 
 
 def test_unknown_noun_names_the_nearest_one() -> None:
-    done = ostiary("tokne", "get")
+    done = process("tokne", "get")
     assert done.returncode == 2
     assert b"ostiary token?" in done.stderr
 
@@ -70,7 +86,7 @@ def test_missing_extra_is_one_sentence_that_names_it(
 
 
 def test_token_stands_alone_on_standard_output(client_file: Path, api: Server) -> None:
-    done = ostiary(
+    done = process(
         "token", "get", "--client-file", str(client_file), "--resource", api.url, "--scope", "a", "--scope", "b"
     )
     assert (done.returncode, done.stdout) == (0, b"token-1\n")
@@ -114,7 +130,7 @@ def test_server_that_is_away_is_unavailable(tmp_path: Path, key: SigningKey, unu
     path = tmp_path / "client.json"
     path.write_bytes(Credential(credential.CLIENT, f"http://127.0.0.1:{unused_port}", CLIENT_ID, key).to_json())
     path.chmod(0o600)
-    assert ostiary("token", "get", "--client-file", str(path)).returncode == 4
+    assert process("token", "get", "--client-file", str(path)).returncode == 4
 
 
 def signed_token(key: SigningKey) -> str:
@@ -179,7 +195,7 @@ def test_revocation_sends_the_token_with_proof(client_file: Path, authorization_
         return Reply(200)
 
     authorization_server.server.routes["/revoke"] = revoke
-    done = ostiary("token", "revoke", "--client-file", str(client_file), stdin=b"some-token\n")
+    done = process("token", "revoke", "--client-file", str(client_file), stdin=b"some-token\n")
     assert (done.returncode, proven) == (0, [True])
 
 
@@ -197,8 +213,8 @@ def test_curl_prints_the_body_and_says_the_status_beside_it(client_file: Path, a
 def test_curl_sends_method_header_and_body(client_file: Path, api: Server, tmp_path: Path) -> None:
     (tmp_path / "body").write_bytes(b"\x00order")
     own = ("--client-file", str(client_file), "--resource", api.url)
-    ostiary("curl", f"{api.url}/orders", *own, "-X", "put", "-d", f"@{tmp_path / 'body'}", "-H", "X-Own: 1")
-    ostiary("curl", f"{api.url}/orders", *own, "-d", "@-", stdin=b"piped")
+    process("curl", f"{api.url}/orders", *own, "-X", "put", "-d", f"@{tmp_path / 'body'}", "-H", "X-Own: 1")
+    process("curl", f"{api.url}/orders", *own, "-d", "@-", stdin=b"piped")
     first, second = api.received
     assert (first.method, first.body, first.headers["x-own"]) == ("PUT", b"\x00order", "1")
     assert (second.method, second.body) == ("POST", b"piped")

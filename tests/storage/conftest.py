@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.storage.migrate import upgrade
+from tests.real_parts.migrated import put_migrated
 
 
 @pytest.fixture
@@ -17,5 +17,5 @@ def anyio_backend() -> str:
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     path = tmp_path / "ostiary.db"
-    upgrade(f"sqlite:///{path}")
+    put_migrated(path)
     return path

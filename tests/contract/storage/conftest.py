@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ostiary.storage.base import Storage
-from ostiary.storage.migrate import upgrade
 from ostiary.storage.open import storage_for
+from tests.real_parts.migrated import put_migrated
 
 OpenStorage = Callable[[], AbstractAsyncContextManager[Storage]]
 
@@ -21,16 +20,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("migrated") / "ostiary.db"
-    upgrade(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
-def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
-    shutil.copy(migrated_file, tmp_path / "ostiary.db")
+def sqlite_url(tmp_path: Path) -> str:
+    put_migrated(tmp_path / "ostiary.db")
     return f"sqlite:///{tmp_path / 'ostiary.db'}"
 
 

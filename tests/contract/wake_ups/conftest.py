@@ -17,12 +17,11 @@ from ostiary.storage.base import Storage
 from ostiary.storage.open import storage_for
 from tests.contract.storage.conftest import (
     anyio_backend,
-    migrated_file,
     sqlite_url,
 )
 from tests.contract.storage.examples import revocation
 
-__all__ = ["anyio_backend", "migrated_file", "sqlite_url"]
+__all__ = ["anyio_backend", "sqlite_url"]
 
 
 @dataclass(frozen=True)
