@@ -60,3 +60,22 @@ def test_serve_starts_without_libraries_that_many_installations_never_use(loaded
 
 def test_serve_migrates_nothing_and_loads_no_alembic_where_the_schema_stands(loaded: set[str]) -> None:
     assert "alembic" not in loaded
+
+
+_TELLS_WHAT_IS_FROZEN = """
+import atexit, gc
+from ostiary.cli import main
+atexit.register(lambda: print("frozen:", gc.get_freeze_count(), "watched:", len(gc.get_objects()), flush=True))
+main(["serve"])
+"""
+
+
+def test_a_collection_of_garbage_does_not_walk_what_the_server_has_loaded_at_its_start(tmp_path: Path) -> None:
+    create_key_encryption_key(tmp_path / "kek")
+    (tmp_path / "ostiary.toml").write_text(CONFIGURATION.format(port=free_port(), management=free_port()))
+    with Process([sys.executable, "-c", _TELLS_WHAT_IS_FROZEN], cwd=tmp_path) as process:
+        process.wait_for_line("Serving", seconds=60)
+        process.stop(seconds=30)
+        words = process.wait_for_line("frozen:").split()
+    frozen, watched = int(words[1]), int(words[3])
+    assert frozen > 10 * watched

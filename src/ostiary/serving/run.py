@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import Callable, Sequence
 
@@ -50,6 +51,8 @@ async def serve_process(
         stop = asyncio.Event()
         await parts.record(tags.SERVER_STARTED, role)
         house = asyncio.create_task(keep_house(chores, stop))
+        # What stands by now stays to the end: to walk all of it in each full collection holds every request up.
+        gc.freeze()
         try:
             await run_until_stopped(servers, on_ready=on_ready, on_hangup=tls.hangup if api and tls.watches else None)
             # Before the last sealing, which runs beside the other chores of the stop.
