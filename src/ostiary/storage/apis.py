@@ -44,6 +44,7 @@ _SCOPES = decoder(dict[str, str])
 def _from_row(row: Row) -> Api:
     values = dict(zip(_COLUMNS, row, strict=True))
     values["scopes"] = _SCOPES.decode(values["scopes"])
+    values["status_list"] = bool(values["status_list"])  # SQLite has none
     return Api(**values)
 
 

@@ -145,7 +145,9 @@ async def test_apis_come_back_as_they_were_written(storage: Storage) -> None:
     async with storage.write() as work:
         await work.apis.add(api())
         await work.apis.add(api("https://a.example", client_id="api_a", token_format="reference", scopes={}))
-        assert await work.apis.get("https://orders.example") == api()
+        found = await work.apis.get("https://orders.example")
+        assert found == api()
+        assert found.status_list is False
         assert [row.identifier for row in await work.apis.by_client("api_a")] == ["https://a.example"]
         assert [row.identifier for row in await work.apis.list()] == ["https://a.example", "https://orders.example"]
         assert [row.identifier for row in await work.apis.list(after="https://a.example")] == ["https://orders.example"]
