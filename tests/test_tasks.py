@@ -75,3 +75,27 @@ def test_a_task_that_lets_go_of_something_is_not_disturbed_meanwhile() -> None:
 
     asyncio.run(main())
     assert let_go
+
+
+def test_whoever_is_cancelled_while_they_end_others_leaves_none_of_them_alive() -> None:
+    """As a task that has tasks of its own, when it does not end at the first word."""
+
+    async def main() -> None:
+        inner = asyncio.create_task(_loses(2))
+
+        async def outer() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await end([inner], again_after=0.01)
+
+        ending = asyncio.create_task(outer())
+        await asyncio.sleep(0)
+        ending.cancel()
+        await asyncio.sleep(0)
+        ending.cancel()
+        async with asyncio.timeout(5):
+            await asyncio.wait([ending])
+        assert (inner.cancelled(), ending.cancelled()) == (True, True)
+
+    asyncio.run(main())

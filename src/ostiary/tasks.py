@@ -15,12 +15,22 @@ async def end(tasks: Iterable[asyncio.Task[object]], *, again_after: float = AGA
     A cancellation can be lost on its way into a task: ``asyncio.wait_for`` before Python 3.12 gives the result instead
     if it came in the same turn of the loop, and drivers are built on it. A task that loops would then run on for ever,
     and with it whoever waits for its end. So a task that is not over after ``again_after`` seconds is cancelled again.
+
+    Whoever is cancelled while they wait here cancels the tasks again, and goes when they are over: tasks that end
+    others when they are ended themselves leave none behind.
     """
     waiting = set(tasks)
+    cancelled: asyncio.CancelledError | None = None
     while waiting:
         for task in waiting:
             task.cancel()
-        ended, waiting = await asyncio.wait(waiting, timeout=again_after)
+        try:
+            ended, waiting = await asyncio.wait(waiting, timeout=again_after)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            continue
         for task in ended:
             if not task.cancelled():
                 task.exception()  # looked at, so the loop does not complain that nobody did
+    if cancelled is not None:
+        raise cancelled
