@@ -42,7 +42,6 @@ from ostiary.revocation_feed.open import wake_ups_for
 from ostiary.serving.housekeeping import Chore
 from ostiary.serving.late_app import LateApp
 from ostiary.serving.metrics import Metrics
-from ostiary.serving.tls.client_trust import Registered
 from ostiary.settings import Settings
 from ostiary.shared_signals.late import LateStreams
 from ostiary.shared_signals.push import Pusher
@@ -90,10 +89,10 @@ class Installation:
         """Record that the TLS door refused the client certificate of a peer."""
         await certificate_refusals.record(self.server, address, reason)
 
-    async def registered_certificates(self) -> Registered:
+    async def registered_certificates(self) -> tuple[bytes, ...]:
         """The self-signed certificates that clients have registered: anchors of the TLS door, never of an identity."""
-        positions = await self.registry.current()
-        return Registered(positions.registry, await self.registry.registered_certificates())
+        await self.registry.current()
+        return await self.registry.registered_certificates()
 
     def admin_app(self) -> ASGIApp:
         """The admin API, mounted below ``/admin`` on the management address; FastAPI is imported for it."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import uvloop
 
 from ostiary.errors import ConfigurationError, Unavailable
-from ostiary.serving.tls.client_trust import ClientTrust, Registered, kept_out, read_authorities
+from ostiary.serving.tls.client_trust import ClientTrust, kept_out, read_authorities
+from ostiary.serving.tls.listener import ListenerTls
 from tests.authorization_server.certificates import unknown_to_anybody
 from tests.serving.certificates import CLIENT, DAY, SERVER, Issued, issue
-from tests.serving.tls_house import GET, House, trusting
+from tests.serving.tls_house import GET, House, loaded, trusting
 
 ROOT = issue("client root", ca=True)
 ISSUING = issue("client issuing", ROOT, ca=True)
@@ -30,13 +32,13 @@ class Registrations:
     """What clients have registered, as the application would tell it."""
 
     def __init__(self, *registered: Issued) -> None:
-        self.now = Registered(0, [one.der for one in registered])
+        self.now = tuple(one.der for one in registered)
         self.broken = False
 
     def change(self, *registered: Issued) -> None:
-        self.now = Registered(self.now.version + 1, [one.der for one in registered])
+        self.now = tuple(one.der for one in registered)
 
-    async def __call__(self) -> Registered:
+    async def __call__(self) -> tuple[bytes, ...]:
         if self.broken:
             raise Unavailable("storage")
         return self.now
@@ -199,7 +201,7 @@ def test_a_registered_one_that_cannot_be_read_shuts_nobody_out(
     tmp_path: Path, version: ssl.TLSVersion, octets: bytes
 ) -> None:
     registered = Registrations()
-    registered.now = Registered(0, [octets])
+    registered.now = (octets,)
     assert answers(tmp_path, version, client(issuer=ROOT), registered=registered) == ["let in"]
 
 
@@ -227,12 +229,34 @@ def test_the_door_is_built_anew_only_when_the_certificates_are_others() -> None:
     async def go() -> None:
         first, second = client(), client("second")
         registrations = Registrations(first)
-        trust = ClientTrust([ROOT.certificate], registrations)
-        found = [await trust.has_changed(), await trust.has_changed()]
+        tls = ListenerTls("mtls", loaded(issue("server")), ClientTrust([ROOT.certificate], registrations))
+        contexts = [await tls.context(), await tls.context()]
         for registered in ((first,), (second,), (second,), ()):
             registrations.change(*registered)
-            found.append(await trust.has_changed())
-        assert found == [True, False, False, True, False, True]
+            contexts.append(await tls.context())
+        assert [one is not before for before, one in pairwise(contexts)] == [False, False, True, False, True]
+
+    asyncio.run(go())
+
+
+def test_what_a_slow_look_found_is_not_trusted_beyond_its_own_handshake() -> None:
+    """It was registered and retired again while two handshakes looked; the second one has seen the end of it."""
+
+    async def go() -> None:
+        looks: list[asyncio.Future[tuple[bytes, ...]]] = []
+
+        def look() -> asyncio.Future[tuple[bytes, ...]]:
+            looks.append(asyncio.get_running_loop().create_future())
+            return looks[-1]
+
+        tls = ListenerTls("mtls", loaded(issue("server")), ClientTrust([], look))
+        handshakes = [asyncio.create_task(tls.context()) for _ in range(3)]
+        await asyncio.sleep(0)
+        trusted = []
+        for found, handshake, registered in zip(looks, handshakes, ((client().der,), (), ()), strict=True):
+            found.set_result(registered)
+            trusted.append((await handshake).cert_store_stats()["x509"])
+        assert trusted == [1, 0, 0]
 
     asyncio.run(go())
 

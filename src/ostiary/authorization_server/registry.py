@@ -101,7 +101,7 @@ class Registry:
         known = await self._cached(self._revoked, thumbprint, load)
         return None if known is None else known[0]
 
-    async def registered_certificates(self) -> Sequence[bytes]:
+    async def registered_certificates(self) -> tuple[bytes, ...]:
         """The certificates (DER) that are registered at clients and neither retired nor revoked; for the TLS door.
 
         That one is here lets it knock, no more: whom it proves, if anybody, is decided by its client's method.

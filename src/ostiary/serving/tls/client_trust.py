@@ -20,7 +20,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -32,18 +32,10 @@ _MAX_BYTES: Final = 1_048_576
 _log = logging.getLogger(__name__)
 
 
-class Registered(NamedTuple):
-    """The self-signed certificates that are registered now, as DER, in an order that stays.
+RegisteredCertificates = Callable[[], Awaitable[tuple[bytes, ...]]]
+"""The self-signed certificates that are registered now, as DER, in an order that stays.
 
-    version: is another when they are; it may also be another because of something else.
-    """
-
-    version: int
-    certificates: Sequence[bytes]
-
-
-RegisteredCertificates = Callable[[], Awaitable[Registered]]
-"""Asked before each handshake, so it must be cheap while nothing changes. May raise Unavailable."""
+Asked before each handshake, so it must be cheap while nothing changes. May raise Unavailable."""
 
 
 def read_authorities(files: Sequence[Path]) -> tuple[x509.Certificate, ...]:
@@ -91,17 +83,18 @@ class ClientTrust:
         self._authorities = [one for one in authorities if one not in left_out]
         self._names = {canonical(one.subject) for one in authorities}
         self._registered = registered
-        self.known = Registered(-1, ())
+        self._known: tuple[bytes, ...] = ()
+        self._trusted: tuple[bytes, ...] = ()
 
     async def has_changed(self) -> bool:
         """Look at what is registered now; whether a new context is due. If it cannot be known, nothing has changed."""
-        before = self.known
         try:
-            self.known = await self._registered()
+            self._known = await self._registered()
         except Unavailable as error:
             _log.warning("the registered certificates cannot be read; those of before stay trusted: %s", error)
-        # Most changes of the registry concern no certificate, and a context is built from each of them.
-        return self.known.version != before.version and self.known.certificates != before.certificates
+        # Most changes of the registry concern no certificate. Compared with the last context, not with the last look:
+        # of handshakes that look at once, one may build from what another has found to be over.
+        return self._known is not self._trusted and self._known != self._trusted
 
     def ask_for_certificates(self, context: ssl.SSLContext) -> None:
         """Make ``context`` ask each client for a certificate, which it may refuse to give.
@@ -112,9 +105,11 @@ class ClientTrust:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         for authority in self._authorities:
             context.load_verify_locations(cadata=authority.public_bytes(Encoding.DER))
-        for certificate in self.known.certificates:
+        trusted = self._known
+        for certificate in trusted:
             if self._is_fit(certificate):
                 _trust_one(context, certificate)
+        self._trusted = trusted
 
     def _is_fit(self, der: bytes) -> bool:
         try:

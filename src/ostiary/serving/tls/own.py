@@ -17,7 +17,7 @@ from ostiary.model.event import AuditEvent
 from ostiary.serving.housekeeping import Chore, do_once
 from ostiary.serving.metrics import Metrics
 from ostiary.serving.tls.certificate import ServerCertificate
-from ostiary.serving.tls.client_trust import ClientTrust, Registered, kept_out, read_authorities
+from ostiary.serving.tls.client_trust import ClientTrust, kept_out, read_authorities
 from ostiary.serving.tls.door import Door
 from ostiary.serving.tls.from_own_ca import OwnCaWatch, own_certificate
 from ostiary.serving.tls.listener import ListenerTls
@@ -49,7 +49,7 @@ class Surroundings(Protocol):
     async def refused_certificate(self, address: str, reason: str) -> None:
         """Record that a client certificate was refused. May raise Unavailable."""
 
-    async def registered_certificates(self) -> Registered:
+    async def registered_certificates(self) -> tuple[bytes, ...]:
         """The self-signed certificates that clients have registered."""
 
 
