@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from ostiary.protocol.credential import Credential
+from ostiary.storage.base import Storage
+from ostiary.storage.open import storage_for
 from tests.cli.operator import ORDERS, Operator
 from tests.cli.operator_fixture import operator
 from tests.real_parts.ports import free_port
@@ -51,6 +53,21 @@ def test_a_new_epoch_is_begun_on_this_machine_and_only_if_it_is_meant(operator: 
     assert "installation:epoch_raised" in operator.tags()
     elsewhere = ("--admin-url", "https://a.example/admin", "--admin-file", "x")
     operator.refused(3, ["own machine"], "admin", "new-epoch", "--yes", *elsewhere)
+
+
+def test_a_new_epoch_may_take_the_database_longer_than_an_answer(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def opened(url: str, *, patient: bool) -> Storage:
+        asked.append(patient)
+        return storage_for(url, patient=patient)
+
+    monkeypatch.setattr("ostiary.cli.local.storage_for", opened)
+    operator.done("api", "list")
+    operator.done("admin", "new-epoch", "--yes")
+    assert asked == [False, True]
 
 
 @pytest.mark.parametrize(
