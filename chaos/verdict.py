@@ -9,7 +9,7 @@ import psycopg
 
 from bench import people
 from chaos.cluster import Cluster
-from chaos.ledger import Ledger, Outcome
+from chaos.ledger import Chain, Ledger, Outcome
 from ostiary.protocol import jws
 
 SAMPLE = 200
@@ -19,12 +19,13 @@ _OUTCOMES: tuple[Outcome, ...] = ("answered", "refused", "for cause", "unanswere
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What must be empty: lost: acknowledged writes that are gone; twice, late: see ``Ledger``; audit: what its
-    verification complained of."""
+    verification complained of. chains: how many refresh tokens were tried for it."""
 
     lost: list[str]
     twice: list[str]
     late: list[str]
     audit: list[str]
+    chains: int
 
     @property
     def good(self) -> bool:
@@ -34,8 +35,9 @@ class Verdict:
 
 def judge(cluster: Cluster, ledger: Ledger, database: str) -> Verdict:
     """Compare; database: the URL of the one that is the truth now."""
-    lost = _lost_rows(ledger, database) + _told_otherwise(cluster, ledger) + _lost_chains(cluster, ledger)
-    return Verdict(lost, ledger.redeemed_twice, ledger.admitted_late, _audit(cluster))
+    chains = [chain for chain in ledger.chains if chain.certain][-20:]
+    lost = _lost_rows(ledger, database) + _told_otherwise(cluster, ledger) + _lost_chains(cluster, chains)
+    return Verdict(lost, ledger.redeemed_twice, ledger.admitted_late, _audit(cluster), len(chains))
 
 
 def _jti(token: str) -> str:
@@ -65,10 +67,10 @@ def _told_otherwise(cluster: Cluster, ledger: Ledger) -> list[str]:
     return wrong
 
 
-def _lost_chains(cluster: Cluster, ledger: Ledger) -> list[str]:
+def _lost_chains(cluster: Cluster, chains: list[Chain]) -> list[str]:
     """Refresh tokens that were answered last, never used, and do not work."""
     lost = []
-    for chain in [chain for chain in ledger.chains if chain.certain][-20:]:
+    for chain in chains:
         form = {"grant_type": "refresh_token", "refresh_token": chain.last, "client_id": people.APPLICATION}
         answer = cluster.served.ask("/token", form)
         if answer.status_code != 200:
@@ -93,7 +95,7 @@ def table(ledger: Ledger, verdict: Verdict) -> str:
         lines.append(f"{kind:16}" + "".join(f"{number:>12,}" for number in (sum(counts), *counts)))
     lines += ["", "refusals for cause, and other refusals that say why:"]
     lines += [f"  {count:>8,}  {cause}" for cause, count in ledger.causes.most_common(12)]
-    lines += ["", _latency(ledger), ""]
+    lines += ["", _latency(ledger), f"used at the end, refresh tokens of which all is known: {verdict.chains}", ""]
     for name, found in (
         ("lost acknowledged writes", verdict.lost),
         ("double redemptions", verdict.twice),

@@ -38,3 +38,9 @@ def test_the_load_was_a_load(told: str, kind: str) -> None:
     """Of nothing that was answered nothing can be lost."""
     [line] = [line for line in told.splitlines() if line.startswith(f"{kind} ")]
     assert int(line.split()[-4].replace(",", "")) > 0
+
+
+def test_refresh_tokens_were_left_to_be_lost(told: str) -> None:
+    """One of which anything is unknown is not judged, and after each fault there are such."""
+    [line] = [line for line in told.splitlines() if line.startswith("used at the end")]
+    assert int(line.split()[-1]) > 0
