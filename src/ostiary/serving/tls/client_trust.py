@@ -92,9 +92,14 @@ class ClientTrust:
             self._known = await self._registered()
         except Unavailable as error:
             _log.warning("the registered certificates cannot be read; those of before stay trusted: %s", error)
+        if self._known is self._trusted:
+            return False
         # Most changes of the registry concern no certificate. Compared with the last context, not with the last look:
         # of handshakes that look at once, one may build from what another has found to be over.
-        return self._known is not self._trusted and self._known != self._trusted
+        if self._known != self._trusted:
+            return True
+        self._trusted = self._known  # the same, so that the next handshakes need not compare them again
+        return False
 
     def ask_for_certificates(self, context: ssl.SSLContext) -> None:
         """Make ``context`` ask each client for a certificate, which it may refuse to give.
