@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -261,3 +262,17 @@ def test_a_narrower_token_is_given_and_the_next_may_be_wider_again(world: World,
     assert narrow.json["scope"] == "orders:read"
     wide = refresh(world, narrow.json["refresh_token"])
     assert wide.json["scope"] == "openid orders:read"
+
+
+@pytest.mark.parametrize(("scope", "life"), [("openid orders:read", 90), ("openid offline_access orders:read", None)])
+def test_no_access_token_outlives_the_session_that_it_hangs_on(
+    world: World, browser: Browser, ada: User, scope: str, life: int | None
+) -> None:
+    """Else an API that verifies it alone would admit what introspection already calls ended."""
+    sign_in(browser, ada)
+    tokens = redeem(world, code_for(browser, authorize_url(scope=scope))).json
+    usual = tokens["expires_in"]
+    with sqlite3.connect(world.folder / "ostiary.db") as database:
+        database.execute("UPDATE sessions SET expires_at = ?", [int(world.clock()) + 90])
+    assert usual > 90
+    assert refresh(world, tokens["refresh_token"]).json["expires_in"] == (life or usual)

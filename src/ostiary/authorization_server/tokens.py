@@ -38,6 +38,7 @@ class Order(msgspec.Struct, frozen=True):
     key_thumbprint: the client key that proved it. rev: position of the revocation log, read before the decision.
     now: seconds since the epoch. claims, session_id: of a user's sign-in, as ``AccessToken`` keeps them.
     certificate_thumbprint: of the certificate that it is bound to (``x5t#S256``), "" for a bearer token.
+    until: seconds since the epoch at which it ends at the latest, None if nothing more than its grant bounds it.
     """
 
     client: Client
@@ -51,6 +52,7 @@ class Order(msgspec.Struct, frozen=True):
     claims: str = "{}"
     session_id: str = ""
     certificate_thumbprint: str = ""
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +141,9 @@ def _record(
 
 
 def _life(order: Order, max_life: int) -> int:
-    """Seconds: the shortest of what API, client, settings and grant allow."""
+    """Seconds: the shortest of what API, client, settings, grant and session allow."""
     bounds = [order.api.token_life, max_life]
     if order.client.token_life is not None:
         bounds.append(order.client.token_life)
-    if order.grant.expires_at is not None:
-        bounds.append(order.grant.expires_at - int(order.now))
+    bounds += [end - int(order.now) for end in (order.grant.expires_at, order.until) if end is not None]
     return min(bounds)

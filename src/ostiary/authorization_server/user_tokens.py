@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import msgspec
 
@@ -128,7 +128,15 @@ def id_token_for(
     return jws.sign(id_token.build(members), signer, typ=id_token.TYP)
 
 
-async def standing(work: UnitOfWork, grant_id: str, now: float) -> tuple[Grant, User]:
+class Standing(NamedTuple):
+    """A grant and its user, both of which stand. until: when its session ends at the latest, None if it outlasts it."""
+
+    grant: Grant
+    user: User
+    until: int | None
+
+
+async def standing(work: UnitOfWork, grant_id: str, now: float) -> Standing:
     """The grant and its user, both of which stand now. Raises OAuthError("invalid_grant").
 
     Without ``offline_access`` a grant lasts no longer than its session.
@@ -139,11 +147,12 @@ async def standing(work: UnitOfWork, grant_id: str, now: float) -> tuple[Grant, 
     user = await work.users.get(grant.user_id)
     if user is None or user.state != "active":
         _refuse_grant("the user is disabled")
-    if OFFLINE_ACCESS not in grant.scopes.get("", ()):
-        session = await work.sessions.get(grant.session_id)
-        if session is None or not session.stands(now):
-            _refuse_grant("the session has ended")
-    return grant, user
+    if OFFLINE_ACCESS in grant.scopes.get("", ()):
+        return Standing(grant, user, None)
+    session = await work.sessions.get(grant.session_id)
+    if session is None or not session.stands(now):
+        _refuse_grant("the session has ended")
+    return Standing(grant, user, session.expires_at)
 
 
 def _refuse_grant(seen: str) -> NoReturn:

@@ -58,6 +58,7 @@ def _order(exchange: Exchange, approval: Approval) -> Order:
         now=exchange.now,
         claims=approval.claims,
         session_id=approval.session_id,
+        until=approval.until,
         certificate_thumbprint=exchange.certificate_thumbprint,
     )
 

@@ -33,7 +33,7 @@ async def _approve(exchange: Exchange) -> Approval | Burnt:
             if artifact.consumed_at is not None:
                 raise _spent()
             _check(exchange, payload)
-            grant, user = await user_tokens.standing(work, payload.grant_id, exchange.now)
+            grant, user, until = await user_tokens.standing(work, payload.grant_id, exchange.now)
         except OAuthError as error:
             # RFC 9700 4.2.4, RFC 6749 4.1.2: a failed try spends the code, a second try ends what came of the first.
             return Burnt(error, partial(_spend, exchange, digest, payload))
@@ -47,6 +47,7 @@ async def _approve(exchange: Exchange) -> Approval | Burnt:
         scopes,
         claims=user_tokens.signed_in_claims(grant),
         session_id=grant.session_id,
+        until=until,
         members=partial(_id_token, exchange, grant, user, payload),
         settle=partial(_settle, exchange, digest, payload, fresh),
     )
@@ -81,7 +82,7 @@ async def _settle(
     if await work.artifacts.consume(codes.KIND, digest, now=int(exchange.now)) is None:
         await _end(exchange, payload, work)
         raise _spent()
-    grant, _ = await user_tokens.standing(work, payload.grant_id, exchange.now)
+    grant, _, _ = await user_tokens.standing(work, payload.grant_id, exchange.now)
     await _keep(exchange, grant, fresh, work)
     if fresh is None:
         return {}

@@ -28,9 +28,10 @@ async def _nothing(work: UnitOfWork) -> Members:
 class Approval(msgspec.Struct, frozen=True):
     """What a grant allows: a token for ``subject`` at ``api``, hanging on ``grant``.
 
-    claims, session_id: what the token says of the user's sign-in. members: further members of the answer that rest on
-    the access token, made before the transaction. settle: what is checked and marked in the transaction, before the
-    token is written; its members go into the answer, and what it wrote before it raises OAuthError stays written.
+    claims, session_id: what the token says of the user's sign-in. until: it ends then at the latest, as its session.
+    members: further members of the answer that rest on the access token, made before the transaction. settle: what is
+    checked and marked in the transaction, before the token is written; its members go into the answer, and what it
+    wrote before it raises OAuthError stays written.
     """
 
     api: Api
@@ -39,6 +40,7 @@ class Approval(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]
     claims: str = "{}"
     session_id: str = ""
+    until: int | None = None
     members: Callable[[Issued], Members] = _none
     settle: Callable[[UnitOfWork], Awaitable[Members]] = _nothing
 

@@ -34,7 +34,7 @@ async def _approve(exchange: Exchange) -> Approval | Burnt:
             return Burnt(_reused(), partial(_end_family, exchange, present))
         if exchange.now >= min(present.idle_until, present.expires_at):
             raise _refused("expiry", "a refresh token that has ended")
-        grant, user = await user_tokens.standing(work, present.grant_id, exchange.now)
+        grant, user, until = await user_tokens.standing(work, present.grant_id, exchange.now)
     api, scopes = await user_tokens.target(
         exchange.server, grant, exchange.form.get("resource"), exchange.form.get("scope")
     )
@@ -46,6 +46,7 @@ async def _approve(exchange: Exchange) -> Approval | Burnt:
         scopes,
         claims=user_tokens.signed_in_claims(grant),
         session_id=grant.session_id,
+        until=until,
         members=partial(_id_token, exchange, grant, user),
         settle=partial(_settle, exchange, presented, present, fresh),
     )
