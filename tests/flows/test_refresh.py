@@ -271,8 +271,9 @@ def test_no_access_token_outlives_the_session_that_it_hangs_on(
     """Else an API that verifies it alone would admit what introspection already calls ended."""
     sign_in(browser, ada)
     tokens = redeem(world, code_for(browser, authorize_url(scope=scope))).json
-    usual = tokens["expires_in"]
+    code, usual = code_for(browser, authorize_url(scope=scope)), tokens["expires_in"]
     with sqlite3.connect(world.folder / "ostiary.db") as database:
         database.execute("UPDATE sessions SET expires_at = ?", [int(world.clock()) + 90])
     assert usual > 90
+    assert redeem(world, code).json["expires_in"] == (life or usual)
     assert refresh(world, tokens["refresh_token"]).json["expires_in"] == (life or usual)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import bindparam, select
 
 from ostiary.errors import ConfigurationError
 from ostiary.model.api import Api
@@ -13,7 +13,7 @@ from ostiary.storage.connection import Connection, Row
 from ostiary.storage.json_columns import decoder, to_json
 from ostiary.storage.ledger import Ledger
 from ostiary.storage.schema import APIS, STATIC_API
-from ostiary.storage.statements import Statement, addition, lookup, replacement
+from ostiary.storage.statements import Statement, addition, lookup, page, replacement
 
 _COLUMNS = tuple(Api.__dataclass_fields__)
 _SELECTED = [APIS.c[name] for name in _COLUMNS]
@@ -23,19 +23,8 @@ _BY_CLIENT = Statement(
     .where(APIS.c.tenant == bindparam("tenant"), APIS.c.client_id == bindparam("client_id"))
     .order_by(APIS.c.identifier)
 )
-
-
-def _page(*chosen: ColumnElement[bool]) -> Statement:
-    return Statement(
-        select(*_SELECTED)
-        .where(APIS.c.tenant == bindparam("tenant"), APIS.c.identifier > bindparam("after"), *chosen)
-        .order_by(APIS.c.identifier)
-        .limit(bindparam("limit"))
-    )
-
-
-_LIST = _page()
-_STATIC = _page(STATIC_API)
+_LIST = page(APIS, _COLUMNS, "identifier")
+_STATIC = page(APIS, _COLUMNS, "identifier", STATIC_API)
 _ADD = addition(APIS)
 _REPLACE = replacement(APIS, "tenant", "identifier")
 _SCOPES = decoder(dict[str, str])
@@ -44,7 +33,7 @@ _SCOPES = decoder(dict[str, str])
 def _from_row(row: Row) -> Api:
     values = dict(zip(_COLUMNS, row, strict=True))
     values["scopes"] = _SCOPES.decode(values["scopes"])
-    values["status_list"] = bool(values["status_list"])  # SQLite has none
+    values["status_list"] = bool(values["status_list"])  # SQLite has numbers alone
     return Api(**values)
 
 

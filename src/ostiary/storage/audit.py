@@ -20,7 +20,7 @@ from ostiary.storage.base import TENANT
 from ostiary.storage.connection import Connection, Row
 from ostiary.storage.json_columns import decoder, to_json
 from ostiary.storage.schema import AUDIT_EVENTS, AUDIT_SEGMENTS
-from ostiary.storage.statements import Statement, addition, insertion, lookup
+from ostiary.storage.statements import Statement, addition, insertion, lookup, page
 
 _EVENTS = AUDIT_EVENTS.c
 _COLUMNS = tuple(AuditRow.__struct_fields__)
@@ -43,12 +43,7 @@ _SEAL_RUN = Statement(
     .values(segment=bindparam("segment"), place=_EVENTS.number + bindparam("shift"))
 )
 _ADD_SEGMENT = addition(AUDIT_SEGMENTS)
-_SEGMENTS = Statement(
-    select(*_SEGMENTS_SELECTED)
-    .where(AUDIT_SEGMENTS.c.tenant == bindparam("tenant"), AUDIT_SEGMENTS.c.segment > bindparam("after"))
-    .order_by(AUDIT_SEGMENTS.c.segment)
-    .limit(bindparam("limit"))
-)
+_SEGMENTS = page(AUDIT_SEGMENTS, _SEGMENT_COLUMNS, "segment")
 _LAST_SEGMENT = Statement(
     select(*_SEGMENTS_SELECTED)
     .where(AUDIT_SEGMENTS.c.tenant == bindparam("tenant"))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, select
-
 from ostiary.errors import ConfigurationError
 from ostiary.model.client import Client
 from ostiary.model.client_login import ClientLogin
@@ -15,27 +13,16 @@ from ostiary.storage.connection import Connection, Row
 from ostiary.storage.json_columns import decoder, to_json
 from ostiary.storage.ledger import Ledger
 from ostiary.storage.schema import ACTIVE_APPLICATION, CLIENTS, STATIC_CLIENT
-from ostiary.storage.statements import Statement, addition, lookup, replacement
+from ostiary.storage.statements import Statement, addition, lookup, page, replacement
 
 _COLUMNS = tuple(Client.__dataclass_fields__)
 _GET = lookup(CLIENTS, _COLUMNS, "tenant", "client_id")
 _BY_SPIFFE_ID = lookup(CLIENTS, _COLUMNS, "tenant", "spiffe_id")
 _ADD = addition(CLIENTS)
 _REPLACE = replacement(CLIENTS, "tenant", "client_id")
-
-
-def _page(*chosen: ColumnElement[bool]) -> Statement:
-    return Statement(
-        select(*(CLIENTS.c[name] for name in _COLUMNS))
-        .where(CLIENTS.c.tenant == bindparam("tenant"), CLIENTS.c.client_id > bindparam("after"), *chosen)
-        .order_by(CLIENTS.c.client_id)
-        .limit(bindparam("limit"))
-    )
-
-
-_LIST = _page()
-_STATIC = _page(STATIC_CLIENT)
-_APPLICATIONS = _page(ACTIVE_APPLICATION)
+_LIST = page(CLIENTS, _COLUMNS, "client_id")
+_STATIC = page(CLIENTS, _COLUMNS, "client_id", STATIC_CLIENT)
+_APPLICATIONS = page(CLIENTS, _COLUMNS, "client_id", ACTIVE_APPLICATION)
 _GRANT_TYPES = decoder(tuple[str, ...])
 _SCOPES = decoder(dict[str, tuple[str, ...]])
 _LOGIN = decoder(ClientLogin)

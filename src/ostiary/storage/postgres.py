@@ -27,8 +27,8 @@ class PostgresStorage:
     url: ``postgresql://user@host/database``; pool_size: connections of this process, each of them an audit writer;
     patience: seconds that a unit of work waits for a connection before it is refused with ``Unavailable``; deadline:
     seconds that the whole of it may take, for a network that is cut tells nobody; patient: hours instead, for work that
-    may change every row of a table while nobody waits for an answer. Every node's clock has to agree with
-    the database's: see ``NodeClock``. asked: how often it was asked for its positions.
+    may change every row of a table while nobody waits for an answer. Every node's clock has to agree with the
+    database's: see ``NodeClock``. asked: how often it was asked for its positions.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from ostiary.storage.connection import Connection, Row
 from ostiary.storage.json_columns import decoder, to_json
 from ostiary.storage.ledger import Ledger
 from ostiary.storage.signal_schema import SIGNAL_EVENTS, SIGNAL_REMOVED_SUBJECTS, SIGNAL_STREAMS
-from ostiary.storage.statements import Statement, addition, lookup, replacement
+from ostiary.storage.statements import Statement, addition, lookup, page, replacement
 
 _TYPES = decoder(tuple[str, ...])
 _STREAM = tuple(SignalStream.__dataclass_fields__)
@@ -26,12 +26,7 @@ _GET_STREAM = lookup(SIGNAL_STREAMS, _STREAM, "tenant", "stream_id")
 _STREAM_OF_CLIENT = lookup(SIGNAL_STREAMS, _STREAM, "tenant", "client_id")
 _REPLACE_STREAM = replacement(SIGNAL_STREAMS, "tenant", "stream_id")
 _SELECTED = [_STREAMS[name] for name in _STREAM]
-_LIST_STREAMS = Statement(
-    select(*_SELECTED)
-    .where(_STREAMS.tenant == bindparam("tenant"), _STREAMS.stream_id > bindparam("after"))
-    .order_by(_STREAMS.stream_id)
-    .limit(bindparam("limit"))
-)
+_LIST_STREAMS = page(SIGNAL_STREAMS, _STREAM, "stream_id")
 _TAKING = Statement(
     select(*_SELECTED)
     .where(_STREAMS.tenant == bindparam("tenant"), _STREAMS.status != "disabled")

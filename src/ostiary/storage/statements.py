@@ -7,7 +7,18 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, ClauseElement, Compiled, SelectBase, Table, bindparam, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ClauseElement,
+    ColumnElement,
+    Compiled,
+    SelectBase,
+    Table,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.postgresql import psycopg
@@ -84,6 +95,13 @@ def lookup(table: Table, columns: tuple[str, ...], *by: str) -> Statement:
     """A SELECT of the columns in this order, where each column of ``by`` equals the parameter of its name."""
     chosen = select(*(table.c[name] for name in columns))
     return Statement(chosen.where(*(table.c[name] == bindparam(name) for name in by)))
+
+
+def page(table: Table, columns: tuple[str, ...], key: str, *chosen: ColumnElement[bool]) -> Statement:
+    """A SELECT of ``limit`` rows of a tenant in the order of ``key``, above ``after``; chosen: which ones alone."""
+    rows = select(*(table.c[name] for name in columns))
+    above = (table.c.tenant == bindparam("tenant"), table.c[key] > bindparam("after"), *chosen)
+    return Statement(rows.where(*above).order_by(table.c[key]).limit(bindparam("limit")))
 
 
 def replacement(table: Table, *by: str) -> Statement:

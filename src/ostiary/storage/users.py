@@ -12,7 +12,7 @@ from ostiary.storage.base import TENANT
 from ostiary.storage.connection import Connection, Row
 from ostiary.storage.json_columns import decoder, to_json
 from ostiary.storage.schema import USERS
-from ostiary.storage.statements import Statement, addition, lookup, replacement
+from ostiary.storage.statements import Statement, addition, lookup, page, replacement
 
 _COLUMNS = tuple(User.__dataclass_fields__)
 _GET = lookup(USERS, _COLUMNS, "tenant", "user_id")
@@ -29,12 +29,7 @@ _BY_EMAIL = Statement(
 )
 _ADD = addition(USERS)
 _REPLACE = replacement(USERS, "tenant", "user_id")
-_LIST = Statement(
-    select(*(USERS.c[name] for name in _COLUMNS))
-    .where(USERS.c.tenant == bindparam("tenant"), USERS.c.user_id > bindparam("after"))
-    .order_by(USERS.c.user_id)
-    .limit(bindparam("limit"))
-)
+_LIST = page(USERS, _COLUMNS, "user_id")
 _CLAIMS = decoder(dict[str, object])
 
 

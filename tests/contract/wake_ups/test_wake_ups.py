@@ -118,7 +118,7 @@ async def test_what_is_heard_only_rises(here: Node, elsewhere: Node) -> None:
 
 @pytest.mark.parametrize("adapter", ["sqlite"])
 async def test_on_sqlite_what_the_process_itself_commits_rings_before_it_is_answered(here: Node) -> None:
-    """Without the next look: a storage that nobody looks at any more has been closed."""
+    """Nobody waits, so nobody looks: only the commit itself can have rung."""
     heard = here.wake_ups.heard
     await here.revoke()
     assert here.wake_ups.heard > heard

@@ -82,8 +82,8 @@ async def _settle(
     if await work.artifacts.consume(codes.KIND, digest, now=int(exchange.now)) is None:
         await _end(exchange, payload, work)
         raise _spent()
-    grant, _, _ = await user_tokens.standing(work, payload.grant_id, exchange.now)
-    await _keep(exchange, grant, fresh, work)
+    standing = await user_tokens.standing(work, payload.grant_id, exchange.now)
+    await _keep(exchange, standing.grant, fresh, work)
     if fresh is None:
         return {}
     await work.refresh_tokens.add(fresh.record)
