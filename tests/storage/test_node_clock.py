@@ -34,6 +34,9 @@ class Database:
     async def run(self, statement: Statement, parameters: Parameters) -> int:
         return 0
 
+    async def later(self, statement: Statement, parameters: Parameters) -> None:
+        return None
+
     async def run_for_each(self, statement: Statement, parameters: Sequence[Parameters]) -> int:
         return 0
 

@@ -39,7 +39,7 @@ def crowded(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> 
     """To a database with many clients, none of which is one that is asked for."""
     url = postgres_server.fresh_database()
     upgrade(url)
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
         for statement in _MANY:
             connection.execute(statement.encode())
         if request.param == "with statistics":

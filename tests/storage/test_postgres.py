@@ -135,14 +135,57 @@ async def test_a_statement_that_failed_cannot_be_committed_over(storage: Postgre
         async with storage.write() as work:
             await work.tokens.add(token("same"))
             await work.audit.append(event())
+            await work.tokens.add(token("same"))
             with pytest.raises(Conflict):
-                await work.tokens.add(token("same"))
+                await work.tokens.by_jti("same")
 
     with pytest.raises(Unavailable):
         await swallow()
     await _write(storage, "after")
     async with storage.read() as work:
         assert [row.target for row in await work.audit.unsealed(9)] == ["after"]
+    await storage.close()
+
+
+async def test_a_statement_that_failed_with_the_commit_refuses_all_of_its_unit_of_work(
+    storage: PostgresStorage,
+) -> None:
+    """Its failure is told by the commit alone, since nobody waited for it."""
+    await _write(storage, "same")
+
+    async def write() -> None:
+        async with storage.write() as work:
+            await work.audit.append(event("lost"))
+            await work.tokens.add(token("same"))
+            await work.audit.append(event("lost too"))
+
+    with pytest.raises(Conflict):
+        await write()
+    await _write(storage, "after")
+    async with storage.read() as work:
+        assert [row.target for row in await work.audit.unsealed(9)] == ["same", "after"]
+        assert [last for _, last in await work.audit.writers()] == [1, 1]
+    await storage.close()
+
+
+async def test_a_token_is_three_trips_and_its_position_one(storage: PostgresStorage) -> None:
+    """The registry is held and read, the mark is made, and all that is written travels with the commit."""
+
+    async def issue(name: str) -> None:
+        async with storage.write() as work:
+            await work.positions()
+            assert await work.replay.mark("billing", name, expires_at=NOW + 60, now=NOW)
+            await work.tokens.add(token(name))
+            await work.audit.append(event(name))
+
+    await issue("first")
+    before = storage.trips
+    await issue("second")
+    assert storage.trips - before == 3
+    await storage.positions()  # with the first comparison of the clocks
+    before = storage.trips
+    await storage.positions()
+    assert storage.trips - before == 1
     await storage.close()
 
 

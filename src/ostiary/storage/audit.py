@@ -157,7 +157,7 @@ class SqlAudit:
             salt = secrets.token_bytes(16)
             digest = personal_digest(salt, event.personal)
             row |= {"personal": to_json(event.personal), "personal_salt": salt, "personal_digest": digest}
-        await self._connection.run(_ADD, row)
+        await self._connection.later(_ADD, row)
         numbers.last += 1
 
     async def get(self, writer: str, number: int, *, tenant: str = TENANT) -> AuditRow | None:

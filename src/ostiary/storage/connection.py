@@ -33,6 +33,13 @@ class Connection(Protocol):
         """Run a statement that changes rows; how many it changed."""
         ...
 
+    async def later(self, statement: Statement, parameters: Parameters) -> None:
+        """Run a statement whose answer nobody wants, at the latest before the next one or the commit.
+
+        Where that costs a trip less, it is sent with the next one, and its failure is told there.
+        """
+        ...
+
     async def run_for_each(self, statement: Statement, parameters: Sequence[Parameters]) -> int:
         """Run a statement that changes rows once for each set of parameters; how many rows they changed together."""
         ...

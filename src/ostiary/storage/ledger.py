@@ -91,6 +91,11 @@ def positions_of(rows: list[Row]) -> Positions:
     return Positions(counters.get("registry", 0), counters.get("revocation", 0))
 
 
+async def positions_now(connection: Connection) -> Positions:
+    """Where the database stands, asked by itself: nothing is held."""
+    return positions_of(await connection.all(READ_COUNTERS, {"tenant": TENANT}))
+
+
 class Ledger:
     """The debts of one unit of work, and what it knows of the positions."""
 
@@ -150,7 +155,7 @@ class Ledger:
             await self._pay_log(tenant, [row for row in self._revocations if row.tenant == tenant])
         if self._revocations and self._shared:
             # Delivered by the database after the commit; a transaction that is rolled back notifies nobody.
-            await self._connection.one(_NOTIFY, {})
+            await self._connection.later(_NOTIFY, {})
         for tenant in sorted({event.tenant for event in self._signals}):
             await self._pay_signals(tenant, [event for event in self._signals if event.tenant == tenant])
         self._clear()
@@ -159,7 +164,7 @@ class Ledger:
         first = await self._raise(tenant, "signals", len(events)) - len(events) + 1
         for position, event in enumerate(events, first):
             row = {name: getattr(event, name) for name in _SIGNAL_COLUMNS} | {"position": position}
-            await self._connection.run(_SIGNAL, row)
+            await self._connection.later(_SIGNAL, row)
 
     def _clear(self) -> None:
         self._changed.clear()
@@ -204,7 +209,7 @@ class Ledger:
 
     async def _append(self, row: Revocation) -> None:
         named = ("kind", "value", "at", "expires_at", "reason", "position", "tenant")
-        await self._connection.run(_APPEND, {name: getattr(row, name) for name in named})
+        await self._connection.later(_APPEND, {name: getattr(row, name) for name in named})
 
     async def positions(self, *, changing: bool = False) -> Positions:
         """The positions as this transaction sees them; on SQLite nobody can pass them until the commit.
@@ -215,7 +220,7 @@ class Ledger:
         if self._positions is None:
             of_tenant = {"tenant": TENANT}
             if self._shared and self._deciding:
-                await self._connection.one(TAKE_REGISTRY if changing else HOLD_REGISTRY, of_tenant)
+                await self._connection.later(TAKE_REGISTRY if changing else HOLD_REGISTRY, of_tenant)
             rows = await self._connection.all(READ_COUNTERS, of_tenant)
             self._positions, self._marks_since = positions_of(rows), _counters(rows).get(_MARKS_SINCE, 0)
         return self._positions

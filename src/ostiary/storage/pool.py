@@ -21,6 +21,7 @@ from ostiary.storage.connection import Conflict, Parameters, Row
 from ostiary.storage.deadline import Deadline
 from ostiary.storage.statements import Statement
 from ostiary.storage.unit_of_work import SqlUnitOfWork
+from ostiary.storage.wire import Journal, Wire
 
 _SETTINGS = (
     # What was answered is durable, whatever the database's own default; a stronger default stays.
@@ -32,6 +33,7 @@ _SETTINGS = (
 
 # A machine that vanished tells nobody: without these a connection to it would be waited on for hours.
 _NETWORK = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+COMMIT = "COMMIT"
 
 
 def translated(error: psycopg.Error) -> Exception:
@@ -45,41 +47,47 @@ def translated(error: psycopg.Error) -> Exception:
 
 
 class PostgresConnection:
-    """The port over psycopg: every call is a real await."""
+    """The port over a ``Wire``: every method but ``later`` is a trip."""
 
-    __slots__ = ("raw",)
+    __slots__ = ("wire",)
 
-    def __init__(self, raw: psycopg.AsyncConnection[Row]) -> None:
-        self.raw = raw
-
-    async def _execute(self, statement: Statement, parameters: Parameters) -> psycopg.AsyncCursor[Row]:
-        return await self.raw.execute(statement.postgresql.encode(), statement.postgresql_values(parameters))
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
 
     async def one(self, statement: Statement, parameters: Parameters) -> Row | None:
-        try:
-            return await (await self._execute(statement, parameters)).fetchone()
-        except psycopg.Error as error:
-            raise translated(error) from error
+        rows = await self.all(statement, parameters)
+        return rows[0] if rows else None
 
     async def all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         try:
-            return await (await self._execute(statement, parameters)).fetchall()
+            result = await self.wire.ask(statement.postgresql, statement.postgresql_values(parameters))
+            return self.wire.rows(result)
         except psycopg.Error as error:
             raise translated(error) from error
 
     async def run(self, statement: Statement, parameters: Parameters) -> int:
         try:
-            return (await self._execute(statement, parameters)).rowcount
+            result = await self.wire.ask(statement.postgresql, statement.postgresql_values(parameters))
+        except psycopg.Error as error:
+            raise translated(error) from error
+        return result.command_tuples or 0
+
+    async def later(self, statement: Statement, parameters: Parameters) -> None:
+        try:
+            self.wire.put(statement.postgresql, statement.postgresql_values(parameters))
         except psycopg.Error as error:
             raise translated(error) from error
 
     async def run_for_each(self, statement: Statement, parameters: Sequence[Parameters]) -> int:
-        cursor = self.raw.cursor()
+        if not parameters:
+            return 0
         try:
-            await cursor.executemany(statement.postgresql.encode(), map(statement.postgresql_values, parameters))
+            for values in parameters:
+                self.wire.put(statement.postgresql, statement.postgresql_values(values))
+            results = await self.wire.send()
         except psycopg.Error as error:
             raise translated(error) from error
-        return cursor.rowcount
+        return sum(result.command_tuples or 0 for result in results[-len(parameters) :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,26 +95,49 @@ class Slot:
     """A connection of the pool with its repositories."""
 
     connection: PostgresConnection
+    raw: psycopg.AsyncConnection[Row]
     work: SqlUnitOfWork
 
+    @property
+    def wire(self) -> Wire:
+        """What its statements go over."""
+        return self.connection.wire
+
     async def execute(self, command: str) -> None:
-        """Run a command of transaction control."""
+        """Run a command of transaction control, with all that was put before it."""
         try:
-            await self.connection.raw.execute(command.encode())
+            done = await self.wire.ask(command)
+        except psycopg.Error as error:
+            raise translated(error) from error
+        # What failed is answered by a ROLLBACK where a COMMIT was asked for.
+        if command == COMMIT and done.command_status != COMMIT.encode():
+            raise Unavailable("storage", "the database has rolled back what was to be committed")
+
+    async def flush(self) -> None:
+        """Send what was put."""
+        try:
+            await self.wire.send()
         except psycopg.Error as error:
             raise translated(error) from error
 
     @property
     def abandoned(self) -> bool:
         """Whether the connection is lost, or was left (cancelled) while a statement ran."""
-        raw = self.connection.raw
-        ended = raw.info.transaction_status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
-        return raw.closed or ended
+        return self.wire.lost or self.wire.travelling
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the database knows of a transaction; one whose BEGIN was not sent it does not."""
+        return self.raw.info.transaction_status is not TransactionStatus.IDLE
 
     @property
     def failed(self) -> bool:
         """Whether a statement failed, after which PostgreSQL would answer a COMMIT by rolling back."""
-        return self.connection.raw.info.transaction_status is not TransactionStatus.INTRANS
+        return self.wire.failed or self.wire.lost
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self.wire.close()
 
 
 class Pool:
@@ -120,9 +151,13 @@ class Pool:
         self._free = asyncio.Semaphore(size)
         self._idle: list[Slot] = []
         self._closed = False
+        self.journal = Journal()
 
     async def take(self, begin: str, deadline: Deadline) -> Slot:
-        """A connection in a new transaction, watched by ``deadline``; Unavailable if there is none in time."""
+        """A connection, watched by ``deadline``; Unavailable if there is none in time.
+
+        begin: how its transaction begins, with the first trip; "" if there is to be none.
+        """
         try:
             async with asyncio.timeout(self._patience):
                 await self._free.acquire()
@@ -135,46 +170,42 @@ class Pool:
             raise
 
     async def _begun(self, begin: str, deadline: Deadline) -> Slot:
+        slot = await self._standing() or await self._connect(deadline)
+        deadline.watch(slot.raw)
+        slot.wire.failed = False
+        if begin:
+            slot.wire.put(begin)
+        return slot
+
+    async def _standing(self) -> Slot | None:
+        """One that lies idle and did not die meanwhile (the server was started anew)."""
         while self._idle:
             slot = self._idle.pop()
-            deadline.watch(slot.connection.raw)
-            try:
-                await slot.execute(begin)
-            except Unavailable:
-                # It died while it lay idle (the server was started anew); nothing was sent on it, so another may try.
-                await slot.connection.raw.close()
-                if deadline.expired:
-                    raise
-            except BaseException:
-                await slot.connection.raw.close()
-                raise
-            else:
+            if slot.wire.look():
                 return slot
-        slot = await self._connect(deadline)
-        await slot.execute(begin)
-        return slot
+            await slot.close()
+        return None
 
     async def _connect(self, deadline: Deadline) -> Slot:
         if self._closed:
             raise Unavailable("storage", "closed")
         try:
             raw = await psycopg.AsyncConnection.connect(
-                make_conninfo(self._url, **_NETWORK), autocommit=True, connect_timeout=5
+                make_conninfo(self._url, **_NETWORK, client_encoding="UTF8"), autocommit=True, connect_timeout=5
             )
             deadline.watch(raw)
             for command in self._settings:
                 await raw.execute(command.encode())
         except psycopg.Error as error:
             raise translated(error) from error
-        connection = PostgresConnection(raw)
-        return Slot(connection, SqlUnitOfWork(connection, AuditNumbers(), shared=True))
+        connection = PostgresConnection(Wire(raw, self.journal))
+        return Slot(connection, raw, SqlUnitOfWork(connection, AuditNumbers(), shared=True))
 
     async def give_back(self, slot: Slot) -> None:
         """Take back a connection whose transaction has ended; any other one is closed."""
-        raw = slot.connection.raw
         try:
-            if self._closed or raw.closed or raw.info.transaction_status is not TransactionStatus.IDLE:
-                await raw.close()
+            if self._closed or slot.abandoned or not slot.wire.idle or slot.in_transaction:
+                await slot.close()
             else:
                 self._idle.append(slot)
         finally:
@@ -184,4 +215,4 @@ class Pool:
         """Close what is idle now, and what is in use when it comes back."""
         self._closed = True
         while self._idle:
-            await self._idle.pop().connection.raw.close()
+            await self._idle.pop().close()

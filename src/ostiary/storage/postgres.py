@@ -1,4 +1,8 @@
-"""Storage on PostgreSQL: psycopg 3, a small pool, one transaction a unit of work."""
+"""Storage on PostgreSQL: a small pool, one transaction a unit of work, as few trips to the database as it can do with.
+
+A transaction begins with the first statement whose answer is wanted, and what is written for nobody to wait for
+(tokens, audit rows, traces) travels with the next one or with the commit.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,10 @@ from contextlib import asynccontextmanager
 from ostiary.errors import ConfigurationError, OAuthError, Unavailable, VerificationError
 from ostiary.storage.base import Positions, UnitOfWork, nobody_is_told
 from ostiary.storage.deadline import Deadline
+from ostiary.storage.ledger import positions_now
 from ostiary.storage.migrate import check
 from ostiary.storage.node_clock import NodeClock
-from ostiary.storage.pool import Pool, Slot
+from ostiary.storage.pool import COMMIT, Pool, Slot
 
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -68,6 +73,11 @@ class PostgresStorage:
         if pool is not None:
             await pool.close()
 
+    @property
+    def trips(self) -> int:
+        """How often the database was sent something and then waited for, since it was opened."""
+        return self._opened().journal.trips
+
     def _opened(self) -> Pool:
         if self._pool is None:
             raise Unavailable("storage", "not open")
@@ -121,6 +131,9 @@ class PostgresStorage:
         slot.work.ledger.begin()
         try:
             yield slot
+            if not slot.wire.idle:
+                # Whoever reads writes nothing: the database refuses it.
+                await slot.flush()
         finally:
             await _roll_back(slot)
             await pool.give_back(slot)
@@ -146,11 +159,18 @@ class PostgresStorage:
     async def _ask(self) -> Positions | Unavailable:
         try:
             with Deadline(self._deadline) as deadline:
-                async with self._read(deadline) as slot:
-                    await self._clock.check(slot.connection)
-                    return await slot.work.positions()
+                return await self._look(deadline)
         except Unavailable as error:
             return error
+
+    async def _look(self, deadline: Deadline) -> Positions:
+        pool = self._opened()
+        slot = await pool.take("", deadline)
+        try:
+            await self._clock.check(slot.connection)
+            return await positions_now(slot.connection)
+        finally:
+            await pool.give_back(slot)
 
     async def expire(self, now: int, *, batch: int = 1000) -> int:
         """Delete one batch of rows whose end has passed; how many. By a clock that is wrong nothing is deleted."""
@@ -173,20 +193,23 @@ async def _commit(slot: Slot) -> None:
     if slot.failed:
         raise Unavailable("storage", "a statement of this unit of work has failed")
     try:
-        await slot.execute("COMMIT")
+        await slot.execute(COMMIT)
     except BaseException:
         # Nobody knows whether it was committed, so neither the connection nor its writer is used again.
-        await slot.connection.raw.close()
+        await slot.close()
         raise
 
 
 async def _roll_back(slot: Slot) -> None:
     slot.work.ledger.forget()
+    slot.wire.drop()
     if slot.abandoned:
-        await slot.connection.raw.close()
+        await slot.close()
+        return
+    if not slot.in_transaction:
         return
     try:
         await slot.execute("ROLLBACK")
     except BaseException:
-        await slot.connection.raw.close()
+        await slot.close()
         raise

@@ -74,6 +74,9 @@ class SqliteConnection:
         self.written.append((statement.sqlite, values))
         return changed
 
+    async def later(self, statement: Statement, parameters: Parameters) -> None:
+        await self.run(statement, parameters)
+
     async def run_for_each(self, statement: Statement, parameters: Sequence[Parameters]) -> int:
         several = list(map(statement.sqlite_values, parameters))
         # Noted before: if one of them fails, those before it have changed something.

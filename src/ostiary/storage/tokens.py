@@ -48,7 +48,7 @@ class SqlTokens:
         self._connection = connection
 
     async def add(self, token: AccessToken) -> None:
-        await self._connection.run(_ADD, dict(zip(_COLUMNS, _values(token), strict=True)))
+        await self._connection.later(_ADD, dict(zip(_COLUMNS, _values(token), strict=True)))
 
     async def by_jti(self, jti: str, *, tenant: str = TENANT) -> AccessToken | None:
         row = await self._connection.one(_BY_JTI, {"tenant": tenant, "jti": jti})

@@ -22,7 +22,7 @@ class SqlTraces:
 
     async def add(self, record: TraceRecord, *, expires_at: int, source: str, tenant: str = TENANT) -> None:
         row = {"tenant": tenant, "trace_id": record.trace_id, "source": source, "expires_at": expires_at}
-        await self._connection.run(_ADD, row | {"record": to_json(record)})
+        await self._connection.later(_ADD, row | {"record": to_json(record)})
 
     async def get(self, trace_id: str, *, tenant: str = TENANT) -> tuple[TraceRecord, str] | None:
         """The record and who sent it."""
