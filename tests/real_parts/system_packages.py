@@ -13,6 +13,7 @@ PACKAGES = {
     "lego": "lego",
     "nginx": "nginx",
     "openssl": "openssl",
+    "pgbouncer": "pgbouncer",
     "softhsm2-util": "softhsm2",
     "testssl": "testssl.sh",
 }

@@ -18,6 +18,7 @@ from ostiary.storage.ledger import positions_now
 from ostiary.storage.migrate import check
 from ostiary.storage.node_clock import NodeClock
 from ostiary.storage.pool import COMMIT, Pool, Slot
+from ostiary.storage.pooler import check_sessions
 
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -59,8 +60,9 @@ class PostgresStorage:
         self._answered: tuple[int, Positions | Unavailable] = (0, Positions(0, 0))
 
     async def open(self, *, filling: bool = False) -> None:
-        """Make the pool; ConfigurationError if the schema is missing, older, newer or half filled; filling: by us."""
-        if problem := await asyncio.to_thread(check, self._url, filling=filling):
+        """Make the pool; ConfigurationError if the schema is missing, older, newer or half filled (filling: by us),
+        or if a pooler lends its connections."""
+        if problem := await asyncio.to_thread(check, self._url, filling=filling) or await check_sessions(self._url):
             raise ConfigurationError(problem)
         self._pool = Pool(self._url, size=self._pool_size, patience=self._patience)
         if filling or self._patient:

@@ -1,0 +1,50 @@
+"""Before PostgreSQL may stand a pooler that keeps sessions; one that lends connections is found out at the start."""
+
+from __future__ import annotations
+
+import pytest
+
+from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.storage.pooler import check_sessions
+from ostiary.storage.postgres import PostgresStorage
+from tests.contract.storage.examples import NOW, event, token
+from tests.real_parts.pgbouncer import PgBouncer
+from tests.real_parts.postgres import PostgresServer
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_connection_to_postgresql_itself_is_a_session(postgres_url: str) -> None:
+    assert await check_sessions(postgres_url) is None
+
+
+async def test_a_pooler_that_keeps_sessions_serves(postgres_server: PostgresServer, migrated_postgres_url: str) -> None:
+    with PgBouncer(postgres_server, "session") as pooler:
+        storage = PostgresStorage(pooler.before(migrated_postgres_url), pool_size=3)
+        await storage.open()
+        for number in range(10):  # more than it takes until the driver prepares its statements
+            async with storage.write() as work:
+                await work.tokens.add(token(f"{number}"))
+                await work.audit.append(event(f"{number}"))
+        async with storage.read() as work:
+            assert len(await work.tokens.of_client("billing", now=NOW)) == 10
+        await storage.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "round_robin"), [(20, False), (20, True), (1, False)], ids=["last first", "in turn", "only one"]
+)
+async def test_a_pooler_that_lends_connections_for_a_transaction_is_refused_with_the_mend(
+    postgres_server: PostgresServer, migrated_postgres_url: str, size: int, round_robin: bool
+) -> None:
+    with PgBouncer(postgres_server, "transaction", size=size, round_robin=round_robin) as pooler:
+        storage = PostgresStorage(pooler.before(migrated_postgres_url))
+        with pytest.raises(ConfigurationError, match="set pool_mode = session"):
+            await storage.open()
+
+
+async def test_a_pooler_with_no_connection_left_is_a_fault_and_not_waited_for(
+    postgres_server: PostgresServer, migrated_postgres_url: str
+) -> None:
+    with PgBouncer(postgres_server, "session", size=1) as pooler, pytest.raises(Unavailable, match="too few"):
+        await check_sessions(pooler.before(migrated_postgres_url), patience=0.5)
