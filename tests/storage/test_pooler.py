@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.storage.filling import begin_filling
+from ostiary.storage.migrate import HEAD, current, upgrade
 from ostiary.storage.pooler import check_sessions
 from ostiary.storage.postgres import PostgresStorage
 from tests.contract.storage.examples import NOW, event, token
@@ -41,6 +43,26 @@ async def test_a_pooler_that_lends_connections_for_a_transaction_is_refused_with
         storage = PostgresStorage(pooler.before(migrated_postgres_url))
         with pytest.raises(ConfigurationError, match="set pool_mode = session"):
             await storage.open()
+
+
+async def test_no_schema_is_made_or_upgraded_by_a_connection_that_is_lent(
+    postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    """The lock that lets one upgrade at a time would stay behind in the pooler, and hold up the next one."""
+    with PgBouncer(postgres_server, "transaction") as pooler:
+        for make in (upgrade, lambda url: begin_filling(url, "restore")):
+            with pytest.raises(ConfigurationError, match="set pool_mode = session"):
+                make(pooler.before(postgres_url))
+    assert current(postgres_url) is None
+
+
+async def test_a_pooler_that_keeps_sessions_lets_two_upgrade_one_after_the_other(
+    postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    with PgBouncer(postgres_server, "session") as pooler:
+        begin_filling(pooler.before(postgres_url), "restore", schema="0011")
+        upgrade(pooler.before(postgres_url))
+    assert current(postgres_url) == HEAD
 
 
 async def test_a_pooler_with_no_connection_left_is_a_fault_and_not_waited_for(

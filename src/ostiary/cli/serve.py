@@ -17,6 +17,7 @@ from ostiary.serving.run import serve_process
 from ostiary.serving.supervisor import Supervisor
 from ostiary.serving.tls.own import check as check_tls
 from ostiary.settings import Settings, load_settings, serve_checks, serve_warnings
+from ostiary.storage.migrate import upgrade
 from ostiary.storage.open import storage_warnings
 
 app = typer.Typer(add_completion=False)
@@ -43,6 +44,8 @@ def run(settings: Settings, config: Path) -> int:
     api_sockets = bind(server.host, server.port)
     management_sockets = bind(management.host, management.port)
     mtls_sockets = bind(settings.mtls.host, settings.mtls.port) if settings.mtls is not None else []
+    # In the main thread, where Ctrl-C ends even the build of a large index; a thread of the loop would be waited for.
+    upgrade(settings.storage.url)
     uvloop.run(prepare(settings))
     for warning in storage_warnings(settings.storage.url):
         note(f"Warning: {warning}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.errors import Unavailable
 from ostiary.storage.migrate import HEAD, POSTGRES, UNFINISHED, engine_of, migrating, run
+from ostiary.storage.migration_lock import refuse_lent
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -15,11 +16,13 @@ def begin_filling(url: str, command: str, *, schema: str = HEAD) -> None:
     """Make the tables of ``schema``, empty, with the mark that ``command`` (such as ``"restore"``) has not ended.
 
     On PostgreSQL the tables of an Ostiary that are there are dropped in the same transaction; on SQLite there must be
-    no file. Raises Unavailable.
+    no file. Raises ConfigurationError and Unavailable.
     """
     from sqlalchemy import text
     from sqlalchemy.exc import DBAPIError
 
+    if url.startswith(POSTGRES):
+        refuse_lent(url)
     engine = engine_of(url)
     try:
         with migrating(engine) as connection:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.storage import planner_statistics
+from ostiary.storage.migration_lock import failure, one_at_a_time, refuse_lent
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+
+    from ostiary.storage.migrations.online import Patience
 
 HEAD = "0012"
 UNFINISHED = "unfinished"
 """The setting that says what is filling the database; while it has a value nothing else opens it."""
 _VERSION = "SELECT version_num FROM alembic_version"
 _FILLING = f"SELECT value FROM settings WHERE name = '{UNFINISHED}'"  # noqa: S608 - a constant
-_LOCK = 0x6F737469  # one number for every Ostiary, so that two migrations of one database wait for each other
 POSTGRES = ("postgresql://", "postgres://")
 
 
@@ -95,34 +97,59 @@ def _first_value_on_postgres(url: str, statement: str) -> str | None:
     return str(row[0]) if row else None
 
 
-def upgrade(url: str) -> None:
-    """Create or upgrade the schema; ConfigurationError if it is newer than this version.
+def upgrade(url: str, patience: Patience | None = None) -> None:
+    """Create or upgrade the schema; ConfigurationError if it is newer than this version, else Unavailable.
 
-    The first upgrade also makes ``installation_id``. An existing schema of this version is left alone at once.
+    The first upgrade also makes ``installation_id``. An existing schema of this version is left alone at once. On
+    PostgreSQL others go on reading and writing meanwhile, and what is interrupted goes on where it stopped when it is
+    started again. patience: how long it waits for the transactions of others before it gives up.
     """
     found = current(url)
     if found == HEAD:
         return
     if found is not None and found > HEAD:
         raise ConfigurationError(check(url) or "")
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
+    if url.startswith(POSTGRES):
+        refuse_lent(url)
     engine = engine_of(url)
     try:
-        with migrating(engine) as connection:
-            run(connection)
+        if found is None or engine.dialect.name == "sqlite":
+            with migrating(engine) as connection:
+                run(connection)
+        else:
+            _upgrade_in_use(engine, patience)
     except DBAPIError as error:
-        raise Unavailable("storage", str(error.orig)) from error
+        raise failure(engine, error) from error
+    except PendingRollbackError as error:
+        # So Alembic's autocommit block ends when the connection was lost in it.
+        raise Unavailable("storage", "the connection was lost during the upgrade; start again") from error
     finally:
         engine.dispose()
 
 
+def _upgrade_in_use(engine: Engine, patience: Patience | None) -> None:
+    """Each migration in a transaction of its own, but for the indexes."""
+    from ostiary.storage.migrations.online import Patience, set_lock_timeout
+
+    patience = patience or Patience()
+    with one_at_a_time(engine) as connection:
+        with connection.begin():
+            set_lock_timeout(connection, patience.strong)
+            # An index takes as long as it takes, whatever the database's own default.
+            connection.exec_driver_sql("SET statement_timeout = 0")
+        run(connection, patience=patience)
+
+
 def engine_of(url: str) -> Engine:
     """An engine for migrations alone; the file of SQLite is made if it is missing."""
-    from sqlalchemy import create_engine
+    from sqlalchemy import NullPool, create_engine
 
     if url.startswith(POSTGRES):
-        return create_engine("postgresql+psycopg://" + url.partition("://")[2])
+        # Without a pool a connection that is given back ends its session, and with it the lock of a migration.
+        address = "postgresql+psycopg://" + url.partition("://")[2]
+        return create_engine(address, poolclass=NullPool, connect_args={"application_name": "ostiary upgrade"})
     path = sqlite_path(url)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Readable by the owner alone: it holds wrapped keys and what clients did.
@@ -138,31 +165,40 @@ def engine_of(url: str) -> Engine:
 @contextmanager
 def migrating(engine: Engine) -> Iterator[Connection]:
     """A transaction of which there is one at a time."""
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-            connection.exec_driver_sql("PRAGMA synchronous=FULL")
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
-                raise
-            connection.exec_driver_sql("COMMIT")
-            return
-        with connection.begin():
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+    if engine.dialect.name == "sqlite":
+        with _migrating_sqlite(engine) as connection:
             yield connection
+        return
+    with one_at_a_time(engine) as connection, connection.begin():
+        yield connection
 
 
-def run(connection: Connection, to: str = "head") -> None:
-    """Run the migrations up to the revision ``to``."""
+@contextmanager
+def _migrating_sqlite(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        connection.exec_driver_sql("PRAGMA synchronous=FULL")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")
+
+
+def run(connection: Connection, to: str = "head", *, patience: Patience | None = None) -> None:
+    """Run the migrations up to the revision ``to``.
+
+    In the transaction that the connection is in; or, where ``patience`` is given, on a connection of PostgreSQL that is
+    in none, each in its own and the indexes of tables that are in use in none.
+    """
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
-    config.attributes["connection"] = connection
+    config.attributes.update(connection=connection, patience=patience)
     command.upgrade(config, to)
     if connection.dialect.name == "sqlite":
         planner_statistics.write(connection)

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from ostiary.storage.migrations.online import create_index, has_column
+
 revision = "0002"
 down_revision = "0001"
 
@@ -10,10 +12,14 @@ Column = sa.Column[str] | sa.Column[int] | sa.Column[bytes] | sa.Column[bool]
 
 
 def upgrade() -> None:
-    for alter in _ALTERATIONS:
-        alter()
-    for create in _TABLES:
-        create()
+    if not has_column("grants", "user_id"):
+        for alter in _ALTERATIONS:
+            alter()
+        for create in _TABLES:
+            create()
+    create_index("grants_by_user", "grants", ["tenant", "user_id", "client_id"])
+    create_index("grants_by_session", "grants", ["tenant", "session_id"])
+    create_index("grants_by_end", "grants", ["expires_at", "tenant", "grant_id"])
 
 
 def _text(name: str, *, key: bool = False, optional: bool = False, default: str | None = None) -> sa.Column[str]:
@@ -46,9 +52,6 @@ def _alter_grants() -> None:
         op.add_column("grants", _text(name, default=""))
     for name in ("scopes", "facts"):
         op.add_column("grants", _text(name, default="{}"))
-    op.create_index("grants_by_user", "grants", ["tenant", "user_id", "client_id"])
-    op.create_index("grants_by_session", "grants", ["tenant", "session_id"])
-    op.create_index("grants_by_end", "grants", ["expires_at", "tenant", "grant_id"])
 
 
 def _alter_access_tokens() -> None:

@@ -3,10 +3,13 @@
 import sqlalchemy as sa
 from alembic import op
 
+from ostiary.storage.migrations.online import create_index, has_column
+
 revision = "0006"
 down_revision = "0005"
 
 
 def upgrade() -> None:
-    op.add_column("clients", sa.Column("spiffe_id", sa.Text, nullable=True))
-    op.create_index("clients_by_spiffe_id", "clients", ["tenant", "spiffe_id"], unique=True)
+    if not has_column("clients", "spiffe_id"):
+        op.add_column("clients", sa.Column("spiffe_id", sa.Text, nullable=True))
+    create_index("clients_by_spiffe_id", "clients", ["tenant", "spiffe_id"], unique=True)

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from ostiary.storage.migrations.online import create_index, has_column
+
 revision = "0010"
 down_revision = "0009"
 
@@ -10,14 +12,20 @@ _HANGS_ON = ("subject", "grant_id", "session_id", "key_thumbprint", "certificate
 
 
 def upgrade() -> None:
+    if not has_column("access_tokens", "status_index"):
+        _add_columns()
+        _create_lists()
+    place = ["tenant", "status_list", "status_index"]
+    create_index("access_tokens_by_place", "access_tokens", place, where="status_list IS NOT NULL", unique=True)
+    for name in _HANGS_ON:
+        placed = f"status_list IS NOT NULL AND {name} != ''"
+        create_index(f"access_tokens_placed_by_{name}", "access_tokens", ["tenant", name, "jti"], where=placed)
+
+
+def _add_columns() -> None:
     op.add_column("apis", sa.Column("status_list", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("access_tokens", sa.Column("status_list", sa.Text, nullable=True))
     op.add_column("access_tokens", sa.Column("status_index", sa.BigInteger, nullable=True))
-    _index("access_tokens_by_place", ["tenant", "status_list", "status_index"], "status_list IS NOT NULL", unique=True)
-    for name in _HANGS_ON:
-        placed = f"status_list IS NOT NULL AND {name} != ''"
-        _index(f"access_tokens_placed_by_{name}", ["tenant", name, "jti"], placed)
-    _create_lists()
 
 
 def _create_lists() -> None:
@@ -39,8 +47,3 @@ def _create_lists() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("status_lists_by_end", "status_lists", ["expires_at", "tenant", "list_id"])
-
-
-def _index(name: str, columns: list[str], where: str, *, unique: bool = False) -> None:
-    chosen = sa.text(where)
-    op.create_index(name, "access_tokens", columns, unique=unique, sqlite_where=chosen, postgresql_where=chosen)
