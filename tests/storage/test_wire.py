@@ -94,6 +94,33 @@ async def test_a_preparation_that_was_skipped_after_a_failure_is_made_again(wire
     assert await _names(wire) == []
 
 
+async def test_what_is_prepared_for_a_table_that_was_changed_since_fails_once_and_not_for_ever(wire: Wire) -> None:
+    """PostgreSQL refuses it on this connection as long as it is asked by that name."""
+    for _ in range(3):
+        await wire.ask(_ALL)
+    await wire.ask("ALTER TABLE kept ALTER COLUMN size TYPE text")
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        await wire.ask(_ALL)
+    assert await _names(wire) == []
+
+
+async def test_what_was_discarded_is_prepared_again(wire: Wire) -> None:
+    for _ in range(3):
+        await wire.ask(_ALL)
+    await wire.ask("DISCARD ALL")
+    with pytest.raises(psycopg.errors.InvalidSqlStatementName):
+        await wire.ask(_ALL)
+    assert await _names(wire) == []
+
+
+async def test_a_connection_on_which_a_part_of_a_trip_may_have_been_sent_is_given_up(wire: Wire) -> None:
+    wire.put(_INSERT, ("a", None, None, None))
+    wire.put("SELECT 1", [None] * 70_000)  # more than the protocol can count
+    with pytest.raises(psycopg.Error):
+        await wire.send()
+    assert wire.lost
+
+
 @pytest.mark.parametrize("value", ["a\0b", 1.5, object()])
 async def test_what_no_column_keeps_is_refused_before_anything_is_sent(wire: Wire, value: object) -> None:
     with pytest.raises(psycopg.Error):

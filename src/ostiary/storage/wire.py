@@ -33,6 +33,8 @@ _PREPARED_AT_MOST: Final = 500
 _GOOD: Final = frozenset({int(ExecStatus.COMMAND_OK), int(ExecStatus.TUPLES_OK)})
 _SYNC: Final = int(ExecStatus.PIPELINE_SYNC)
 _BAD: Final = int(ConnStatus.BAD)
+_OUTDATED: Final = ("0A000", "26000")
+"""What was prepared is not good any more: a table's columns have another type, or it was discarded."""
 _TEXT: Final = 0
 _BINARY: Final = 1
 
@@ -185,11 +187,15 @@ class Wire:
         if self.lost:
             raise psycopg.OperationalError("the connection is lost")
         self._journal.trips += 1
-        for command in commands:
-            self._send(command, trip)
-        self._trips.append(trip)
-        self._libpq.pipeline_sync()
-        self._push()
+        try:
+            for command in commands:
+                self._send(command, trip)
+            self._trips.append(trip)
+            self._libpq.pipeline_sync()
+            self._push()
+        except BaseException:
+            self._lose()  # a part may have been sent: what is answered next would be taken for another's answer
+            raise
         return trip
 
     def _send(self, command: _Command, trip: _Trip) -> None:
@@ -242,6 +248,8 @@ class Wire:
                 trip.failure = trip.failure or error_from_result(result)
                 if part is not None:
                     self._prepared.pop(part, None)
+                elif trip.failure.sqlstate in _OUTDATED:
+                    self._prepared.clear()
         if trip.failure is None and len(trip.results) < len(trip.parts):
             trip.failure = psycopg.OperationalError("the connection is lost")
         self.failed = self.failed or trip.failure is not None
