@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from ostiary.key_management.key_encryption_key import create_key_encryption_key
@@ -70,11 +71,15 @@ main(["serve"])
 """
 
 
-def test_a_collection_of_garbage_does_not_walk_what_the_server_has_loaded_at_its_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [False, True], ids=["as it started", "after the admin API was asked"])
+def test_a_collection_of_garbage_does_not_walk_what_the_server_has_loaded(tmp_path: Path, asked: bool) -> None:
     create_key_encryption_key(tmp_path / "kek")
-    (tmp_path / "ostiary.toml").write_text(CONFIGURATION.format(port=free_port(), management=free_port()))
+    management = free_port()
+    (tmp_path / "ostiary.toml").write_text(CONFIGURATION.format(port=free_port(), management=management))
     with Process([sys.executable, "-c", _TELLS_WHAT_IS_FROZEN], cwd=tmp_path) as process:
         process.wait_for_line("Serving", seconds=60)
+        if asked:
+            assert httpx2.get(f"http://127.0.0.1:{management}/admin/clients").status_code == 401
         process.stop(seconds=30)
         words = process.wait_for_line("frozen:").split()
     frozen, watched = int(words[1]), int(words[3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,5 +24,11 @@ class LateApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._building:
             if self._app is None:
-                self._app = await asyncio.to_thread(self._build)
+                self._app = await asyncio.to_thread(self._built)
         await self._app(scope, receive, send)
+
+    def _built(self) -> ASGIApp:
+        built = self._build()
+        # It stays to the end, as what stood at the start does: no full collection need walk it and hold requests up.
+        gc.freeze()
+        return built

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
@@ -12,6 +12,7 @@ from ostiary.admin.api.apis import apis_router
 from ostiary.admin.api.certificates import certificates_router
 from ostiary.admin.api.client_keys import client_keys_router
 from ostiary.admin.api.clients import clients_router
+from ostiary.admin.api.description import DOCUMENT, MadeInAThread, known_query
 from ostiary.admin.api.door import Door
 from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.history import history_router
@@ -56,16 +57,17 @@ def create_admin_app(server: AuthorizationServer) -> FastAPI:
     app = FastAPI(
         title="Ostiary admin API",
         description="Clients, keys, APIs, tokens, certificates. Every change is audited and binds the next request.",
-        openapi_url="/openapi.json",
+        openapi_url=DOCUMENT,
         # The page loads its script from elsewhere, and an administrator types a token into it: for trying out only.
         docs_url="/docs" if server.settings.dev else None,
         redoc_url=None,
-        dependencies=[Depends(_SCHEME), Depends(_no_store), Depends(_known_query)],
+        dependencies=[Depends(_SCHEME), Depends(_no_store), Depends(known_query)],
         redirect_slashes=False,
     )
     guard = AdminGuard(server)
     for router in _ROUTERS:
         app.include_router(router(server, guard))
+    app.add_middleware(MadeInAThread, described=app)
     app.add_middleware(Door, guard=guard)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
@@ -74,12 +76,3 @@ def create_admin_app(server: AuthorizationServer) -> FastAPI:
 
 async def _no_store(response: Response) -> None:
     response.headers.update(refusals.NO_STORE)
-
-
-async def _known_query(request: Request) -> None:
-    # A misspelt filter that is passed over would show everything as if it were the answer.
-    described = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
-    known = {one["name"] for one in described.get("parameters", ()) if one["in"] == "query"}
-    if unknown := sorted(request.query_params.keys() - known):
-        there = ", ".join(sorted(known)) or "none"
-        raise ConfigurationError(f"the query has no parameter {unknown[0]!r}; it has: {there}")

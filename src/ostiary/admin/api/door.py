@@ -10,12 +10,13 @@ from typing import Final
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ostiary.admin.api.description import DOCUMENT
 from ostiary.admin.api.guard import AdminGuard
 from ostiary.admin.api.refusals import doubled, told_refusal, told_unavailable, too_large, unsaid_length
 from ostiary.errors import OAuthError, Unavailable
 
 MAX_BODY: Final = 2_097_152
-_OPEN: Final = frozenset({"/openapi.json", "/docs"})
+_OPEN: Final = frozenset({DOCUMENT, "/docs"})
 
 
 class Door:
