@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import trustme
+
 from tests.real_parts.ports import free_port
 from tests.real_parts.postgres import PostgresServer
 from tests.real_parts.processes import Process, unprivileged_user
@@ -27,12 +29,28 @@ pool_mode = {mode}
 default_pool_size = {size}
 server_round_robin = {round_robin}
 """
+_TLS = """
+client_tls_sslmode = require
+client_tls_key_file = {folder}/key.pem
+client_tls_cert_file = {folder}/certificate.pem
+"""
 
 
 class PgBouncer:
-    """A pooler on a loopback port. mode: its ``pool_mode``; size: connections that it keeps to a database."""
+    """A pooler on a loopback port, ``localhost`` to its certificate.
 
-    def __init__(self, server: PostgresServer, mode: str, *, size: int = 20, round_robin: bool = False) -> None:
+    mode: its ``pool_mode``; size: connections that it keeps to a database; authority: of its certificate, to speak TLS.
+    """
+
+    def __init__(
+        self,
+        server: PostgresServer,
+        mode: str,
+        *,
+        size: int = 20,
+        round_robin: bool = False,
+        authority: trustme.CA | None = None,
+    ) -> None:
         """Start it before ``server``.
 
         Raises:
@@ -53,6 +71,11 @@ class PgBouncer:
             size=size,
             round_robin=int(round_robin),
         )
+        if authority is not None:
+            configuration += _TLS.format(folder=self._folder)
+            certificate = authority.issue_cert("localhost")
+            certificate.private_key_pem.write_to_path(self._folder / "key.pem")
+            certificate.cert_chain_pems[0].write_to_path(self._folder / "certificate.pem")
         (self._folder / "pgbouncer.ini").write_text(configuration)
         command: list[str | Path] = [system_program("pgbouncer"), self._folder / "pgbouncer.ini"]
         self.process = Process(command, cwd=self._folder, unprivileged=True)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
+import trustme
+from psycopg.conninfo import make_conninfo
 
 from ostiary.storage.wire import Journal, Wire
+from tests.real_parts.pgbouncer import PgBouncer
+from tests.real_parts.postgres import PostgresServer
 
 if TYPE_CHECKING:
     from ostiary.storage.connection import Row
 
 pytestmark = pytest.mark.anyio
+_TABLE: LiteralString = "CREATE TABLE kept (name text PRIMARY KEY, bits bytea, size bigint, good boolean)"
 _INSERT = "INSERT INTO kept (name, bits, size, good) VALUES ($1::TEXT, $2::BYTEA, $3::BIGINT, $4::BOOLEAN)"
 _ALL = "SELECT name, bits, size, good FROM kept ORDER BY name"
 
@@ -22,7 +28,7 @@ _ALL = "SELECT name, bits, size, good FROM kept ORDER BY name"
 @pytest.fixture
 async def raw(postgres_url: str) -> AsyncIterator[psycopg.AsyncConnection[Row]]:
     raw = await psycopg.AsyncConnection.connect(postgres_url, autocommit=True)
-    await raw.execute("CREATE TABLE kept (name text PRIMARY KEY, bits bytea, size bigint, good boolean)")
+    await raw.execute(_TABLE)
     yield raw
     await raw.close()
 
@@ -58,10 +64,31 @@ async def test_what_is_put_is_sent_with_the_next_trip_and_in_its_order(raw: psyc
 
 
 async def test_more_than_a_socket_takes_at_once_arrives(wire: Wire) -> None:
-    for number in range(40):
+    await _send_more_than_a_socket_takes(wire)
+
+
+async def test_more_than_a_socket_takes_at_once_arrives_over_tls(
+    postgres_server: PostgresServer, postgres_url: str, tmp_path: Path
+) -> None:
+    """The server of the tests speaks no TLS; a pooler before it does."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with PgBouncer(postgres_server, "session", authority=authority) as pooler:
+        trusted = {"host": "localhost", "sslmode": "verify-full", "sslrootcert": str(tmp_path / "ca.pem")}
+        url = make_conninfo(pooler.before(postgres_url), **trusted)
+        raw = await psycopg.AsyncConnection.connect(url, autocommit=True)
+        assert raw.pgconn.ssl_in_use
+        await raw.execute(_TABLE)
+        wire = Wire(raw)
+        await _send_more_than_a_socket_takes(wire)
+        await wire.close()
+
+
+async def _send_more_than_a_socket_takes(wire: Wire) -> None:
+    for number in range(16):
         wire.put(_INSERT, (f"{number:02}", b"x" * 300_000, None, None))
         wire.put(_ALL)
-    assert [wire.rows(result) and len(wire.rows(result)) for result in (await wire.send())[1::2]] == [*range(1, 41)]
+    assert [wire.rows(result) and len(wire.rows(result)) for result in (await wire.send())[1::2]] == [*range(1, 17)]
 
 
 async def test_nothing_after_the_first_failure_happens_and_its_error_is_told(wire: Wire) -> None:
