@@ -23,6 +23,7 @@ _MARK = "INSERT INTO replay_marks (bucket, tenant, digest) VALUES (1900000000, '
 _RAISE = "UPDATE counters SET value = value + 1 WHERE name = 'registry'"
 _CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 _WAITING = f"{_CONNECTED} AND wait_event_type = 'Lock'"
+_FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 class Opposed:
@@ -36,14 +37,16 @@ class Opposed:
         self._storage, self._url, self._digest = world.storage, url, digest_of("shop", jti)
         self._times, self._commit = times, commit
         self.deadlocks = 0
+        self.brief: list[bool] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._storage, name)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[UnitOfWork]:
+    async def write(self, *, brief: bool = False) -> AsyncIterator[UnitOfWork]:
+        self.brief.append(brief)
         if not self._times:
-            async with self._storage.write() as work:
+            async with self._storage.write(brief=brief) as work:
                 yield work
             return
         self._times -= 1
@@ -52,7 +55,7 @@ class Opposed:
             await neighbour.execute("SET deadlock_timeout = '10min'")
             await neighbour.execute(_MARK, [self._digest])
             try:
-                async with self._storage.write() as work:
+                async with self._storage.write(brief=brief) as work:
                     await work.positions()
                     raised = asyncio.ensure_future(neighbour.execute(_RAISE))
                     await self._until_it_waits()
@@ -97,8 +100,32 @@ def test_a_request_that_was_undone_is_decided_again_and_answered(
     neighbour = opposed(on_postgres, migrated_postgres_url, form)
     answer = on_postgres.post("/token", form)
     assert (answer.status, neighbour.deadlocks) == (200, 1)
+    assert neighbour.brief == [True, False]  # with others, and when that was undone alone
     assert on_postgres.introspect(answer.json["access_token"]).json["active"]
     assert written(on_postgres) == ["token:issued", "token:introspected"]
+
+
+def test_requests_that_were_undone_by_the_fault_of_another_are_answered(on_postgres: World) -> None:
+    """They stood in one transaction with it."""
+    undone: list[str] = []
+
+    async def at_fault() -> None:
+        try:
+            async with on_postgres.storage.write(brief=True) as work:
+                await work.positions()
+                raise LookupError("a bug of another request")
+        except LookupError as error:
+            undone.append(str(error))
+
+    async def all_at_once() -> list[Answer]:
+        bodies = [urlencode(on_postgres.token_form()).encode() for _ in range(8)]
+        requests = [on_postgres.call("POST", "/token", body, dict(_FORM)) for body in bodies]
+        answers, _ = await asyncio.gather(asyncio.gather(*requests), asyncio.gather(*(at_fault() for _ in range(3))))
+        return list(answers)
+
+    assert [answer.status for answer in on_postgres.run(all_at_once())] == [200] * 8
+    assert len(undone) == 3
+    assert written(on_postgres) == ["token:issued"] * 8
 
 
 def test_what_the_other_one_wrote_binds_the_second_try(on_postgres: World, migrated_postgres_url: str) -> None:
@@ -145,4 +172,4 @@ async def _register(world: World, name: str) -> Answer:
     present, new = signing_key(f"{name}-1"), signing_key(f"{name}-2")
     proof = jws.sign(next_key.build(name, ISSUER, new, now=NOW, jti=f"next-{name}"), present, typ=next_key.TYP)
     body = urlencode(world.form(name, next_key=proof)).encode()
-    return await world.call("POST", "/client-keys/next", body, {"content-type": "application/x-www-form-urlencoded"})
+    return await world.call("POST", "/client-keys/next", body, dict(_FORM))

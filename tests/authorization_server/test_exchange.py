@@ -34,11 +34,11 @@ class Meddling:
         return getattr(self._storage, name)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[UnitOfWork]:
+    async def write(self, *, brief: bool = False) -> AsyncIterator[UnitOfWork]:
         if self._times:
             self._times -= 1
             await self._meddle(self._world)
-        async with self._storage.write() as work:
+        async with self._storage.write(brief=brief) as work:
             yield work
 
 

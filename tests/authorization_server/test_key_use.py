@@ -18,7 +18,7 @@ THUMBPRINT = signing_key("shop-1").verification_key.thumbprint
 class Away:
     """A storage that cannot be written."""
 
-    def write(self) -> AbstractAsyncContextManager[UnitOfWork]:
+    def write(self, *, brief: bool = False) -> AbstractAsyncContextManager[UnitOfWork]:
         raise Unavailable("storage", "busy")
 
 

@@ -24,26 +24,27 @@ async def storage(migrated_postgres_url: str) -> PostgresStorage:
     return storage
 
 
-async def _write(storage: PostgresStorage, name: str) -> None:
-    async with storage.write() as work:
+async def _write(storage: PostgresStorage, name: str, *, brief: bool = False) -> None:
+    async with storage.write(brief=brief) as work:
         await work.tokens.add(token(name))
         await work.audit.append(event(name))
 
 
-async def test_what_was_answered_survives_a_crash_of_the_server_and_the_pool_recovers() -> None:
+@pytest.mark.parametrize("brief", [False, True])
+async def test_what_was_answered_survives_a_crash_of_the_server_and_the_pool_recovers(brief: bool) -> None:
     with PostgresServer(fsync=True) as server:
         url = server.fresh_database()
         upgrade(url)
         storage = PostgresStorage(url, pool_size=3)
         await storage.open()
-        await asyncio.gather(*(_write(storage, f"{number}") for number in range(20)))
+        await asyncio.gather(*(_write(storage, f"{number}", brief=brief) for number in range(20)))
         server.crash()
         with pytest.raises(Unavailable):
-            await _write(storage, "while it is down")
+            await _write(storage, "while it is down", brief=brief)
         with pytest.raises(Unavailable):
             await storage.positions()
         server.start()
-        await _write(storage, "after")
+        await _write(storage, "after", brief=brief)
         async with storage.read() as work:
             kept = {row.jti for row in await work.tokens.of_client("billing", now=NOW)}
             rows = await work.audit.unsealed(100)

@@ -39,7 +39,7 @@ async def test_a_database_that_falls_silent_refuses_in_time_and_serves_again_aft
     await storage.open()
     await storage.positions()
     network.silent()
-    for ask in (_write, _read, PostgresStorage.positions, _expire):
+    for ask in (_write, _write_briefly, _read, PostgresStorage.positions, _expire):
         with pytest.raises(Unavailable):
             await ask(storage)
     network.fair()
@@ -116,6 +116,11 @@ async def test_a_small_difference_of_the_clocks_is_borne(migrated_postgres_url: 
 async def _write(storage: PostgresStorage, name: str = "first") -> None:
     async with storage.write() as work:
         await work.tokens.add(token(name))
+
+
+async def _write_briefly(storage: PostgresStorage) -> None:
+    async with storage.write(brief=True) as work:
+        await work.tokens.add(token("brief"))
 
 
 async def _read(storage: PostgresStorage) -> None:

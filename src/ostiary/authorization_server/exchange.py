@@ -38,6 +38,7 @@ class Exchange:
 
     now: seconds since the epoch; one reading of the clock for the whole request. writing: its transaction was begun.
     changes_registry: what is written is itself such a change. certificate_thumbprint: what its tokens are bound to.
+    brief: see ``Storage.write``; alone: not any more, since it was undone with others.
     repeated: the values of the parameter that may repeat.
     """
 
@@ -51,6 +52,8 @@ class Exchange:
     caller: Authenticated | None = None
     writing: bool = False
     changes_registry: bool = False
+    brief: bool = False
+    alone: bool = False
     certificate_thumbprint: str = ""
     repeated: list[str] = field(default_factory=list)
 
@@ -125,7 +128,7 @@ async def _decided(exchange: Exchange, decide: Decide, public_clients: bool) -> 
             try:
                 response = await _once(exchange, decide, overload)
             except Contended as undone:
-                response, fault = None, undone
+                response, fault, exchange.alone = None, undone, True
         if response is not None:
             return response
     raise fault or Unavailable("registry", "clients, keys or APIs change faster than a request is decided")
@@ -134,7 +137,7 @@ async def _decided(exchange: Exchange, decide: Decide, public_clients: bool) -> 
 async def _once(exchange: Exchange, decide: Decide, overload: OAuthError | None) -> Response | None:
     answer = overload or await _decision(exchange, decide)
     exchange.writing = True
-    async with exchange.server.storage.write() as work:
+    async with exchange.server.storage.write(brief=exchange.brief and not exchange.alone) as work:
         if (await work.positions(changing=exchange.changes_registry)).registry != exchange.positions.registry:
             return None
         try:

@@ -325,7 +325,15 @@ class Storage(Protocol):
 
     async def open(self, *, filling: bool = False) -> None: ...  # filling: though a restore of it has not ended
     async def close(self) -> None: ...
-    def write(self) -> AbstractAsyncContextManager[UnitOfWork]: ...
+    def write(self, *, brief: bool = False) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A unit of work.
+
+        brief: it changes no row that was there before, so that it seldom waits for anybody, and may share a transaction
+        with others of this moment. Of those that do, a fault of one may undo all: the others get ``Contended``, and do
+        it again, not as a brief one.
+        """
+        ...
+
     def read(self) -> AbstractAsyncContextManager[UnitOfWork]: ...
 
     async def positions(self) -> Positions:

@@ -119,9 +119,13 @@ class Ledger:
 
     def forget(self) -> None:
         """Drop the debts of a unit of work that is rolled back."""
+        self.undo()
+        self._positions = None
+
+    def undo(self) -> None:
+        """Drop the debts of a caller whose part of a transaction is undone; what that one holds it goes on holding."""
         if self._changed or self._revocations or self._signals:
             self._clear()
-        self._positions = None
         self.reached = 0
 
     def registry_changed(self, tenant: str) -> None:

@@ -63,20 +63,20 @@ class PostgresConnection:
             result = await self.wire.ask(statement.postgresql, statement.postgresql_values(parameters))
             return self.wire.rows(result)
         except psycopg.Error as error:
-            raise translated(error) from error
+            raise self._told(error) from error
 
     async def run(self, statement: Statement, parameters: Parameters) -> int:
         try:
             result = await self.wire.ask(statement.postgresql, statement.postgresql_values(parameters))
         except psycopg.Error as error:
-            raise translated(error) from error
+            raise self._told(error) from error
         return result.command_tuples or 0
 
     async def later(self, statement: Statement, parameters: Parameters) -> None:
         try:
             self.wire.put(statement.postgresql, statement.postgresql_values(parameters))
         except psycopg.Error as error:
-            raise translated(error) from error
+            raise self._told(error) from error
 
     async def run_for_each(self, statement: Statement, parameters: Sequence[Parameters]) -> int:
         if not parameters:
@@ -86,8 +86,14 @@ class PostgresConnection:
                 self.wire.put(statement.postgresql, statement.postgresql_values(values))
             results = await self.wire.send()
         except psycopg.Error as error:
-            raise translated(error) from error
+            raise self._told(error) from error
         return sum(result.command_tuples or 0 for result in results[-len(parameters) :])
+
+    def _told(self, error: psycopg.Error) -> Exception:
+        """Where several share the transaction, whose statement has failed nobody knows: each tries it alone."""
+        if self.wire.shared and not self.wire.lost:
+            return Contended("storage", f"{type(error).__name__} in a transaction that was shared")
+        return translated(error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from ostiary.errors import ConfigurationError, OAuthError, Unavailable, VerificationError
 from ostiary.storage.base import Positions, UnitOfWork, nobody_is_told
 from ostiary.storage.deadline import Deadline
+from ostiary.storage.joint_commit import JointCommit, JointWriting
 from ostiary.storage.ledger import positions_now
 from ostiary.storage.migrate import check
 from ostiary.storage.node_clock import NodeClock
@@ -54,6 +55,7 @@ class PostgresStorage:
         self._patient = patient
         self._clock = NodeClock(clock)
         self._pool: Pool | None = None
+        self._joint: JointCommit | None = None
         self._asking = asyncio.Lock()
         self.asked = self._ended = 0
         self.after_revocation: Callable[[], None] = nobody_is_told
@@ -68,9 +70,15 @@ class PostgresStorage:
         if filling or self._patient:
             self._deadline = _PATIENT
             self._pool = Pool(self._url, size=1, patience=self._patience, longest_statement=_PATIENT)
+        self._joint = JointCommit(
+            self._pool, _WRITE, most=self._pool_size, patience=self._patience, seconds=self._deadline
+        )
 
     async def close(self) -> None:
         """Close the connections; closing twice is allowed."""
+        joint, self._joint = self._joint, None
+        if joint is not None:
+            await joint.close()
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.close()
@@ -85,9 +93,16 @@ class PostgresStorage:
             raise Unavailable("storage", "not open")
         return self._pool
 
+    def write(self, *, brief: bool = False) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A unit of work; see ``storage.base``. Brief ones of one moment share a transaction."""
+        if not brief:
+            return self._write_alone()
+        if self._joint is None:
+            raise Unavailable("storage", "not open")
+        return JointWriting(self._joint, self.after_revocation)
+
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[UnitOfWork]:
-        """A unit of work; see ``storage.base``."""
+    async def _write_alone(self) -> AsyncIterator[UnitOfWork]:
         with Deadline(self._deadline) as deadline:
             async with self._write(deadline) as work:
                 yield work

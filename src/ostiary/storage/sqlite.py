@@ -210,8 +210,8 @@ class SqliteStorage:
             self._reader.close()
             self._watcher.close()
 
-    def write(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """A unit of work; see ``storage.base``."""
+    def write(self, *, brief: bool = False) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A unit of work; see ``storage.base``. All of one moment share a transaction, brief or not."""
         if self._group is None:
             raise Unavailable("storage", "not open")
         return _Writing(self._group, self._work, self.after_revocation)

@@ -44,10 +44,11 @@ Values = Sequence[Any]
 class _Command:
     """A statement with its values as they travel."""
 
-    __slots__ = ("formats", "text", "values")
+    __slots__ = ("answer", "formats", "text", "values")
 
     def __init__(self, text: str, values: Values) -> None:
         self.text = text
+        self.answer: asyncio.Future[PGresult] | None = None
         self.values: list[bytes | None] = []
         self.formats: list[int] = []
         for value in values:
@@ -75,13 +76,17 @@ class _Command:
         self.formats.append(kind)
 
 
-class _Trip:
-    """Statements that were sent together. parts: what is answered one by one, the text where it is a preparation."""
+class Trip:
+    """Statements that were sent together. answer: ends with it; failure: of the first that failed.
 
-    __slots__ = ("answer", "failure", "parts", "results")
+    parts: what is answered one by one, the text where it is a preparation; results: so far.
+    """
 
-    def __init__(self, answer: asyncio.Future[None]) -> None:
+    __slots__ = ("answer", "asked", "failure", "parts", "results")
+
+    def __init__(self, answer: asyncio.Future[None], asked: list[asyncio.Future[PGresult] | None]) -> None:
         self.answer = answer
+        self.asked = asked
         self.parts: list[str | None] = []
         self.results: list[PGresult] = []
         self.failure: psycopg.Error | None = None
@@ -98,6 +103,14 @@ class _Trip:
         """Let whoever waits go on, if they have not gone."""
         if not self.answer.done():
             self.answer.set_result(None)
+        answers = [] if self.failure is not None else self.answers()
+        for place, asked in enumerate(self.asked):
+            if asked is None or asked.done():
+                continue
+            if self.failure is not None:
+                asked.set_exception(self.failure)
+            else:
+                asked.set_result(answers[place])
 
 
 class Journal:
@@ -110,7 +123,11 @@ class Journal:
 
 
 class Wire:
-    """The statements of one connection, which it takes over; failed: one of this transaction has."""
+    """The statements of one connection, which it takes over.
+
+    failed: one of this transaction has; whoever rolls it back says that this is over. shared: several ask at once, so
+    that a trip begins when this turn of the event loop has ended, with all that they asked in it.
+    """
 
     def __init__(self, raw: psycopg.AsyncConnection[Row], journal: Journal | None = None) -> None:
         """raw: in autocommit mode, with client_encoding UTF8; nothing else may run statements on it from now on."""
@@ -120,13 +137,13 @@ class Wire:
         self._socket = raw.fileno()
         self._watched = True
         self._owed: list[_Command] = []
-        self._trips: deque[_Trip] = deque()
+        self._trips: deque[Trip] = deque()
         self._seen: set[str] = set()
         self._prepared: dict[str, bytes] = {}
         self._named = 0
         self._rows = Transformer(raw)
         self._journal = journal or Journal()
-        self.failed = False
+        self.failed = self.shared = self._due = False
         self._libpq.nonblocking = 1
         self._libpq.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._read)
@@ -141,12 +158,28 @@ class Wire:
 
     async def ask(self, text: str, values: Values = ()) -> PGresult:
         """Send a statement after what was put before it; its answer. Raises psycopg.Error, of the first that fails."""
+        if self.shared:
+            return await self._ask_with_others(text, values)
         self.put(text, values)
         return (await self.send())[-1]
 
+    def _ask_with_others(self, text: str, values: Values) -> asyncio.Future[PGresult]:
+        command = _Command(text, values)
+        command.answer = self._loop.create_future()
+        self._owed.append(command)
+        if not self._due:
+            self._due = True
+            self._loop.call_soon(self._depart_together)
+        return command.answer
+
+    def _depart_together(self) -> None:
+        self._due = False
+        if self._owed:
+            self.depart()
+
     async def send(self) -> list[PGresult]:
         """Send what was put; the answers in this order. Raises psycopg.Error, of the first that fails."""
-        trip = self._depart()
+        trip = self.depart()
         await trip.answer
         return trip.answers()
 
@@ -181,24 +214,28 @@ class Wire:
         self._lose()
         await self._raw.close()
 
-    def _depart(self) -> _Trip:
-        trip = _Trip(self._loop.create_future())
+    def depart(self) -> Trip:
+        """Send what was put, and do not wait."""
         commands, self._owed = self._owed, []
-        if self.lost:
-            raise psycopg.OperationalError("the connection is lost")
+        trip = Trip(self._loop.create_future(), [command.answer for command in commands])
+        self._trips.append(trip)
         self._journal.trips += 1
+        if self.lost:
+            self._lose()
+            return trip
         try:
             for command in commands:
                 self._send(command, trip)
-            self._trips.append(trip)
             self._libpq.pipeline_sync()
             self._push()
+        except psycopg.Error:
+            self._lose()
         except BaseException:
             self._lose()  # a part may have been sent: what is answered next would be taken for another's answer
             raise
         return trip
 
-    def _send(self, command: _Command, trip: _Trip) -> None:
+    def _send(self, command: _Command, trip: Trip) -> None:
         """What comes for the second time is prepared, so that it is parsed once."""
         text = command.text
         name = self._prepared.get(text)
@@ -242,7 +279,7 @@ class Wire:
         else:
             self._trips[0].results.append(result)
 
-    def _end(self, trip: _Trip) -> None:
+    def _end(self, trip: Trip) -> None:
         for part, result in zip(trip.parts, trip.results, strict=False):
             if result.status not in _GOOD:
                 trip.failure = trip.failure or error_from_result(result)
@@ -261,7 +298,10 @@ class Wire:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
         while self._trips:
-            self._end(self._trips.popleft())
+            trip = self._trips.popleft()
+            if not trip.parts or len(trip.results) < len(trip.parts):
+                trip.failure = psycopg.OperationalError("the connection is lost")
+            self._end(trip)
 
 
 def _readable(socket: int) -> bool:

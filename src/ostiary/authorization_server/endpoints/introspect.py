@@ -27,6 +27,7 @@ _OF_SOME = ("auth_time", "acr", "amr", "sid", "cnf", "client_key", "status")
 
 
 async def _decide(exchange: Exchange) -> Answer:
+    exchange.brief = True
     # The API that was disabled hears the truth about its tokens, not a refusal that it would take for a fault of ours.
     apis = await apis_of_caller(exchange, disabled_too=True)
     token = exchange.form.get("token")

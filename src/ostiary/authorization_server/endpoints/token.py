@@ -22,6 +22,7 @@ _GRANTS = {grant.name: grant for grant in GRANTS}
 
 async def _decide(exchange: Exchange) -> Answer:
     grant = _grant_type(exchange)
+    exchange.brief = grant.brief
     # Before the grant, so that a call over the wrong endpoint spends no code.
     exchange.certificate_thumbprint = await binding_for(
         exchange.server,

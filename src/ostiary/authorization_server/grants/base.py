@@ -58,10 +58,11 @@ class GrantType:
     """name: the value of ``grant_type``. parameters: what it reads of the form, and what a trace may show of it.
 
     handler: decides on an authenticated exchange; raises OAuthError.
-    for_public_clients: whether a client that cannot prove itself may use it.
+    for_public_clients: whether a client that cannot prove itself may use it. brief: it changes no row that is there.
     """
 
     name: str
     parameters: tuple[str, ...]
     handler: Callable[[Exchange], Awaitable[Approval | Burnt]]
     for_public_clients: bool = False
+    brief: bool = False

@@ -29,4 +29,4 @@ async def _approve(exchange: Exchange) -> Approval:
     return Approval(api, grant, client.client_id, scopes)
 
 
-GRANT = GrantType("client_credentials", ("resource", "scope"), _approve)
+GRANT = GrantType("client_credentials", ("resource", "scope"), _approve, brief=True)

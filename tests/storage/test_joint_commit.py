@@ -1,0 +1,161 @@
+"""What only a transaction on PostgreSQL that several share can go through: the trips, locks of others, lost ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+
+from ostiary.errors import Unavailable
+from ostiary.replay.buckets import bucket_of, digest_of
+from ostiary.storage.base import Contended, UnitOfWork
+from ostiary.storage.postgres import PostgresStorage
+from tests.contract.storage.examples import NOW, client, event, token
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def storage(migrated_postgres_url: str) -> AsyncIterator[PostgresStorage]:
+    storage = PostgresStorage(migrated_postgres_url, pool_size=3, patience=0.2)
+    await storage.open()
+    yield storage
+    await storage.close()
+
+
+async def _issue(work: UnitOfWork, name: str) -> None:
+    await work.positions()
+    assert await work.replay.mark("billing", name, expires_at=NOW + 60, now=NOW)
+    await work.tokens.add(token(name))
+    await work.audit.append(event(name))
+
+
+async def _together(storage: PostgresStorage, name: str) -> None:
+    async with storage.write(brief=True) as work:
+        await _issue(work, name)
+
+
+async def _kept(storage: PostgresStorage) -> int:
+    async with storage.read() as work:
+        rows = await work.audit.unsealed(1000)
+        assert sum(last for _, last in await work.audit.writers()) == len(rows)
+    return len(rows)
+
+
+@pytest.mark.parametrize("callers", [1, 2, 40])
+async def test_callers_of_one_moment_make_the_trips_of_one(storage: PostgresStorage, callers: int) -> None:
+    await _together(storage, "first")
+    before = storage.trips
+    await asyncio.gather(*(_together(storage, f"{number}") for number in range(callers)))
+    assert storage.trips - before == 3
+    assert await _kept(storage) == callers + 1
+
+
+async def test_of_more_than_one_wave_takes_the_others_take_the_rest(storage: PostgresStorage) -> None:
+    before = storage.trips
+    await asyncio.gather(*(_together(storage, f"{number}") for number in range(300)))
+    assert storage.trips - before <= 5 * 3
+    assert await _kept(storage) == 300
+
+
+async def test_who_wants_what_another_transaction_holds_waits_alone(
+    storage: PostgresStorage, migrated_postgres_url: str
+) -> None:
+    """The others of its wave are answered while it waits, when they have tried again."""
+    mark = "INSERT INTO replay_marks (bucket, tenant, digest) VALUES (%s, 'default', %s)"
+    async with await psycopg.AsyncConnection.connect(migrated_postgres_url) as holder:
+        await holder.execute(mark, [bucket_of(NOW + 60, NOW), digest_of("billing", "held")])
+
+        async def once(name: str) -> bool:
+            async with storage.write() as work:
+                return await work.replay.mark("billing", name, expires_at=NOW + 60, now=NOW)
+
+        outcomes = await asyncio.gather(
+            *(_together(storage, name) for name in ("a", "held", "b")), return_exceptions=True
+        )
+        assert {type(outcome) for outcome in outcomes} == {Contended}
+        waits = asyncio.ensure_future(once("held"))
+        assert await once("a")
+        await _together(storage, "b")
+        assert not waits.done()
+        await holder.rollback()
+        assert await waits
+
+
+async def test_nobody_changes_the_registry_while_somebody_who_decided_by_it_is_inside(
+    storage: PostgresStorage, migrated_postgres_url: str
+) -> None:
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        " AND pid <> pg_backend_pid()"
+    )
+
+    async def change() -> None:
+        async with storage.write() as work:
+            await work.clients.add(client())
+
+    with psycopg.connect(migrated_postgres_url, autocommit=True) as watcher:
+        async with storage.write(brief=True) as work:
+            before = (await work.positions()).registry
+            changing = asyncio.ensure_future(change())
+            for _ in iter(lambda: watcher.execute(waiting).fetchone(), (1,)):
+                await asyncio.sleep(0)
+            await work.audit.append(event())
+    await changing
+    assert (await storage.positions()).registry == before + 1
+
+
+async def test_a_connection_that_ends_in_the_middle_refuses_all_of_them_and_keeps_nothing(
+    storage: PostgresStorage, migrated_postgres_url: str
+) -> None:
+    await _together(storage, "before")
+    inside = asyncio.Barrier(3)
+
+    async def cut(name: str) -> None:
+        async with storage.write(brief=True) as work:
+            await _issue(work, name)
+            if await inside.wait() == 0:
+                with psycopg.connect(migrated_postgres_url, autocommit=True) as admin:
+                    admin.execute(
+                        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    )
+
+    outcomes = await asyncio.gather(*(cut(f"{number}") for number in range(3)), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {Unavailable}
+    await _together(storage, "after")
+    assert await _kept(storage) == 2
+
+
+async def test_a_statement_that_fails_unheard_undoes_them_all_and_commits_nothing(storage: PostgresStorage) -> None:
+    await _together(storage, "same")
+
+    async def again() -> None:
+        async with storage.write(brief=True) as work:
+            await work.tokens.add(token("same"))
+            await work.audit.append(event("lost"))
+
+    outcomes = await asyncio.gather(_together(storage, "a"), again(), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {Contended}
+    assert await _kept(storage) == 1
+
+
+async def test_they_are_refused_in_time_when_every_connection_is_in_use(storage: PostgresStorage) -> None:
+    async with storage.write(), storage.write(), storage.write():
+        outcomes = await asyncio.gather(
+            *(_together(storage, f"{number}") for number in range(4)), return_exceptions=True
+        )
+        assert {str(outcome) for outcome in outcomes if isinstance(outcome, Unavailable)} == {str(outcomes[0])}
+    await _together(storage, "afterwards")
+    assert await _kept(storage) == 1
+
+
+async def test_a_storage_that_is_closed_lets_those_end_who_are_inside(migrated_postgres_url: str) -> None:
+    storage = PostgresStorage(migrated_postgres_url)
+    await storage.open()
+    writing = [asyncio.ensure_future(_together(storage, f"{number}")) for number in range(200)]
+    await asyncio.sleep(0)
+    await storage.close()
+    assert await asyncio.gather(*writing) == [None] * 200
