@@ -97,7 +97,8 @@ class Unavailable(OstiaryError):
     """A part that a decision needs (database, replay memory, key source) cannot answer: 503, never an admission.
 
     part: the part that failed, such as ``"storage"``; detail: for the log only.
-    retry_after: seconds after which a new try makes sense; public: one safe sentence for the caller.
+    retry_after: seconds after which a new try makes sense; public: one safe sentence for the caller; mend: what whoever
+    started the program can do, where more is known than that a part does not answer.
     """
 
     def __init__(
@@ -107,9 +108,11 @@ class Unavailable(OstiaryError):
         *,
         retry_after: int = 1,
         public: str = "temporarily unavailable, try again",
+        mend: str = "",
     ) -> None:
         super().__init__(f"{part} is unavailable" + (f": {detail}" if detail else ""))
         self.part = part
         self.detail = detail
         self.retry_after = retry_after
         self.public = public
+        self.mend = mend

@@ -36,6 +36,22 @@ def test_each_error_has_its_exit_code(error: OstiaryError | str, code: int, caps
     assert captured.err.startswith("Error: ")
 
 
+@pytest.mark.parametrize(
+    ("error", "next_step"),
+    [
+        (Unavailable("storage", retry_after=5), "see whether it runs and is reached from here; try again in 5 s"),
+        (Unavailable("storage", "held up", mend="end what holds it up"), "end what holds it up"),
+    ],
+    ids=["that nothing is known of", "with its mend"],
+)
+def test_a_part_that_does_not_answer_is_told_with_what_is_to_be_done(
+    error: Unavailable, next_step: str, capsys: Capture
+) -> None:
+    with pytest.raises(SystemExit):
+        fail(error)
+    assert capsys.readouterr().err == f"Error: {error}\nNext: {next_step}\n"
+
+
 def test_caller_may_choose_the_exit_code(capsys: Capture) -> None:
     with pytest.raises(SystemExit) as caught:
         fail("wrong", 2)

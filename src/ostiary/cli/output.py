@@ -97,7 +97,8 @@ def _told(error: OstiaryError) -> tuple[str, str]:
         case VerificationError():
             return str(error), error.mend
         case Unavailable():
-            return str(error), f"see whether it runs and is reached from here; try again in {error.retry_after} s"
+            look = f"see whether it runs and is reached from here; try again in {error.retry_after} s"
+            return str(error), error.mend or look
         case _:
             return str(error), ""
 

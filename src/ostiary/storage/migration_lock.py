@@ -22,10 +22,14 @@ _LOCK = 0x6F737469  # one number for every Ostiary, so that two migrations of on
 _POLL = 0.1
 _LOCK_NOT_AVAILABLE = "55P03"
 _OLDEST = (
-    "SELECT pid, state, application_name, extract(epoch FROM clock_timestamp() - xact_start)::bigint"
+    "SELECT pid, application_name, state, extract(epoch FROM clock_timestamp() - xact_start)::bigint"
     " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
     " ORDER BY xact_start LIMIT 1"
 )
+_SEEN = "The oldest transaction is that of process {0} ({1}, {2}), {3} s old."
+_UNSEEN = "Which one, pg_stat_activity shows to a superuser."
+# A node that vanished while it holds the lock tells nobody: PostgreSQL itself is to find out, and let the next go on.
+_KEEPALIVES = "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3"
 
 
 def refuse_lent(url: str) -> None:
@@ -46,6 +50,8 @@ def one_at_a_time(engine: Engine) -> Iterator[Connection]:
     meanwhile: CREATE INDEX CONCURRENTLY waits for every older transaction, and so would wait for one that waits for it.
     """
     with engine.connect() as connection:
+        with connection.begin():
+            connection.exec_driver_sql(_KEEPALIVES)
         waited = False
         while not _taken(connection):
             if not waited:
@@ -64,20 +70,24 @@ def failure(engine: Engine, error: DBAPIError) -> Unavailable:
     """What went wrong, in our words; for a lock that was not given in time with what to do about it."""
     if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
         return Unavailable("storage", str(error.orig))
+    found = _oldest(engine)
+    end = "end it" if found is None else f"end it by SELECT pg_terminate_backend({found[0]})"
     return Unavailable(
         "storage",
-        "the upgrade of the schema has waited long enough for another transaction and gave up. "
-        f"{_oldest(engine)} When it has ended, start again: what is done stays done, and an index that is half "
-        "built is built anew.",
+        "the upgrade of the schema waited for another transaction and gave up. "
+        + (_UNSEEN if found is None else _SEEN.format(*found)),
+        mend=f"wait until it has ended, or {end}, and start again; what is done stays done, an index that is half "
+        "built is built anew",
     )
 
 
-def _oldest(engine: Engine) -> str:
-    """Says which transaction is the oldest, as far as this user may see it."""
-    with engine.connect() as connection:
-        row = connection.exec_driver_sql(_OLDEST).first()
-    if row is None:
-        return "A superuser sees it in pg_stat_activity."
-    pid, state, name, seconds = row
-    who = f"process {pid} ({name or 'without application_name'}, {state})"
-    return f"The oldest, of {seconds} s, is that of {who}: SELECT pg_terminate_backend({pid}) ends it."
+def _oldest(engine: Engine) -> tuple[int, str, str, int] | None:
+    """Process, name, state and age in seconds of the oldest transaction; None if this user cannot see it."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        with engine.connect() as connection:
+            row = connection.exec_driver_sql(_OLDEST).first()
+    except DBAPIError:
+        return None  # what is told is why the upgrade gave up; this only adds to it
+    return None if row is None else (row[0], row[1] or "without a name", row[2], row[3])
