@@ -57,3 +57,29 @@ def test_a_statement_for_some_rows_reads_by_the_index_of_those(
     steps = [str(row[0]) for row in crowded.execute(f"EXPLAIN {statement.postgresql}".encode(), values)]
     assert any(f"{index} " in f"{step} " for step in steps), steps
     assert not any("Seq Scan" in step for step in steps), steps
+
+
+def test_what_ends_a_token_is_looked_up_though_the_log_was_empty_when_it_was_planned(
+    migrated_postgres_url: str,
+) -> None:
+    """A node keeps its statements, and may have prepared this one in its first second."""
+    fill = (
+        "INSERT INTO revocations (tenant, position, kind, value, at, expires_at, reason) "
+        "SELECT 'default', n, 'jti', 'j' || n, 1, 2, '' FROM generate_series(1, 20000) n"
+    )
+    with psycopg.connect(migrated_postgres_url, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
+        connection.execute("SET plan_cache_mode = force_generic_plan")
+        statement = dict(statements())["revocations._ENDS"]
+        names = ("jti", "client_id", "subject", "grant_id", "session_id")
+        keys = ("key_thumbprint", "certificate_thumbprint", "signing_kid")
+        values = statement.postgresql_values({"tenant": "default", "rev": 1, **dict.fromkeys((*names, *keys), "x")})
+        connection.execute(f"PREPARE ends AS {statement.postgresql}".encode())
+        shown = ", ".join(f"'{value}'" for value in values)
+        connection.execute(f"EXECUTE ends ({shown})".encode())
+        connection.execute(fill.encode())
+        plan = [
+            str(row[0]) for row in connection.execute(f"EXPLAIN (ANALYZE, BUFFERS) EXECUTE ends ({shown})".encode())
+        ]
+    assert any("revocations_by_value" in step for step in plan), plan
+    read = max(int(step.split("hit=")[1].split()[0]) for step in plan if "shared hit=" in step)
+    assert read < 100, plan

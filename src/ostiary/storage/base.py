@@ -328,9 +328,9 @@ class Storage(Protocol):
     def write(self, *, brief: bool = False) -> AbstractAsyncContextManager[UnitOfWork]:
         """A unit of work.
 
-        brief: it changes no row that was there before, so that it seldom waits for anybody, and may share a transaction
-        with others of this moment. Of those that do, a fault of one may undo all: the others get ``Contended``, and do
-        it again, not as a brief one.
+        brief: it changes no row that was there before, but what it owes the revocation log, so that it seldom waits for
+        anybody, and may share a transaction with others of this moment. Of those that do, a fault of one may undo all:
+        the others get ``Contended``, and do it again, not as a brief one.
         """
         ...
 

@@ -43,14 +43,17 @@ _IMPATIENT: Final = "SET LOCAL lock_timeout = '100ms'"
 
 
 class Wave:
-    """One transaction and the callers in it. since: when its oldest caller came (the loop's time)."""
+    """One transaction and the callers in it.
+
+    since: when its oldest caller came (the loop's time); revoked: whether its commit has added to the revocation log.
+    """
 
     def __init__(self, since: float) -> None:
         loop = asyncio.get_running_loop()
         self.since = since
         self.began = loop.time()
         self._inside = 0
-        self._faulty = self._admitted = False
+        self._faulty = self._admitted = self.revoked = False
         self._left: asyncio.Future[None] = loop.create_future()
         self._answers: list[asyncio.Future[None]] = []
         self._slot: Slot | None = None
@@ -73,8 +76,11 @@ class Wave:
         """Whether it took too long."""
         return self._deadline is not None and self._deadline.expired
 
-    async def run(self, slot: Slot, deadline: Deadline, admit: Callable[[Wave], int]) -> None:
-        """Begin, take in as many as ``admit`` lets in, and commit. Raises Unavailable: nobody was answered."""
+    async def run(self, slot: Slot, deadline: Deadline, admit: Callable[[Wave], int]) -> bool:
+        """Begin, take in as many as ``admit`` lets in, and commit, or roll back; whether it has committed.
+
+        Raises Unavailable where nobody knows.
+        """
         self._slot, self._deadline = slot, deadline
         number = slot.work.numbers.last
         slot.work.ledger.begin(deciding=True)
@@ -86,22 +92,24 @@ class Wave:
         self._inside = admit(self)
         if self._inside:
             await self._left
-        slot.wire.shared = False
         if self._answers and not self._faulty and await self._committed(slot):
-            self._tell(None)
-            return
+            self.revoked = slot.work.ledger.reached > 0
+            return True
+        slot.wire.shared = False
         slot.wire.drop()
         slot.work.ledger.forget()
         slot.work.numbers.last = number
         await slot.execute("ROLLBACK")
-        self._tell(Contended("storage", "another's fault undid the transaction that was shared with it"))
+        return False
 
     @staticmethod
     async def _committed(slot: Slot) -> bool:
-        """Whether the COMMIT has been done; raises if nobody knows."""
+        """Whether the COMMIT has been done; raises if nobody knows. What they owe the log is paid once for all."""
         if slot.failed:
             return False
         try:
+            await slot.work.ledger.settle()
+            slot.wire.shared = False
             await slot.execute(COMMIT)
         except Exception:
             if slot.wire.lost:
@@ -128,11 +136,8 @@ class Wave:
         if not self._inside and not self._left.done():
             self._left.set_result(None)
 
-    def refuse(self, error: BaseException) -> None:
-        """Refuse whoever waits for the commit."""
-        self._tell(again(error))
-
-    def _tell(self, error: Unavailable | None) -> None:
+    def tell(self, error: BaseException | None) -> None:
+        """Answer whoever waits for the commit, or refuse them. Telling twice is allowed: the first time counts."""
         for answer in self._answers:
             if answer.done():  # else whoever waited has gone
                 continue
@@ -145,10 +150,23 @@ class Wave:
 class JointCommit:
     """Who waits to enter, and the waves that are under way."""
 
-    def __init__(self, pool: Pool, begin: str, *, most: int, patience: float, seconds: float) -> None:
-        """begin: the command; most: waves at once; patience: seconds to wait for a turn; seconds: for all of it."""
+    def __init__(
+        self,
+        pool: Pool,
+        begin: str,
+        after_revocation: Callable[[], None],
+        *,
+        most: int,
+        patience: float,
+        seconds: float,
+    ) -> None:
+        """begin: the command; after_revocation: see ``Storage``.
+
+        most: waves at once; patience: seconds to wait for a turn; seconds: for all of it.
+        """
         self._pool = pool
         self._begin = begin
+        self._after_revocation = after_revocation
         self._most = most
         self._patience = patience
         self._seconds = seconds
@@ -208,7 +226,7 @@ class JointCommit:
             with Deadline(max(left, 0.0)) as deadline:
                 slot = await self._pool.take(self._begin, deadline)
                 try:
-                    await wave.run(slot, deadline, self._admit)
+                    committed = await wave.run(slot, deadline, self._admit)
                 except BaseException:
                     # Whether it was committed nobody knows, so neither the connection nor its writer is used again.
                     await slot.close()
@@ -216,6 +234,9 @@ class JointCommit:
                 finally:
                     slot.wire.shared = False
                     await self._pool.give_back(slot)
+            if wave.revoked:
+                self._after_revocation()
+            wave.tell(None if committed else Contended("storage", "another's fault undid the transaction they shared"))
         except Exception as error:
             self._refuse(wave, error)
         finally:
@@ -224,7 +245,7 @@ class JointCommit:
 
     def _refuse(self, wave: Wave, error: Exception) -> None:
         """Its callers; and where it could not even begin, all who wait, for none that follows could."""
-        wave.refuse(error)
+        wave.tell(error)
         if wave.is_beginning:
             while self._waiting:
                 turn, _ = self._waiting.popleft()
@@ -252,11 +273,10 @@ class JointCommit:
 class JointWriting(AbstractAsyncContextManager["UnitOfWork"]):
     """One caller: enters with a wave, leaves after its commit."""
 
-    __slots__ = ("_after_revocation", "_group", "_wave")
+    __slots__ = ("_group", "_wave")
 
-    def __init__(self, group: JointCommit, after_revocation: Callable[[], None]) -> None:
+    def __init__(self, group: JointCommit) -> None:
         self._group = group
-        self._after_revocation = after_revocation
 
     async def __aenter__(self) -> UnitOfWork:
         self._wave = await self._group.enter()
@@ -272,15 +292,7 @@ class JointWriting(AbstractAsyncContextManager["UnitOfWork"]):
             if isinstance(error, Unavailable) and wave.expired:
                 raise Unanswered("storage", "the database did not answer in time") from error
             return
-        try:
-            await wave.work.ledger.settle()
-        except BaseException:
-            wave.fault()
-            raise
-        revoked = wave.work.ledger.reached > 0
         await wave.leave()
-        if revoked:
-            self._after_revocation()
 
 
 def again(error: BaseException) -> Unavailable:

@@ -119,13 +119,9 @@ class Ledger:
 
     def forget(self) -> None:
         """Drop the debts of a unit of work that is rolled back."""
-        self.undo()
-        self._positions = None
-
-    def undo(self) -> None:
-        """Drop the debts of a caller whose part of a transaction is undone; what that one holds it goes on holding."""
         if self._changed or self._revocations or self._signals:
-            self._clear()
+            self._changed, self._revocations, self._signals = set(), [], []
+        self._positions = None
         self.reached = 0
 
     def registry_changed(self, tenant: str) -> None:
@@ -146,34 +142,31 @@ class Ledger:
             await self._pay()
 
     async def _pay(self) -> None:
+        # Taken before the first wait, so that of several callers of one transaction each debt is paid once.
+        changed, revocations, signals = self._changed, self._revocations, self._signals
+        self._changed, self._revocations, self._signals = set(), [], []
         self._positions = None
         # Counters are locked in one order everywhere (registry, revocation, signals; by tenant), against deadlocks.
-        begun = {row.tenant: row.at for row in self._revocations if row.kind == "installation"}
-        for tenant in sorted(self._changed | set(begun)):
+        begun = {row.tenant: row.at for row in revocations if row.kind == "installation"}
+        for tenant in sorted(changed | set(begun)):
             if tenant in begun:
                 # What was published with a registry position (SPIFFE) never goes back either.
                 await self._raise_epoch(tenant, "registry", begun[tenant])
             else:
                 await self._raise(tenant, "registry", 1)
-        for tenant in sorted({row.tenant for row in self._revocations}):
-            await self._pay_log(tenant, [row for row in self._revocations if row.tenant == tenant])
-        if self._revocations and self._shared:
+        for tenant in sorted({row.tenant for row in revocations}):
+            await self._pay_log(tenant, [row for row in revocations if row.tenant == tenant])
+        if revocations and self._shared:
             # Delivered by the database after the commit; a transaction that is rolled back notifies nobody.
             await self._connection.later(_NOTIFY, {})
-        for tenant in sorted({event.tenant for event in self._signals}):
-            await self._pay_signals(tenant, [event for event in self._signals if event.tenant == tenant])
-        self._clear()
+        for tenant in sorted({event.tenant for event in signals}):
+            await self._pay_signals(tenant, [event for event in signals if event.tenant == tenant])
 
     async def _pay_signals(self, tenant: str, events: list[SignalEvent]) -> None:
         first = await self._raise(tenant, "signals", len(events)) - len(events) + 1
         for position, event in enumerate(events, first):
             row = {name: getattr(event, name) for name in _SIGNAL_COLUMNS} | {"position": position}
             await self._connection.later(_SIGNAL, row)
-
-    def _clear(self) -> None:
-        self._changed.clear()
-        self._revocations.clear()
-        self._signals.clear()
 
     async def _pay_log(self, tenant: str, rows: list[Revocation]) -> None:
         """Give each row its position: an installation's the first of a new epoch, the others one after the other."""

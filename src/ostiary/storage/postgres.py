@@ -71,7 +71,12 @@ class PostgresStorage:
             self._deadline = _PATIENT
             self._pool = Pool(self._url, size=1, patience=self._patience, longest_statement=_PATIENT)
         self._joint = JointCommit(
-            self._pool, _WRITE, most=self._pool_size, patience=self._patience, seconds=self._deadline
+            self._pool,
+            _WRITE,
+            lambda: self.after_revocation(),
+            most=self._pool_size,
+            patience=self._patience,
+            seconds=self._deadline,
         )
 
     async def close(self) -> None:
@@ -99,7 +104,7 @@ class PostgresStorage:
             return self._write_alone()
         if self._joint is None:
             raise Unavailable("storage", "not open")
-        return JointWriting(self._joint, self.after_revocation)
+        return JointWriting(self._joint)
 
     @asynccontextmanager
     async def _write_alone(self) -> AsyncIterator[UnitOfWork]:

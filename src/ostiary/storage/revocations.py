@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, text
 
 from ostiary.model.revocation import Revocation
 from ostiary.model.token import AccessToken
@@ -32,25 +32,41 @@ def _named(kind: str, parameter: str) -> ColumnElement[bool]:
     return and_(named, _ROWS.position > bindparam("rev"))
 
 
+# Kind and parameter of what a token hangs on; a row of these ends it above the token's own position alone.
+_HANGS_ON = {
+    "client": ("client_id",),
+    "sub": ("subject",),
+    "grant": ("grant_id",),
+    "sid": ("session_id",),
+    "client_key": ("key_thumbprint", "certificate_thumbprint"),
+    "signing_key": ("signing_kid",),
+}
+_LOOKS = [(kind, name) for kind, names in _HANGS_ON.items() for name in names]
 # Every branch names tenant, kind and value, so that each is one look into the index.
-_ENDS = Statement(
+_ON_SQLITE = (
     select(*_SELECTED)
     .where(
         or_(
             and_(_HERE, _ROWS.kind == "jti", _ROWS.value == bindparam("jti")),
-            _named("client", "client_id"),
-            _named("sub", "subject"),
-            _named("grant", "grant_id"),
-            _named("sid", "session_id"),
-            _named("client_key", "key_thumbprint"),
-            _named("client_key", "certificate_thumbprint"),
-            _named("signing_key", "signing_kid"),
+            *(_named(kind, name) for kind, name in _LOOKS),
             and_(_HERE, _ROWS.kind == "installation", _ROWS.value == "", _ROWS.position > bindparam("rev")),
         )
     )
     .order_by(_ROWS.position)
     .limit(1)
 )
+# PostgreSQL plans for the rows that there were when it was asked first, and of few it reads all, for ever. A LIMIT
+# inside LATERAL leaves it one look for each name, and what is ordered by no column is not read in the order of the key.
+_ON_POSTGRESQL = f"""
+SELECT {", ".join(f"ends.{name}" for name in _COLUMNS)}
+FROM (VALUES ('jti', CAST(:jti AS TEXT), CAST(-1 AS BIGINT)), ('installation', '', CAST(:rev AS BIGINT)),
+    {", ".join(f"('{kind}', CAST(:{name} AS TEXT), CAST(:rev AS BIGINT))" for kind, name in _LOOKS)}
+) AS named (kind, value, above) CROSS JOIN LATERAL (
+    SELECT * FROM revocations AS one WHERE one.tenant = CAST(:tenant AS TEXT) AND one.kind = named.kind
+    AND one.value = named.value AND one.position > named.above ORDER BY one.position + 0 LIMIT 1
+) AS ends ORDER BY ends.position LIMIT 1
+"""  # noqa: S608 - only the names of columns and parameters are put in
+_ENDS = Statement(_ON_SQLITE, postgresql=text(_ON_POSTGRESQL))
 _JTI_ENDS = Statement(
     select(*_SELECTED)
     .where(_HERE, _ROWS.kind == "jti", _ROWS.value == bindparam("jti"))

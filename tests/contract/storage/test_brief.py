@@ -10,7 +10,7 @@ import pytest
 from ostiary.errors import OAuthError, Unavailable
 from ostiary.storage.base import Contended, Storage, UnitOfWork
 from tests.contract.storage.conftest import OpenStorage
-from tests.contract.storage.examples import NOW, event, token
+from tests.contract.storage.examples import NOW, event, revocation, token
 
 pytestmark = pytest.mark.anyio
 Body = Callable[[UnitOfWork], Awaitable[None]]
@@ -85,6 +85,30 @@ async def test_a_refusal_commits_its_marks_and_its_audit_with_the_others(storage
     assert len(await _kept(storage)) == 20
     async with storage.write() as work:
         assert not await work.replay.mark("billing", "0", expires_at=NOW + 60, now=NOW)
+
+
+async def test_revocations_of_one_moment_have_each_its_row_and_its_position(storage: Storage) -> None:
+    told: list[int] = []
+    storage.after_revocation = lambda: told.append(1)
+
+    async def revoke(number: int) -> None:
+        async def body(work: UnitOfWork) -> None:
+            assert await work.revocations.ends(token(f"{number}")) is None
+            await work.revocations.append(revocation("jti", f"{number}"))
+            await work.audit.append(event(f"{number}"))
+            if number % 7 == 0:
+                raise RuntimeError("bug")
+
+        await _written(storage, body)
+
+    outcomes = await asyncio.gather(*(revoke(number) for number in range(40)), return_exceptions=True)
+    assert [isinstance(outcome, RuntimeError) for outcome in outcomes] == [number % 7 == 0 for number in range(40)]
+    async with storage.read() as work:
+        rows = await work.revocations.since(0)
+    assert sorted(int(row.value) for row in rows) == [number for number in range(40) if number % 7]
+    assert [row.position for row in rows] == [*range(1, len(rows) + 1)]
+    assert (await storage.positions()).revocation == len(rows)
+    assert told
 
 
 async def test_a_jti_has_one_winner_among_callers_of_one_moment_in_two_processes(

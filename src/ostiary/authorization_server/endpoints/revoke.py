@@ -23,6 +23,7 @@ async def _decide(exchange: Exchange) -> Answer:
         raise OAuthError("invalid_request", "token is missing", check="token", expected="the parameter token")
     if _is_refresh_token(token):
         return partial(_end_grant, exchange, token_format.digest(token))
+    exchange.brief = True
     return partial(_answer, exchange, issued_tokens.named(exchange.server, token, exchange.now))
 
 
