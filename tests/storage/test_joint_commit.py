@@ -168,6 +168,26 @@ async def test_they_are_refused_in_time_when_every_connection_is_in_use(storage:
     assert await _kept(storage) == 1
 
 
+async def test_however_many_of_them_are_held_up_others_have_a_connection(storage: PostgresStorage) -> None:
+    go_on = asyncio.Event()
+
+    async def held_up() -> None:
+        async with storage.write(brief=True) as work:
+            await work.positions()
+            await go_on.wait()
+
+    waiting: set[asyncio.Task[None]] = set()
+    try:
+        for _ in range(3):  # a wave that does not get on is not waited for after a moment
+            waiting.add(asyncio.create_task(held_up()))
+            done, _ = await asyncio.wait(waiting, timeout=0.08)
+            assert not done
+        assert await storage.positions()
+    finally:
+        go_on.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
 async def test_a_storage_that_is_closed_lets_those_end_who_are_inside(migrated_postgres_url: str) -> None:
     storage = PostgresStorage(migrated_postgres_url)
     await storage.open()

@@ -24,8 +24,8 @@ from ostiary.storage.pooler import check_sessions
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
-
 _PATIENT = 4 * 3600
+_LEFT_FOR_OTHERS = 2  # connections, while brief ones wait for something: else nobody could ask for the positions
 
 
 class PostgresStorage:
@@ -74,7 +74,7 @@ class PostgresStorage:
             self._pool,
             _WRITE,
             lambda: self.after_revocation(),
-            most=self._pool_size,
+            most=max(1, self._pool_size - _LEFT_FOR_OTHERS),
             patience=self._patience,
             seconds=self._deadline,
         )
