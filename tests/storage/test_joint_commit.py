@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import psycopg
@@ -10,7 +12,7 @@ import pytest
 
 from ostiary.errors import Unavailable
 from ostiary.replay.buckets import bucket_of, digest_of
-from ostiary.storage.base import Contended, UnitOfWork
+from ostiary.storage.base import Contended, Unanswered, UnitOfWork
 from ostiary.storage.postgres import PostgresStorage
 from tests.contract.storage.examples import NOW, client, event, revocation, token
 
@@ -143,6 +145,50 @@ async def test_a_connection_that_ends_in_the_middle_refuses_all_of_them_and_keep
     assert {type(outcome) for outcome in outcomes} == {Unavailable}
     await _together(storage, "after")
     assert await _kept(storage) == 2
+
+
+async def test_a_connection_that_falls_silent_holds_up_nobody_who_can_have_another(migrated_postgres_url: str) -> None:
+    storage = PostgresStorage(migrated_postgres_url)
+    await storage.open()
+    await _together(storage, "first")
+    with psycopg.connect(migrated_postgres_url) as watcher:
+        (silent,) = watcher.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchone() or (0,)
+    os.kill(silent, signal.SIGSTOP)
+    try:
+        for turn in "ab":
+            await asyncio.gather(*(_together(storage, f"{turn}{number}") for number in range(20)))
+    finally:
+        os.kill(silent, signal.SIGCONT)
+    assert await _kept(storage) == 41
+    await storage.close()
+
+
+async def test_whoever_does_not_leave_is_not_waited_for_longer_than_the_deadline(migrated_postgres_url: str) -> None:
+    """The others are refused, whoever stayed is refused when it leaves, and nothing of theirs is kept."""
+    storage = PostgresStorage(migrated_postgres_url, deadline=0.3)
+    await storage.open()
+    leave = asyncio.Event()
+
+    async def stay(fault: Exception | None) -> None:
+        async with storage.write(brief=True) as work:
+            await _issue(work, str(fault))
+            await leave.wait()
+            await work.audit.append(event("late"))
+            if fault is not None:
+                raise fault
+
+    fault = RuntimeError("bug")
+    staying = [asyncio.ensure_future(stay(None)), asyncio.ensure_future(stay(fault))]
+    outcomes = await asyncio.gather(_together(storage, "a"), _together(storage, "b"), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Unanswered, Unanswered]
+    await _together(storage, "after")
+    assert await _kept(storage) == 1
+    await storage.close()
+    leave.set()
+    stayed = await asyncio.gather(*staying, return_exceptions=True)
+    assert [type(outcome) for outcome in stayed] == [Unanswered, RuntimeError]
 
 
 async def test_a_statement_that_fails_unheard_undoes_them_all_and_commits_nothing(storage: PostgresStorage) -> None:

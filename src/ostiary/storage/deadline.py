@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 class Deadline:
     """Seconds from entering it until the connection that it watches is broken off. expired: whether that has been."""
 
-    __slots__ = ("_handle", "_seconds", "_watched", "expired")
+    __slots__ = ("_handle", "_seconds", "_then", "_watched", "expired")
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._watched: psycopg.AsyncConnection[Row] | None = None
+        self._then: Callable[[], None] | None = None
         self.expired = False
 
     def watch(self, connection: psycopg.AsyncConnection[Row]) -> None:
@@ -37,6 +39,10 @@ class Deadline:
         self._watched = connection
         if self.expired:
             _break_off(connection)
+
+    def then(self, act: Callable[[], None]) -> None:
+        """What else is done at that moment, for those who wait for something else than the connection."""
+        self._then = act
 
     def __enter__(self) -> Self:
         self._handle = asyncio.get_running_loop().call_later(self._seconds, self._end)
@@ -53,6 +59,8 @@ class Deadline:
         self.expired = True
         if self._watched is not None:
             _break_off(self._watched)
+        if self._then is not None:
+            self._then()
 
 
 def _break_off(connection: psycopg.AsyncConnection[Row]) -> None:

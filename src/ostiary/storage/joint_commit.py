@@ -14,7 +14,8 @@ go back with the wave.
 
 Nobody is kept long by another's lock: within a wave a statement waits for one a tenth of a second, and then all do it
 again alone, where only those wait who want it. So it is for callers that seldom wait for locks. A wave has as long as
-its oldest caller still had when it began; then its connection is broken off.
+its oldest caller still had when it began; then its connection is broken off, and all in it are refused, though one of
+them may not have left. A connection that answers nothing holds up nobody who is not in a wave: another one begins.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ _IMPATIENT: Final = "SET LOCAL lock_timeout = '100ms'"
 class Wave:
     """One transaction and the callers in it.
 
-    since: when its oldest caller came (the loop's time); revoked: whether its commit has added to the revocation log.
+    since: when its oldest caller came (the loop's time); began: when it was made, then when it got its connection;
+    revoked: whether its commit has added to the revocation log.
     """
 
     def __init__(self, since: float) -> None:
@@ -53,7 +55,7 @@ class Wave:
         self.since = since
         self.began = loop.time()
         self._inside = 0
-        self._faulty = self._admitted = self.revoked = False
+        self._faulty = self._admitted = self._over = self.revoked = False
         self._left: asyncio.Future[None] = loop.create_future()
         self._answers: list[asyncio.Future[None]] = []
         self._slot: Slot | None = None
@@ -72,6 +74,11 @@ class Wave:
         return not self._admitted
 
     @property
+    def has_connection(self) -> bool:
+        """Whether it waits for the database alone."""
+        return self._slot is not None
+
+    @property
     def expired(self) -> bool:
         """Whether it took too long."""
         return self._deadline is not None and self._deadline.expired
@@ -82,6 +89,8 @@ class Wave:
         Raises Unavailable where nobody knows.
         """
         self._slot, self._deadline = slot, deadline
+        self.began = asyncio.get_running_loop().time()
+        deadline.then(self._give_up)
         number = slot.work.numbers.last
         slot.work.ledger.begin(deciding=True)
         await slot.work.positions()
@@ -92,6 +101,8 @@ class Wave:
         self._inside = admit(self)
         if self._inside:
             await self._left
+        if self._inside:
+            raise Unavailable("storage", "somebody did not leave the transaction that several shared")
         if self._answers and not self._faulty and await self._committed(slot):
             self.revoked = slot.work.ledger.reached > 0
             return True
@@ -120,6 +131,8 @@ class Wave:
 
     async def leave(self) -> None:
         """Wait until what this caller has written is durable; Unavailable if it is not, Contended: try it alone."""
+        if self._over:
+            raise Unanswered("storage", "the transaction was given up")
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._answers.append(answer)
         self.withdraw()
@@ -136,7 +149,13 @@ class Wave:
         if not self._inside and not self._left.done():
             self._left.set_result(None)
 
-    def tell(self, error: BaseException | None) -> None:
+    def _give_up(self) -> None:
+        """Wait no longer for those who are inside: whoever has left would wait with them."""
+        self._over = True
+        if self._inside and not self._left.done():
+            self._left.set_result(None)
+
+    def tell(self, error: Exception | None) -> None:
         """Answer whoever waits for the commit, or refuse them. Telling twice is allowed: the first time counts."""
         for answer in self._answers:
             if answer.done():  # else whoever waited has gone
@@ -197,15 +216,21 @@ class JointCommit:
             return
         now = asyncio.get_running_loop().time()
         getting_on = sum(now - wave.began < _LONG for wave in self._waves)
-        if getting_on < _AT_ONCE and len(self._waves) < self._most and not self._beginning():
+        if getting_on < _AT_ONCE and len(self._waves) < self._most and not self._beginning(now):
             wave = Wave(self._waiting[0][1])
             self._waves[wave] = asyncio.create_task(self._run(wave), name="ostiary-joint-commit")
         if self._ticking is None:
             self._ticking = asyncio.get_running_loop().call_later(_TICK, self._tick)
 
-    def _beginning(self) -> bool:
-        """Whether there is a wave that has taken nobody in so far; it takes all who come."""
-        return any(wave.is_beginning for wave in self._waves)
+    def _beginning(self, now: float) -> bool:
+        """Whether there is a wave that has taken nobody in so far, and will take all who come.
+
+        One whose connection does not answer may never. But where all of them wait for one lock, others would only wait
+        with them, so they get no more than half of the connections.
+        """
+        beginning = [wave for wave in self._waves if wave.is_beginning]
+        hopeful = [wave for wave in beginning if not wave.has_connection or now - wave.began < _LONG]
+        return bool(hopeful) or len(beginning) >= (self._most + 1) // 2
 
     def _forget_gone(self) -> None:
         while self._waiting and self._waiting[0][0].done():
@@ -244,10 +269,13 @@ class JointCommit:
             self._start()
 
     def _refuse(self, wave: Wave, error: Exception) -> None:
-        """Its callers; and where it could not even begin, all who wait, for none that follows could."""
+        """Its callers; and where it could not even begin, those who have waited as long as it.
+
+        Whoever came later has the next one, which may have a better connection.
+        """
         wave.tell(error)
         if wave.is_beginning:
-            while self._waiting:
+            while self._waiting and self._waiting[0][1] <= wave.began:
                 turn, _ = self._waiting.popleft()
                 if not turn.done():
                     turn.set_exception(again(error))
@@ -295,8 +323,10 @@ class JointWriting(AbstractAsyncContextManager["UnitOfWork"]):
         await wave.leave()
 
 
-def again(error: BaseException) -> Unavailable:
+def again(error: Exception) -> Unavailable:
     """The same error for one more caller."""
     if isinstance(error, Contended | Unanswered):
         return type(error)(error.part, error.detail)
+    if isinstance(error, Unavailable):
+        return Unavailable(error.part, error.detail)
     return Unavailable("storage", str(error) or type(error).__name__)
