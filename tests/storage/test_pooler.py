@@ -34,12 +34,14 @@ async def test_a_pooler_that_keeps_sessions_serves(postgres_server: PostgresServ
 
 
 @pytest.mark.parametrize(
-    ("size", "round_robin"), [(20, False), (20, True), (1, False)], ids=["last first", "in turn", "only one"]
+    ("mode", "size", "round_robin"),
+    [("transaction", 20, False), ("transaction", 20, True), ("transaction", 1, False), ("statement", 20, False)],
+    ids=["last first", "in turn", "only one", "for a statement"],
 )
-async def test_a_pooler_that_lends_connections_for_a_transaction_is_refused_with_the_mend(
-    postgres_server: PostgresServer, migrated_postgres_url: str, size: int, round_robin: bool
+async def test_a_pooler_that_lends_connections_is_refused_with_the_mend(
+    postgres_server: PostgresServer, migrated_postgres_url: str, mode: str, size: int, round_robin: bool
 ) -> None:
-    with PgBouncer(postgres_server, "transaction", size=size, round_robin=round_robin) as pooler:
+    with PgBouncer(postgres_server, mode, size=size, round_robin=round_robin) as pooler:
         storage = PostgresStorage(pooler.before(migrated_postgres_url))
         with pytest.raises(ConfigurationError, match="set pool_mode = session"):
             await storage.open()

@@ -88,7 +88,7 @@ def _first_value_on_postgres(url: str, statement: str) -> str | None:
     import psycopg
 
     try:
-        with psycopg.connect(url, connect_timeout=5) as connection:
+        with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
             row = connection.execute(statement.encode()).fetchone()
     except psycopg.errors.UndefinedTable:
         return None

@@ -199,9 +199,13 @@ class Pool:
             raw = await psycopg.AsyncConnection.connect(
                 make_conninfo(self._url, **_NETWORK, client_encoding="UTF8"), autocommit=True, connect_timeout=5
             )
-            deadline.watch(raw)
-            for command in self._settings:
-                await raw.execute(command.encode())
+            try:
+                deadline.watch(raw)
+                for command in self._settings:
+                    await raw.execute(command.encode())
+            except BaseException:
+                await raw.close()
+                raise
         except psycopg.Error as error:
             raise translated(error) from error
         connection = PostgresConnection(Wire(raw, self.journal))

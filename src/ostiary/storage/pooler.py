@@ -21,7 +21,7 @@ PATIENCE: Final = 5.0
 """Seconds for the whole look: a pooler that has no connection left says nothing for minutes."""
 
 LENT: Final = (
-    "storage.url leads to a connection pooler that lends a connection for one transaction at a time, but Ostiary needs "
+    "storage.url leads to a connection pooler that lends connections, for a transaction or a statement; Ostiary needs "
     "sessions (settings, prepared statements, LISTEN): connect to PostgreSQL itself, or set pool_mode = session in "
     "PgBouncer, with a pool of at least 10 connections for each process of Ostiary."
 )
@@ -52,10 +52,14 @@ async def _is_lent(url: str) -> bool:
         async with _connected(url) as second:
             for _ in range(_ROUNDS):
                 ours = await _backend(first)
-                async with second.transaction():
-                    # One that is not ours alone is given to whoever asks next; or, taken by them, is not ours again.
-                    if await _backend(second) == ours or await _backend(first) != ours:
-                        return True
+                try:
+                    await second.execute("BEGIN")
+                except psycopg.errors.ProtocolViolation:
+                    return True  # PgBouncer's pool_mode = statement knows no transactions
+                # One that is not ours alone is given to whoever asks next; or, taken by them, is not ours again.
+                if await _backend(second) == ours or await _backend(first) != ours:
+                    return True
+                await second.execute("COMMIT")
     return False
 
 

@@ -64,7 +64,7 @@ class PostgresStorage:
     async def open(self, *, filling: bool = False) -> None:
         """Make the pool; ConfigurationError if the schema is missing, older, newer or half filled (filling: by us),
         or if a pooler lends its connections."""
-        if problem := await asyncio.to_thread(check, self._url, filling=filling) or await check_sessions(self._url):
+        if problem := await check_sessions(self._url) or await asyncio.to_thread(check, self._url, filling=filling):
             raise ConfigurationError(problem)
         self._pool = Pool(self._url, size=self._pool_size, patience=self._patience)
         if filling or self._patient:
