@@ -20,7 +20,7 @@ PATHS = ["/token", "/introspect", "/revoke", "/client-keys", "/client-keys/next"
 def break_storage(monkeypatch: pytest.MonkeyPatch, world: World, part: str) -> None:
     """From now on this part of the storage cannot answer."""
 
-    def gone(*_: object) -> Any:
+    def gone(*_: object, **__: object) -> Any:
         raise Unavailable("storage", "disk I/O error", retry_after=3)
 
     monkeypatch.setattr(type(world.storage), part, gone)
@@ -203,11 +203,11 @@ def test_a_change_between_decision_and_transaction_is_decided_anew(
     waiting = [True]
 
     @asynccontextmanager
-    async def slow(storage: Any) -> Any:
+    async def slow(storage: Any, *, brief: bool = False) -> Any:
         if waiting and waiting.pop():
             async with write(storage) as work:
                 await work.clients.replace(replace(client, state="disabled"))
-        async with write(storage) as work:
+        async with write(storage, brief=brief) as work:
             yield work
 
     with monkeypatch.context() as slowed:
@@ -224,10 +224,10 @@ def test_what_changes_without_end_is_refused_with_503(monkeypatch: pytest.Monkey
     write = type(world.storage).write
 
     @asynccontextmanager
-    async def busy(storage: Any) -> Any:
+    async def busy(storage: Any, *, brief: bool = False) -> Any:
         async with write(storage) as work:
             await work.clients.replace(replace(client, name="renamed"))
-        async with write(storage) as work:
+        async with write(storage, brief=brief) as work:
             yield work
 
     with monkeypatch.context() as slowed:
