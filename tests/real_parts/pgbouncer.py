@@ -4,11 +4,10 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import trustme
 
+from tests.real_parts.part import Part
 from tests.real_parts.ports import free_port
 from tests.real_parts.postgres import PostgresServer
 from tests.real_parts.processes import Process, unprivileged_user
@@ -36,7 +35,7 @@ client_tls_cert_file = {folder}/certificate.pem
 """
 
 
-class PgBouncer:
+class PgBouncer(Part):
     """A pooler on a loopback port, ``localhost`` to its certificate.
 
     mode: its ``pool_mode``; size: connections that it keeps to a database; authority: of its certificate, to speak TLS.
@@ -93,11 +92,3 @@ class PgBouncer:
         """Stop it."""
         self.process.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

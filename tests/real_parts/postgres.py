@@ -7,19 +7,18 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psycopg
 from psycopg import sql
 
+from tests.real_parts.part import Part
 from tests.real_parts.ports import free_port
 from tests.real_parts.processes import Process, unprivileged_user
 from tests.real_parts.scratch import scratch
 from tests.real_parts.wheels import program
 
 
-class PostgresServer:
+class PostgresServer(Part):
     """A server on a loopback port with a data directory of its own; a superuser ``postgres`` without a password."""
 
     _ready = "ready to accept connections"
@@ -101,14 +100,6 @@ class PostgresServer:
         """Stop the server and remove its data."""
         self.process.stop(signal.SIGQUIT)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def _data(self) -> Path:

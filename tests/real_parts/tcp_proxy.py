@@ -8,10 +8,10 @@ import socket
 import struct
 import threading
 from collections.abc import Coroutine
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from ostiary.tasks import end
+from tests.real_parts.part import Part
 
 _CHUNK = 65_536
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time to linger: closing sends RST
@@ -19,7 +19,7 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time to linger: closing se
 Result = TypeVar("Result")
 
 
-class TcpProxy:
+class TcpProxy(Part):
     """Listens on a loopback port of its own and passes everything on to ``target``, as the weather allows.
 
     target: a loopback port; it may be set anew, as a name that from now on leads to another machine: connections that
@@ -66,14 +66,6 @@ class TcpProxy:
         self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5.0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10.0)

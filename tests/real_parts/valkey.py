@@ -3,16 +3,15 @@
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from tests.real_parts.part import Part
 from tests.real_parts.ports import free_port
 from tests.real_parts.processes import Process
 from tests.real_parts.scratch import scratch
 from tests.real_parts.wheels import program
 
 
-class ValkeyServer:
+class ValkeyServer(Part):
     """A server on a loopback port that keeps nothing on disk."""
 
     def __init__(self) -> None:
@@ -51,11 +50,3 @@ class ValkeyServer:
         """Stop the server."""
         self.process.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

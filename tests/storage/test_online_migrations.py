@@ -22,6 +22,7 @@ from ostiary.storage.schema import METADATA
 from tests.real_parts.ports import free_port
 from tests.real_parts.processes import Process
 from tests.resource_server.waiting import until
+from tests.serving.test_start import CONFIGURATION
 
 BEFORE = "0011"
 """The next one builds indexes of ``clients`` first, and no more than indexes."""
@@ -40,18 +41,6 @@ _SHAPE = (
     "SELECT table_name, column_name, ordinal_position, data_type, is_nullable, column_default"
     " FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, ordinal_position",
 )
-
-CONFIGURATION = """
-issuer = "https://auth.example.com"
-[keys]
-key_encryption_key_file = "kek"
-[server]
-host = "127.0.0.1"
-port = {port}
-behind_proxy = true
-[management]
-port = {management}
-"""
 
 _KEEPALIVES = ("idle", "interval", "count")
 

@@ -76,7 +76,7 @@ class _Command:
         self.formats.append(kind)
 
 
-class Trip:
+class _Trip:
     """Statements that were sent together. answer: ends with it; failure: of the first that failed.
 
     parts: what is answered one by one, the text where it is a preparation; results: so far.
@@ -137,7 +137,7 @@ class Wire:
         self._socket = raw.fileno()
         self._watched = True
         self._owed: list[_Command] = []
-        self._trips: deque[Trip] = deque()
+        self._trips: deque[_Trip] = deque()
         self._seen: set[str] = set()
         self._prepared: dict[str, bytes] = {}
         self._named = 0
@@ -175,11 +175,11 @@ class Wire:
     def _depart_together(self) -> None:
         self._due = False
         if self._owed:
-            self.depart()
+            self._depart()
 
     async def send(self) -> list[PGresult]:
         """Send what was put; the answers in this order. Raises psycopg.Error, of the first that fails."""
-        trip = self.depart()
+        trip = self._depart()
         await trip.answer
         return trip.answers()
 
@@ -214,10 +214,10 @@ class Wire:
         self._lose()
         await self._raw.close()
 
-    def depart(self) -> Trip:
+    def _depart(self) -> _Trip:
         """Send what was put, and do not wait."""
         commands, self._owed = self._owed, []
-        trip = Trip(self._loop.create_future(), [command.answer for command in commands])
+        trip = _Trip(self._loop.create_future(), [command.answer for command in commands])
         self._trips.append(trip)
         self._journal.trips += 1
         if self.lost:
@@ -235,7 +235,7 @@ class Wire:
             raise
         return trip
 
-    def _send(self, command: _Command, trip: Trip) -> None:
+    def _send(self, command: _Command, trip: _Trip) -> None:
         """What comes for the second time is prepared, so that it is parsed once."""
         text = command.text
         name = self._prepared.get(text)
@@ -279,7 +279,7 @@ class Wire:
         else:
             self._trips[0].results.append(result)
 
-    def _end(self, trip: Trip) -> None:
+    def _end(self, trip: _Trip) -> None:
         for part, result in zip(trip.parts, trip.results, strict=False):
             if result.status not in _GOOD:
                 trip.failure = trip.failure or error_from_result(result)

@@ -16,10 +16,10 @@ pytestmark = pytest.mark.anyio
 Body = Callable[[UnitOfWork], Awaitable[None]]
 
 
-async def _written(storage: Storage, body: Body) -> None:
+async def _written(storage: Storage, body: Body, *, brief: bool = True) -> None:
     """As a request does it: with others, and alone if that was undone."""
     try:
-        async with storage.write(brief=True) as work:
+        async with storage.write(brief=brief) as work:
             await body(work)
     except Contended:
         async with storage.write() as work:
@@ -135,9 +135,12 @@ async def test_a_jti_has_one_winner_among_callers_of_one_moment_in_two_processes
     assert sorted(won) == names
 
 
+@pytest.mark.parametrize("brief", [True, False], ids=["brief", "others"])
 @pytest.mark.parametrize("turns", range(12))
-async def test_a_cancelled_caller_harms_nobody_whenever_it_is_cancelled(storage: Storage, turns: int) -> None:
-    tasks = [asyncio.create_task(_written(storage, _issue(number))) for number in range(6)]
+async def test_a_cancelled_caller_harms_nobody_whenever_it_is_cancelled(
+    storage: Storage, turns: int, brief: bool
+) -> None:
+    tasks = [asyncio.create_task(_written(storage, _issue(number), brief=brief)) for number in range(6)]
     for _ in range(turns):
         await asyncio.sleep(0)
     for victim in (tasks[0], tasks[3]):

@@ -138,27 +138,6 @@ async def test_a_caller_that_is_cancelled_in_its_body_is_rolled_back_and_harms_n
         assert [row.target for row in await work.audit.unsealed(9)] == ["kept"]
 
 
-@pytest.mark.parametrize("turns", range(12))
-async def test_a_cancelled_caller_harms_nobody_whenever_it_is_cancelled(storage: Storage, turns: int) -> None:
-    async def caller(number: int) -> None:
-        async with storage.write() as work:
-            await work.tokens.add(token(f"{number:04}"))
-            await work.audit.append(event())
-
-    tasks = [asyncio.create_task(caller(number)) for number in range(6)]
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    for victim in (tasks[0], tasks[3]):
-        victim.cancel()
-    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
-    await caller(9)
-    async with storage.read() as work:
-        kept = {row.jti for row in await work.tokens.of_client("billing", now=NOW)}
-        assert {"0001", "0002", "0004", "0005", "0009"} <= kept
-        assert len(await work.audit.unsealed(100)) == len(kept)
-
-
 async def test_a_write_sees_what_it_wrote_itself(storage: Storage) -> None:
     async with storage.write() as work:
         await work.clients.add(client())
